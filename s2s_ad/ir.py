@@ -142,7 +142,8 @@ class Operation:
     printer: Callable[[Sequence[Atom], Sequence[str]], str] | None = None
     # derivative
     rules: tuple[Rule, ...] = ()
-    tangent: str = ""
+    # lines `tangent_out = ...`, one for each operand with a slope, in the operands, out and tangent_<operand>; they add up
+    tangent: str | tuple[str, ...] | Callable[[Sequence[Atom]], str | tuple[str, ...]] = ()
     linear: tuple[str, ...] = ()
     bilinear: tuple[str, ...] = ()
     constant: bool = False  # piecewise constant or not a float: carries no derivative
@@ -175,6 +176,11 @@ class Operation:
     def is_marked(self, marks: Sequence[str], operand: str) -> bool:
         """Whether `operand` (a name from `operand_names`) is among `marks`, which may name the starred parameter."""
         return operand in marks or (self.variadic in marks and operand.removeprefix(self.variadic).isdigit())
+
+    def tangent_lines(self, operands: Sequence[Atom]) -> tuple[str, ...]:
+        """What `tangent` says for these operands."""
+        stated = self.tangent(operands) if callable(self.tangent) else self.tangent
+        return (stated,) if isinstance(stated, str) else stated
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
@@ -285,7 +291,9 @@ class Function:
     span: Span | None = None
     constants: tuple[tuple[str, str], ...] = ()  # module constants copied along: name, source text
     taken_names: frozenset[str] = frozenset()  # names in the user's function, which no invented name may shadow
-    doc: str = ""
+    statements: tuple[Span, ...] = ()  # where the user's statements stand
+    guarded: bool = True  # whether the entry checks what the types of the parameters say
+    assumptions: tuple[tuple[Size, Size], ...] = ()  # equal sizes that parameters' shapes do not show
 
 
 def leaves(tree: Tree) -> Iterator[Atom]:

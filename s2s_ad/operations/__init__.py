@@ -1,4 +1,4 @@
-"""The catalogue: every operation the compiler knows, by name. Each file declares one family; this one joins them."""
+"""The catalogue: every operation the compiler knows, by name; each file declares one family."""
 
 from __future__ import annotations
 
@@ -9,10 +9,31 @@ from s2s_ad.operations.declare import Catalogue
 
 @cache
 def catalogue() -> Catalogue:
-    """All operations, as `numpy.sin`, `x + y`'s `+`, `getitem`, `math.exp`, `builtins.abs`, `helper.unbroadcast`."""
-    from s2s_ad.operations import elementwise, indexing, linear_algebra, reductions, shaping
+    """All operations: `numpy.sin`, `+`, `getitem`, `math.exp`, `helper.unbroadcast`."""
+    from s2s_ad.operations import (
+        effects,
+        einsum,
+        elementwise,
+        indexing,
+        linear_algebra,
+        rearranging,
+        reductions,
+        shaping,
+        support,
+    )
 
+    families = (
+        elementwise,
+        reductions,
+        linear_algebra,
+        einsum,
+        indexing,
+        shaping,
+        rearranging,
+        effects,
+        support,
+    )
     joined = Catalogue()
-    for family in (elementwise, reductions, linear_algebra, indexing, shaping):
+    for family in families:
         joined.join(family.CATALOGUE)
     return joined

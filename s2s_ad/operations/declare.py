@@ -1,9 +1,10 @@
 """One declaration per operation, in the very Python that will be pasted into generated modules.
 
-`elementwise("out = np.sin(x)", "grad_x += grad_out * np.cos(x)")` gives the operation's name, its operands, how it is
-called, typed and printed, and its derivative. The form is read once with `ast`; the lines are read by `frontend/lower.py`
-when first needed, as the user's own code is. A catalogue is a dict from names to operations; each file of this package
-makes its part, and `operations/__init__.py` joins them.
+`elementwise("out = np.sin(x)", "grad_x += grad_out * np.cos(x)")` gives the operation's name, its
+operands, how it is called, typed and printed, and its derivative. The form is read once with `ast`;
+the lines are read by `frontend/lower.py` when first needed, as the user's own code is. A catalogue
+is a dict from names to operations; each file of this package makes its part, and
+`operations/__init__.py` joins them.
 """
 
 from __future__ import annotations
@@ -18,16 +19,55 @@ import numpy as np
 
 from s2s_ad.ir import Atom, Operation, Rule
 from s2s_ad.operations import helpers
-from s2s_ad.operations.result_types import Infer, elementwise_type, same_as
+from s2s_ad.operations.result_types import Infer, elementwise_type, integer_value, same_as
+from s2s_ad.types import Size
 
 MODULES = {"np": "numpy", "math": "math"}
 INFIX = {
-    ast.Add: ("+", 11), ast.Sub: ("-", 11), ast.Mult: ("*", 12), ast.Div: ("/", 12), ast.FloorDiv: ("//", 12),
-    ast.Mod: ("%", 12), ast.MatMult: ("@", 12), ast.Pow: ("**", 14), ast.BitAnd: ("&", 9), ast.BitOr: ("|", 7),
-    ast.BitXor: ("^", 8), ast.Lt: ("<", 6), ast.LtE: ("<=", 6), ast.Gt: (">", 6), ast.GtE: (">=", 6),
-    ast.Eq: ("==", 6), ast.NotEq: ("!=", 6),
-}  # fmt: skip
+    ast.Add: ("+", 11),
+    ast.Sub: ("-", 11),
+    ast.Mult: ("*", 12),
+    ast.Div: ("/", 12),
+    ast.FloorDiv: ("//", 12),
+    ast.Mod: ("%", 12),
+    ast.MatMult: ("@", 12),
+    ast.Pow: ("**", 14),
+    ast.BitAnd: ("&", 9),
+    ast.BitOr: ("|", 7),
+    ast.BitXor: ("^", 8),
+    ast.Lt: ("<", 6),
+    ast.LtE: ("<=", 6),
+    ast.Gt: (">", 6),
+    ast.GtE: (">=", 6),
+    ast.Eq: ("==", 6),
+    ast.NotEq: ("!=", 6),
+}
 PREFIX = {ast.USub: ("-", 13), ast.Not: ("not ", 5), ast.Invert: ("~", 13), ast.UAdd: ("+", 13)}
+
+
+UFUNCS = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "//": np.floor_divide,
+    "%": np.remainder,
+    "**": np.power,
+    "-x": np.negative,
+    "+x": np.positive,
+    "~x": np.invert,
+    "&": np.bitwise_and,
+    "|": np.bitwise_or,
+    "^": np.bitwise_xor,
+    "abs": np.absolute,
+}
+
+
+def ufunc_of(name: str) -> np.ufunc | None:
+    """The ufunc that an operation calls, which knows its dtypes."""
+    module, _, rest = name.rpartition(".")
+    found = getattr(np, rest, None) if module == "numpy" else UFUNCS.get(rest)
+    return found if isinstance(found, np.ufunc) else None
 
 
 @dataclass
@@ -45,7 +85,7 @@ class Form:
 
 @dataclass
 class Catalogue:
-    """The operations declared by one file, by name; `methods` are array methods that spell one of them."""
+    """The operations of one file, by name; `methods` are array methods that spell one of them."""
 
     operations: dict[str, Operation] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
@@ -61,9 +101,11 @@ class Catalogue:
         name: str = "",
         **properties: Any,
     ) -> Operation:
-        """Declare an operation. `lines` hold for every operand; `rules` with a guard are tried before them.
+        """Declare an operation. `lines` hold for every operand; `rules` with a guard are tried
+        before them.
 
-        `also` are further names of the same function; `method` is the array method that takes the same arguments.
+        `also` are further names of the same function; `method` is the array method that takes the
+        same arguments.
         """
         parsed = parse_form(form)
         all_rules = (*rules, Rule(lines)) if lines else tuple(rules)
@@ -86,21 +128,41 @@ class Catalogue:
             self.methods[method] = op.name
         return op
 
-    def elementwise(self, form: str, *lines: str, result: str = "float", **properties: Any) -> Operation:
+    def elementwise(
+        self,
+        form: str,
+        *lines: str,
+        result: str = "float",
+        value: Callable[..., Size | None] | None = None,
+        **properties: Any,
+    ) -> Operation:
         """Declare an operation that works element by element on broadcast operands.
 
-        `result` says which dtype comes out: "float", "arithmetic", "divide", "bool" (see `elementwise_type`).
+        `result` says which dtype comes out where NumPy does not: "float", "arithmetic", "divide",
+        "bool" (see `elementwise_type`); `value` is the same function of integers of known value.
         """
         is_operator = not form.partition("=")[2].strip().endswith(")")
-        infer = elementwise_type(result, of_numbers="number" if is_operator else "scalar")
-        properties.setdefault("infer", infer)
-        return self.operation(form, *lines, elementwise=True, constant=not lines and "rules" not in properties,
-                              **properties)  # fmt: skip
+        ufunc = ufunc_of(parse_form(form).name)
+        plain = elementwise_type(
+            result, of_numbers="number" if is_operator else "scalar", ufunc=ufunc
+        )
+        properties.setdefault("infer", plain if value is None else integer_value(plain, value))
+        return self.operation(
+            form,
+            *lines,
+            elementwise=True,
+            constant=not lines and "rules" not in properties,
+            **properties,
+        )
 
-    def scalar_function(self, form: str, *lines: str, result: str = "float", **properties: Any) -> Operation:
-        """Declare a function of Python numbers such as `math.exp`: elementwise, but it takes no arrays."""
+    def scalar_function(
+        self, form: str, *lines: str, result: str = "float", **properties: Any
+    ) -> Operation:
+        """Declare a function of Python numbers such as `math.exp`, which takes no arrays."""
         infer = elementwise_type(result, of_numbers="number", scalars_only=True)
-        return self.operation(form, *lines, infer=infer, elementwise=True, constant=not lines, **properties)
+        return self.operation(
+            form, *lines, infer=infer, elementwise=True, constant=not lines, **properties
+        )
 
     def add(self, op: Operation) -> None:
         if op.name in self.operations:
@@ -116,7 +178,7 @@ class Catalogue:
 
 
 def parse_form(form: str) -> Form:
-    """Read `out = <expression>`: the operands are its names, in the order in which they stand in it."""
+    """Read `out = <expression>`: the operands are its names, in the order in which they stand."""
     expression = ast.parse(form).body[0]
     assert isinstance(expression, ast.Assign), form
     node = expression.value
@@ -134,14 +196,20 @@ def parse_form(form: str) -> Form:
             return _template(node, f"{symbol.strip()}x", f"{symbol}{{0}}", precedence, (operand,))
         case ast.Subscript(value=ast.Name(base), slice=ast.Name(index)):
             return _template(node, "getitem", "{0}[{1}]", 16, (base, index))
-        case ast.Subscript(value=ast.Attribute(value=ast.Name(base), attr=attribute), slice=ast.Name(index)):
-            return _template(node, f"ndarray.{attribute}[]", f"{{0}}.{attribute}[{{1}}]", 16, (base, index))
+        case ast.Subscript(
+            value=ast.Attribute(value=ast.Name(base), attr=attribute), slice=ast.Name(index)
+        ):
+            return _template(
+                node, f"ndarray.{attribute}[]", f"{{0}}.{attribute}[{{1}}]", 16, (base, index)
+            )
         case ast.Attribute(value=ast.Name(base), attr=attribute):
             return _template(node, f"ndarray.{attribute}", f"{{0}}.{attribute}", 16, (base,))
     raise ValueError(f"not a form: {form}")
 
 
-def _template(node: ast.expr, name: str, template: str, precedence: int, parameters: tuple[str, ...]) -> Form:
+def _template(
+    node: ast.expr, name: str, template: str, precedence: int, parameters: tuple[str, ...]
+) -> Form:
     source = f"lambda {', '.join(parameters)}: {ast.unparse(node)}"
     return Form(name, parameters, _evaluate(source), template=template, precedence=precedence)
 
@@ -181,9 +249,15 @@ def _parse_call(node: ast.Call, function: str) -> Form:
         names = [parameter.lstrip("*") for parameter in parameters]
         after = len(parameters) - starred - 1
         group = f"values[{starred}:len(values) - {after}]"
-        picks = [f"values[{k}]" for k in range(starred)] + [group] + [f"values[{k - after}]" for k in range(after)]
+        picks = (
+            [f"values[{k}]" for k in range(starred)]
+            + [group]
+            + [f"values[{k - after}]" for k in range(after)]
+        )
         source = f"lambda *values: (lambda {', '.join(names)}: {text})({', '.join(picks)})"
-    return Form(name, tuple(parameters), _evaluate(source), call=function + bracket, defaults=defaults)
+    return Form(
+        name, tuple(parameters), _evaluate(source), call=function + bracket, defaults=defaults
+    )
 
 
 def _bare_name(function: str) -> str:

@@ -1,60 +1,132 @@
-"""Operations that work element by element on broadcast operands: arithmetic, functions of one number, choices.
+"""Operations that work element by element on broadcast operands: arithmetic, functions of one
+number, choices.
 
-A line is mathematics for one element; the adjoint pass sums each contribution back to its operand's shape. Derivatives are
-those of Abramowitz and Stegun, "Handbook of Mathematical Functions", chapters 3 and 4, unless a comment says otherwise.
-Kinks: see the notes; the conventions are those of autograd and JAX.
+A line is mathematics for one element; the adjoint pass sums each contribution back to its operand's
+shape. Derivatives are those of Abramowitz and Stegun, "Handbook of Mathematical Functions",
+chapters 3 and 4, unless a comment says otherwise. Kinks: see the notes; the conventions are those
+of autograd and JAX.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from s2s_ad.ir import Atom, Const, Rule
 from s2s_ad.operations.declare import Catalogue, rule
-from s2s_ad.operations.result_types import elementwise_type, integer_value, selection_type
-from s2s_ad.types import NONE, Sizes, Type
-
+from s2s_ad.operations.result_types import (
+    elementwise_type,
+    of_shape,
+    require_numeric,
+    selection_type,
+    unsupported,
+)
+from s2s_ad.types import (
+    NONE,
+    Array,
+    Number,
+    Scalar,
+    Size,
+    Sizes,
+    Type,
+    dtype_of,
+    is_boolean,
+    is_float,
+    is_integer,
+    promote,
+    shape_of,
+)
 
 CATALOGUE = Catalogue()
 elementwise = CATALOGUE.elementwise
 scalar_function = CATALOGUE.scalar_function
 
 
-# Arithmetic -------------------------------------------------------------------------------------------------------
+# Arithmetic ---------------------------------------------------------------------------------------
 
-ARITHMETIC = elementwise_type("arithmetic", of_numbers="number")
-
-elementwise("out = x + y", "grad_x += grad_out", "grad_y += grad_out",
-            infer=integer_value(ARITHMETIC, lambda x, y: x + y))  # fmt: skip
-elementwise("out = x - y", "grad_x += grad_out", "grad_y += -grad_out",
-            infer=integer_value(ARITHMETIC, lambda x, y: x - y))  # fmt: skip
-elementwise("out = x * y", "grad_x += grad_out * y", "grad_y += grad_out * x",
-            infer=integer_value(ARITHMETIC, lambda x, y: x * y))  # fmt: skip
-elementwise("out = -x", "grad_x += -grad_out", infer=integer_value(ARITHMETIC, lambda x: -x))
-elementwise("out = +x", "grad_x += grad_out", infer=integer_value(ARITHMETIC, lambda x: x))
-elementwise("out = x / y", "grad_x += grad_out / y", "grad_y += -grad_out * out / y",
-            result="divide", domains={"y": "nonzero"})  # fmt: skip
+elementwise(
+    "out = x + y",
+    "grad_x += grad_out",
+    "grad_y += grad_out",
+    result="arithmetic",
+    value=lambda x, y: x + y,
+)
+elementwise(
+    "out = x - y",
+    "grad_x += grad_out",
+    "grad_y += -grad_out",
+    result="arithmetic",
+    value=lambda x, y: x - y,
+)
+elementwise(
+    "out = x * y",
+    "grad_x += grad_out * y",
+    "grad_y += grad_out * x",
+    result="arithmetic",
+    value=lambda x, y: x * y,
+)
+elementwise("out = -x", "grad_x += -grad_out", result="arithmetic", value=lambda x: -x)
+elementwise("out = +x", "grad_x += grad_out", result="arithmetic", value=lambda x: x)
+elementwise(
+    "out = x / y",
+    "grad_x += grad_out / y",
+    "grad_y += -grad_out * out / y",
+    result="divide",
+    domains={"y": "nonzero"},
+)
 # x // y is piecewise constant, and x % y = x - (x // y) * y
-elementwise("out = x // y", infer=ARITHMETIC, domains={"y": "nonzero"})
-elementwise("out = x % y", "grad_x += grad_out", "grad_y += -grad_out * (x // y)", infer=ARITHMETIC,
-            domains={"y": "nonzero"}, note="at multiples of y, the derivative of the branch that NumPy takes")  # fmt: skip
+elementwise("out = x // y", result="arithmetic", domains={"y": "nonzero"})
+elementwise(
+    "out = x % y",
+    "grad_x += grad_out",
+    "grad_y += -grad_out * (x // y)",
+    result="arithmetic",
+    domains={"y": "nonzero"},
+    note="at multiples of y, the derivative of the branch that NumPy takes",
+)
 
 elementwise("out = np.add(x, y)", "grad_x += grad_out", "grad_y += grad_out", result="arithmetic")
-elementwise("out = np.subtract(x, y)", "grad_x += grad_out", "grad_y += -grad_out", result="arithmetic")
-elementwise("out = np.multiply(x, y)", "grad_x += grad_out * y", "grad_y += grad_out * x", result="arithmetic")
-elementwise("out = np.divide(x, y)", "grad_x += grad_out / y", "grad_y += -grad_out * out / y", result="divide",
-            also=("numpy.true_divide",), domains={"y": "nonzero"})  # fmt: skip
+elementwise(
+    "out = np.subtract(x, y)", "grad_x += grad_out", "grad_y += -grad_out", result="arithmetic"
+)
+elementwise(
+    "out = np.multiply(x, y)",
+    "grad_x += grad_out * y",
+    "grad_y += grad_out * x",
+    result="arithmetic",
+)
+elementwise(
+    "out = np.divide(x, y)",
+    "grad_x += grad_out / y",
+    "grad_y += -grad_out * out / y",
+    result="divide",
+    also=("numpy.true_divide",),
+    domains={"y": "nonzero"},
+)
 elementwise("out = np.floor_divide(x, y)", result="arithmetic", domains={"y": "nonzero"})
-elementwise("out = np.remainder(x, y)", "grad_x += grad_out", "grad_y += -grad_out * np.floor_divide(x, y)",
-            result="arithmetic", also=("numpy.mod",), domains={"y": "nonzero"})  # fmt: skip
-elementwise("out = np.fmod(x, y)", "grad_x += grad_out", "grad_y += -grad_out * np.trunc(x / y)",
-            result="arithmetic", domains={"y": "nonzero"})  # fmt: skip
+elementwise(
+    "out = np.remainder(x, y)",
+    "grad_x += grad_out",
+    "grad_y += -grad_out * np.floor_divide(x, y)",
+    result="arithmetic",
+    also=("numpy.mod",),
+    domains={"y": "nonzero"},
+)
+elementwise(
+    "out = np.fmod(x, y)",
+    "grad_x += grad_out",
+    "grad_y += -grad_out * np.trunc(x / y)",
+    result="arithmetic",
+    domains={"y": "nonzero"},
+)
 elementwise("out = np.negative(x)", "grad_x += -grad_out", result="arithmetic")
 elementwise("out = np.positive(x)", "grad_x += grad_out", result="arithmetic")
 
 
 def power_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
-    """x**y: a constant exponent gives the line one would write; otherwise 0 * x**-1 at y = 0 and 0**y * log 0 are 0."""
+    """x**y: for a constant y the line one would write; else 0 * x**-1 and 0**y * log 0 are 0."""
     exponent = operands[1].value if isinstance(operands[1], Const) else None
     if isinstance(exponent, bool) or not isinstance(exponent, int | float):
         return (
@@ -62,24 +134,75 @@ def power_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
             "grad_y += grad_out * out * np.log(np.where(x == 0, 1.0, x))",
         )
     logarithm = "grad_y += grad_out * out * np.log(np.where(x == 0, 1.0, x))"
-    by_hand = {0: "grad_x += 0.0 * grad_out", 1: "grad_x += grad_out", 2: "grad_x += grad_out * 2.0 * x"}
+    by_hand: dict[float, str] = {
+        0: "grad_x += 0.0 * grad_out",
+        1: "grad_x += grad_out",
+        2: "grad_x += grad_out * 2.0 * x",
+    }
     power = f"grad_x += grad_out * {float(exponent)} * x ** {exponent - 1}"
     return (by_hand.get(exponent, power), logarithm)
 
 
+def power_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    """Of two Python integers, the sign of the exponent decides between int and float."""
+    if isinstance(operands[0].type, Array | Scalar) and is_boolean(operands[0].type):
+        raise unsupported("powers of booleans are not supported", "make the base a float")
+    type = PLAIN_POWER(sizes, operands)
+    if type != Number("int"):
+        return type
+    base, exponent = (getattr(operand.type, "value", None) for operand in operands)
+    known = None if exponent is None else exponent.constant
+    if known is None and is_integer(operands[1].type):
+        raise unsupported(
+            "whether a power of integers is an int or a float depends on the sign of the exponent",
+            "make the base a float, as in `2.0 ** k`",
+        )
+    if known is not None and known < 0:
+        return Number("float")
+    value = None if base is None or known is None or known > 8 else Size.of(1)
+    for _ in range(known or 0 if value is not None else 0):
+        value = value * base if value is not None and base is not None else None
+    return Number("int", value)
+
+
+PLAIN_POWER = elementwise_type("arithmetic", of_numbers="number", ufunc=np.power)
 POWER_DOMAINS = {"x": "positive"}
-POWER_NOTE = "x**0 has slope 0 everywhere; 0**y has slope 0 in y; otherwise the formula's limit at x = 0"
-elementwise("out = x ** y", infer=ARITHMETIC, rules=(Rule(power_lines),), domains=POWER_DOMAINS, note=POWER_NOTE,
-            samples=({"x": "f[3,2]", "y": 2}, {"x": "f[3,2]", "y": 3}, {"x": "f[3]", "y": 0}, {"x": "p[3]", "y": -0.5}))  # fmt: skip
-elementwise("out = np.power(x, y)", result="arithmetic", rules=(Rule(power_lines),), domains=POWER_DOMAINS,
-            note=POWER_NOTE, samples=({"x": "f[3,2]", "y": 2},))  # fmt: skip
-elementwise("out = np.float_power(x, y)", result="divide", rules=(Rule(power_lines),), domains=POWER_DOMAINS)
-scalar_function("out = math.pow(x, y)",
-                "grad_x += grad_out * y * math.pow(x, y - 1.0)",
-                "grad_y += grad_out * out * math.log(x)", domains=POWER_DOMAINS)  # fmt: skip
+POWER_NOTE = (
+    "x**0 has slope 0 everywhere; 0**y has slope 0 in y; otherwise the formula's limit at x = 0"
+)
+elementwise(
+    "out = x ** y",
+    infer=power_type,
+    rules=(Rule(power_lines),),
+    domains=POWER_DOMAINS,
+    note=POWER_NOTE,
+    samples=(
+        {"x": "f[3,2]", "y": 2},
+        {"x": "f[3,2]", "y": 3},
+        {"x": "f[3]", "y": 0},
+        {"x": "p[3]", "y": -0.5},
+    ),
+)
+elementwise(
+    "out = np.power(x, y)",
+    result="arithmetic",
+    rules=(Rule(power_lines),),
+    domains=POWER_DOMAINS,
+    note=POWER_NOTE,
+    samples=({"x": "f[3,2]", "y": 2},),
+)
+elementwise(
+    "out = np.float_power(x, y)", result="divide", rules=(Rule(power_lines),), domains=POWER_DOMAINS
+)
+scalar_function(
+    "out = math.pow(x, y)",
+    "grad_x += grad_out * y * math.pow(x, y - 1.0)",
+    "grad_y += grad_out * out * math.log(x)",
+    domains=POWER_DOMAINS,
+)
 
 
-# Functions of one number: those that `math` and NumPy spell alike, with their slope ---------------------------------
+# Functions of one number: those that `math` and NumPy spell alike, with their slope ---------------
 
 FUNCTIONS = {
     "exp": ("grad_out * out", ""),
@@ -111,51 +234,126 @@ for _name, (_slope, _domain) in FUNCTIONS.items():
     _domains = {"x": _domain} if _domain else {}
     elementwise(f"out = np.{_name}(x)", f"grad_x += {_slope}", domains=_domains)
     if _name != "fabs":
-        scalar_function(f"out = math.{_name}(x)", f"grad_x += {_slope.replace('np.', 'math.')}", domains=_domains)
+        scalar_function(
+            f"out = math.{_name}(x)",
+            f"grad_x += {_slope.replace('np.', 'math.')}",
+            domains=_domains,
+        )
 scalar_function("out = math.fabs(x)", "grad_x += grad_out * np.sign(x)", domains={"x": "nonzero"})
 for _name, (_long, _slope, _domain) in INVERSES.items():
     _domains = {"x": _domain} if _domain else {}
-    elementwise(f"out = np.{_long}(x)", f"grad_x += {_slope}", also=(f"numpy.{_name}",), domains=_domains)
-    scalar_function(f"out = math.{_name}(x)", f"grad_x += {_slope.replace('np.', 'math.')}", domains=_domains)
+    elementwise(
+        f"out = np.{_long}(x)", f"grad_x += {_slope}", also=(f"numpy.{_name}",), domains=_domains
+    )
+    scalar_function(
+        f"out = math.{_name}(x)", f"grad_x += {_slope.replace('np.', 'math.')}", domains=_domains
+    )
 
 elementwise("out = np.square(x)", "grad_x += grad_out * 2.0 * x", result="arithmetic")
-elementwise("out = np.reciprocal(x)", "grad_x += -grad_out * out * out", result="arithmetic", domains={"x": "positive"})
-elementwise("out = np.sinc(x)", rules=(rule(
-    "grad_x += grad_out * np.where(x == 0, 0.0, "
-    "(np.cos(np.pi * x) - np.sinc(x)) / np.where(x == 0, 1.0, x))"),))  # fmt: skip
+elementwise(
+    "out = np.reciprocal(x)",
+    "grad_x += -grad_out * out * out",
+    result="arithmetic",
+    domains={"x": "positive"},
+)
+
+
+def sinc_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    """Integers become f64 here, small ones too."""
+    x = operands[0].type
+    require_numeric([x])
+    return of_shape(dtype_of(x) if is_float(x) else "f64", shape_of(x))
+
+
+elementwise(
+    "out = np.sinc(x)",
+    infer=sinc_type,
+    rules=(
+        rule(
+            "grad_x += grad_out * np.where(x == 0, 0.0, "
+            "(np.cos(np.pi * x) - np.sinc(x)) / np.where(x == 0, 1.0, x))"
+        ),
+    ),
+)
 elementwise("out = np.deg2rad(x)", "grad_x += grad_out * (np.pi / 180.0)", also=("numpy.radians",))
 elementwise("out = np.rad2deg(x)", "grad_x += grad_out * (180.0 / np.pi)", also=("numpy.degrees",))
 scalar_function("out = math.radians(x)", "grad_x += grad_out * (math.pi / 180.0)")
 scalar_function("out = math.degrees(x)", "grad_x += grad_out * (180.0 / math.pi)")
 
-ABSOLUTE = {"domains": {"x": "nonzero"}, "note": "slope 0 at 0"}
-elementwise("out = abs(x)", "grad_x += grad_out * np.sign(x)", **ABSOLUTE,
-            infer=integer_value(ARITHMETIC, lambda x: None))  # fmt: skip
-elementwise("out = np.abs(x)", "grad_x += grad_out * np.sign(x)", also=("numpy.absolute",), result="arithmetic",
-            **ABSOLUTE)  # fmt: skip
+ABSOLUTE: dict[str, Any] = {"domains": {"x": "nonzero"}, "note": "slope 0 at 0"}
+elementwise(
+    "out = abs(x)",
+    "grad_x += grad_out * np.sign(x)",
+    **ABSOLUTE,
+    infer=elementwise_type("arithmetic", of_numbers="number", ufunc=np.absolute),
+)
+elementwise(
+    "out = np.abs(x)",
+    "grad_x += grad_out * np.sign(x)",
+    also=("numpy.absolute",),
+    result="arithmetic",
+    **ABSOLUTE,
+)
 
 
-# Functions of two numbers -----------------------------------------------------------------------------------------
+# Functions of two numbers -------------------------------------------------------------------------
 
-elementwise("out = np.hypot(x, y)", "grad_x += grad_out * x / out", "grad_y += grad_out * y / out",
-            domains={"x": "nonzero"})  # fmt: skip
-scalar_function("out = math.hypot(x, y)", "grad_x += grad_out * x / out", "grad_y += grad_out * y / out",
-                domains={"x": "nonzero"})  # fmt: skip
-elementwise("out = np.arctan2(y, x)", "grad_y += grad_out * x / (x * x + y * y)",
-            "grad_x += -grad_out * y / (x * x + y * y)", also=("numpy.atan2",), domains={"x": "nonzero"})  # fmt: skip
-scalar_function("out = math.atan2(y, x)", "grad_y += grad_out * x / (x * x + y * y)",
-                "grad_x += -grad_out * y / (x * x + y * y)", domains={"x": "nonzero"})  # fmt: skip
-elementwise("out = np.logaddexp(x, y)", "grad_x += grad_out * np.exp(x - out)", "grad_y += grad_out * np.exp(y - out)")
-elementwise("out = np.logaddexp2(x, y)", "grad_x += grad_out * np.exp2(x - out)",
-            "grad_y += grad_out * np.exp2(y - out)")  # fmt: skip
-elementwise("out = np.copysign(x, y)", "grad_x += grad_out * np.copysign(1.0, x) * np.copysign(1.0, y)",
-            domains={"x": "nonzero", "y": "nonzero"})  # fmt: skip
-scalar_function("out = math.copysign(x, y)", "grad_x += grad_out * math.copysign(1.0, x) * math.copysign(1.0, y)",
-                domains={"x": "nonzero", "y": "nonzero"})  # fmt: skip
-elementwise("out = np.heaviside(x, y)", "grad_y += np.where(x == 0, grad_out, 0.0)", domains={"x": "nonzero"})
+elementwise(
+    "out = np.hypot(x, y)",
+    "grad_x += grad_out * x / out",
+    "grad_y += grad_out * y / out",
+    domains={"x": "nonzero"},
+)
+scalar_function(
+    "out = math.hypot(x, y)",
+    "grad_x += grad_out * x / out",
+    "grad_y += grad_out * y / out",
+    domains={"x": "nonzero"},
+)
+elementwise(
+    "out = np.arctan2(y, x)",
+    "grad_y += grad_out * x / (x * x + y * y)",
+    "grad_x += -grad_out * y / (x * x + y * y)",
+    also=("numpy.atan2",),
+    domains={"x": "nonzero"},
+)
+scalar_function(
+    "out = math.atan2(y, x)",
+    "grad_y += grad_out * x / (x * x + y * y)",
+    "grad_x += -grad_out * y / (x * x + y * y)",
+    domains={"x": "nonzero"},
+)
+elementwise(
+    "out = np.logaddexp(x, y)",
+    "grad_x += grad_out * np.exp(x - out)",
+    "grad_y += grad_out * np.exp(y - out)",
+)
+elementwise(
+    "out = np.logaddexp2(x, y)",
+    "grad_x += grad_out * np.exp2(x - out)",
+    "grad_y += grad_out * np.exp2(y - out)",
+)
+elementwise(
+    "out = np.copysign(x, y)",
+    "grad_x += grad_out * np.copysign(1.0, x) * np.copysign(1.0, y)",
+    "grad_y += 0.0 * grad_out",
+    domains={"x": "nonzero", "y": "nonzero"},
+)
+scalar_function(
+    "out = math.copysign(x, y)",
+    "grad_x += grad_out * math.copysign(1.0, x) * math.copysign(1.0, y)",
+    "grad_y += 0.0 * grad_out",
+    domains={"x": "nonzero", "y": "nonzero"},
+)
+elementwise(
+    "out = np.heaviside(x, y)",
+    "grad_x += 0.0 * grad_out",
+    "grad_y += np.where(x == 0, grad_out, 0.0)",
+    domains={"x": "nonzero"},
+)
 
 
-# Choices: ties share equally --------------------------------------------------------------------------------------
+# Choices: ties share equally ----------------------------------------------------------------------
 
 # The comparison is with the value that was chosen; where both are, each gets half.
 CHOICE = (
@@ -163,49 +361,87 @@ CHOICE = (
     "grad_y += grad_out * np.where(x == y, 0.5, y {0} x)",
 )
 for _name, _sign in {"maximum": ">", "minimum": "<", "fmax": ">", "fmin": "<"}.items():
-    elementwise(f"out = np.{_name}(x, y)", *(line.format(_sign) for line in CHOICE), result="arithmetic",
-                note="at a tie, half to each")  # fmt: skip
-elementwise("out = np.where(c, x, y)",
-            "grad_x += np.where(c, grad_out, 0.0)", "grad_y += np.where(c, 0.0, grad_out)",
-            infer=selection_type(rank_zero="array", tests=1), domains={"c": "boolean"},
-            note="the branch not taken never matters, not even by a NaN")  # fmt: skip
+    elementwise(
+        f"out = np.{_name}(x, y)",
+        *(line.format(_sign) for line in CHOICE),
+        result="arithmetic",
+        note="at a tie, half to each",
+    )
+elementwise(
+    "out = np.where(c, x, y)",
+    "grad_x += np.where(c, grad_out, 0.0)",
+    "grad_y += np.where(c, 0.0, grad_out)",
+    infer=selection_type(rank_zero="array", tests=1),
+    domains={"c": "boolean"},
+    note="the branch not taken never matters, not even by a NaN",
+)
 
 
 def clip_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
-    """Bounds may be None."""
-    return elementwise_type("arithmetic")(sizes, [operand for operand in operands if operand.type != NONE])
+    """Bounds may be None; x is made an array first, so that only the bounds are weak."""
+    types = [operand.type for operand in operands if operand.type != NONE]
+    require_numeric(types)
+    shape = sizes.broadcast([shape_of(type) for type in types])
+    return of_shape(promote([Scalar(dtype_of(types[0])), *types[1:]]), shape)
 
 
 def clip_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
     """minimum(maximum(x, a_min), a_max), with the bounds that there are; at a tie, half to each."""
-    bounds = [(name, sign) for name, sign, atom in zip(("a_min", "a_max"), "><", operands[1:], strict=True)
-              if atom.type != NONE]  # fmt: skip
+    bounds = [
+        (name, sign)
+        for name, sign, atom in zip(("a_min", "a_max"), "><", operands[1:], strict=True)
+        if atom.type != NONE
+    ]
     inside = " & ".join(f"(x {sign} {name})" for name, sign in bounds)
     ties = " | ".join(f"(x == {name})" for name, _ in bounds)
-    lines = [f"grad_x += grad_out * np.where({ties}, 0.5, {inside})" if bounds else "grad_x += grad_out"]
+    lines = [
+        f"grad_x += grad_out * np.where({ties}, 0.5, {inside})" if bounds else "grad_x += grad_out"
+    ]
     for name, sign in bounds:
         lines.append(f"grad_{name} += grad_out * np.where(x == {name}, 0.5, {name} {sign} x)")
     return tuple(lines)
 
 
-elementwise("out = np.clip(x, a_min, a_max)", infer=clip_type, rules=(Rule(clip_lines),),
-            domains={"a_min": "below", "a_max": "above"}, note="at a bound, half to each")  # fmt: skip
-elementwise("out = np.nan_to_num(x)", "grad_x += np.where(np.isfinite(x), grad_out, 0.0)", result="arithmetic")
+elementwise(
+    "out = np.clip(x, a_min, a_max)",
+    infer=clip_type,
+    rules=(Rule(clip_lines),),
+    domains={"a_min": "below", "a_max": "above"},
+    note="at a bound, half to each",
+)
+elementwise(
+    "out = np.nan_to_num(x)",
+    "grad_x += np.where(np.isfinite(x), grad_out, 0.0)",
+    result="arithmetic",
+)
 
 
-# Piecewise constant: no adjoint -----------------------------------------------------------------------------------
+# Piecewise constant: no adjoint -------------------------------------------------------------------
 
 for _symbol in ("<", "<=", ">", ">=", "==", "!="):
     elementwise(f"out = x {_symbol} y", result="bool")
-for _name in ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal",
-              "logical_and", "logical_or", "logical_xor"):  # fmt: skip
+for _name in (
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+    "equal",
+    "not_equal",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+):
     elementwise(f"out = np.{_name}(x, y)", result="bool")
 for _name in ("logical_not", "isnan", "isinf", "isfinite", "signbit"):
     elementwise(f"out = np.{_name}(x)", result="bool")
 for _symbol in ("&", "|", "^"):
-    elementwise(f"out = x {_symbol} y", infer=ARITHMETIC, domains={"x": "boolean", "y": "boolean"})
-elementwise("out = ~x", infer=ARITHMETIC, domains={"x": "boolean"})
-elementwise("out = not x", result="bool", infer=elementwise_type("bool", of_numbers="number", scalars_only=True))
+    elementwise(f"out = x {_symbol} y", result="bitwise", domains={"x": "boolean", "y": "boolean"})
+elementwise("out = ~x", result="arithmetic", domains={"x": "boolean"})
+elementwise(
+    "out = not x",
+    result="bool",
+    infer=elementwise_type("bool", of_numbers="number", scalars_only=True),
+)
 for _name in ("floor", "ceil", "trunc", "rint"):
     elementwise(f"out = np.{_name}(x)")
 elementwise("out = np.sign(x)", result="arithmetic")
@@ -213,5 +449,3 @@ for _name in ("floor", "ceil", "trunc"):
     scalar_function(f"out = math.{_name}(x)", result="integer")
 for _name in ("isnan", "isinf", "isfinite"):
     scalar_function(f"out = math.{_name}(x)", result="bool")
-
-

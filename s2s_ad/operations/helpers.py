@@ -1,7 +1,8 @@
 """Functions that generated modules use: the ones needed are copied into them, as they stand here.
 
-Each is plain NumPy, typed and documented for the reader of a generated module, and an operation of the catalogue, so that a
-generated module can be differentiated again. Nothing here may refer to anything but NumPy and other functions of this file.
+Each is plain NumPy, typed and documented for the reader of a generated module, and an operation of
+the catalogue, so that a generated module can be differentiated again. Nothing here may refer to
+anything but NumPy and other functions of this file.
 """
 
 from typing import Any
@@ -10,21 +11,145 @@ import numpy as np
 
 
 def unbroadcast(grad: Any, like: Any) -> Any:
-    """Sum `grad` over the axes along which `like` was broadcast; the result has the shape and dtype of `like`."""
-    shape = np.shape(like)
-    grad = np.sum(grad, axis=tuple(range(np.ndim(grad) - len(shape))))
-    stretched = tuple(k for k, size in enumerate(shape) if size == 1 and np.shape(grad)[k] != 1)
-    grad = np.sum(grad, axis=stretched, keepdims=True)
+    """Sum `grad` over the axes along which `like` was broadcast, to its shape and dtype."""
+    grad = sum_to_shape(grad, np.shape(like))
     return np.asarray(grad, dtype=like.dtype)[()] if hasattr(like, "dtype") else grad
 
 
+def sum_to_shape(grad: Any, shape: Any) -> Any:
+    """Sum `grad` over the axes along which something of this shape was broadcast to it."""
+    # a store drops leading axes of size 1
+    grad = np.expand_dims(grad, tuple(range(len(shape) - np.ndim(grad))))
+    grad = np.sum(grad, axis=tuple(range(np.ndim(grad) - len(shape))))
+    stretched = tuple(k for k, size in enumerate(shape) if size == 1 and np.shape(grad)[k] != 1)
+    return np.sum(grad, axis=stretched, keepdims=True)
+
+
 def product_of_others(x: Any, axis: Any = None) -> Any:
-    """The product over `axis` of all elements but one, for each element; right where elements are zero."""
+    """The product over `axis` of all elements but one, for each; right where some are zero."""
     axes = tuple(range(np.ndim(x))) if axis is None else axis
     axes = axes if isinstance(axes, tuple) else (axes,)
     moved = np.moveaxis(x, axes, range(-len(axes), 0))
-    flat = moved.reshape(*moved.shape[: moved.ndim - len(axes)], -1)
+    kept = np.ndim(x) - len(axes)
+    flat = moved.reshape(*moved.shape[:kept], np.prod(moved.shape[kept:], dtype=int))
     ones = np.ones_like(flat[..., :1])
     before = np.cumprod(np.concatenate((ones, flat[..., :-1]), axis=-1), axis=-1)
     after = np.cumprod(np.concatenate((ones, flat[..., :0:-1]), axis=-1), axis=-1)[..., ::-1]
     return np.moveaxis((before * after).reshape(moved.shape), range(-len(axes), 0), axes)
+
+
+def cumprod_adjoint(grad: Any, x: Any, axis: Any) -> Any:
+    """The adjoint of `x` in `np.cumprod(x, axis)`; right where elements are zero."""
+    if axis is None:
+        return cumprod_adjoint(grad, np.ravel(x), 0).reshape(np.shape(x))
+    factors = np.moveaxis(x, axis, 0)
+    before = np.ones_like(factors)
+    before[1:] = np.cumprod(factors[:-1], axis=0)
+    after = np.array(np.moveaxis(grad, axis, 0))
+    for k in range(len(after) - 2, -1, -1):
+        after[k] += factors[k + 1] * after[k + 1]
+    return np.moveaxis(before * after, 0, axis)
+
+
+def cumprod_tangent(tangent: Any, x: Any, axis: Any) -> Any:
+    """The tangent of `np.cumprod(x, axis)`; right where elements are zero."""
+    if axis is None:
+        return cumprod_tangent(np.ravel(tangent), np.ravel(x), 0)
+    factors = np.moveaxis(x, axis, 0)
+    before = np.ones_like(factors)
+    before[1:] = np.cumprod(factors[:-1], axis=0)
+    result = before * np.moveaxis(tangent, axis, 0)
+    for k in range(1, len(result)):
+        result[k] += factors[k] * result[k - 1]
+    return np.moveaxis(result, 0, axis)
+
+
+def last_writes(i: Any, shape: Any) -> Any:
+    """Where `x[i] = v` leaves a trace in `x` of this shape: of indices that repeat, the last."""
+    writer = np.zeros(shape, dtype=int)
+    order = np.arange(np.size(writer[i])).reshape(np.shape(writer[i]))
+    writer[i] = order
+    return writer[i] == order
+
+
+def diagonal_adjoint(grad: Any, shape: Any, offset: Any, axis1: Any, axis2: Any) -> Any:
+    """Zeros of this shape, with `grad` along the diagonal."""
+    result = np.zeros(shape, dtype=grad.dtype)
+    moved = np.moveaxis(result, (axis1, axis2), (-2, -1))
+    k = np.arange(np.shape(grad)[-1])
+    moved[..., k + max(-offset, 0), k + max(offset, 0)] = grad
+    return result
+
+
+def matmul_left(grad: Any, b: Any, shape: Any) -> Any:
+    """The adjoint of `a`, of this shape, in `a @ b`, from that of the product."""
+    if np.ndim(b) == 1:
+        return sum_to_shape(np.expand_dims(grad, -1) * b, shape)
+    if len(shape) == 1:
+        return sum_to_shape((b @ np.expand_dims(grad, -1))[..., 0], shape)
+    return sum_to_shape(grad @ np.swapaxes(b, -1, -2), shape)
+
+
+def matmul_right(grad: Any, a: Any, shape: Any) -> Any:
+    """The adjoint of `b`, of this shape, in `a @ b`, from that of the product."""
+    if len(shape) == 1:
+        return sum_to_shape(np.expand_dims(grad, -1) * a, shape)
+    if np.ndim(a) == 1:
+        return sum_to_shape(np.expand_dims(a, 1) * np.expand_dims(grad, -2), shape)
+    return sum_to_shape(np.swapaxes(a, -1, -2) @ grad, shape)
+
+
+def tensordot_left(grad: Any, b: Any, shape: Any, axes: Any) -> Any:
+    """The adjoint of `a`, of this shape, in `np.tensordot(a, b, axes)`, from that of the result."""
+    left, right = contracted_axes(len(shape), np.ndim(b), axes)
+    free = [k for k in range(len(shape)) if k not in left]
+    others = [k for k in range(np.ndim(b)) if k not in right]
+    product = np.tensordot(grad, b, axes=(range(len(free), np.ndim(grad)), others))
+    order = free + [left[right.index(k)] for k in sorted(right)]
+    return np.transpose(product, sorted(range(len(order)), key=order.__getitem__))
+
+
+def tensordot_right(grad: Any, a: Any, shape: Any, axes: Any) -> Any:
+    """The adjoint of `b`, of this shape, in `np.tensordot(a, b, axes)`, from that of the result."""
+    left, right = contracted_axes(np.ndim(a), len(shape), axes)
+    free = [k for k in range(len(shape)) if k not in right]
+    others = [k for k in range(np.ndim(a)) if k not in left]
+    product = np.tensordot(a, grad, axes=(others, range(len(others))))
+    order = [right[left.index(k)] for k in sorted(left)] + free
+    return np.transpose(product, sorted(range(len(order)), key=order.__getitem__))
+
+
+def contracted_axes(left: int, right: int, axes: Any) -> tuple[list[int], list[int]]:
+    """The axes over which `np.tensordot` sums, for operands of these ranks."""
+    if isinstance(axes, int):
+        return list(range(left - axes, left)), list(range(axes))
+    first, second = ([part] if isinstance(part, int) else list(part) for part in axes)
+    return [k % left for k in first], [k % right for k in second]
+
+
+def dot_left(grad: Any, b: Any, shape: Any) -> Any:
+    """The adjoint of `a`, of this shape, in `np.dot(a, b)`, from that of the result."""
+    if len(shape) == 0 or np.ndim(b) == 0:
+        return sum_to_shape(grad * b, shape)
+    return tensordot_left(grad, b, shape, (-1, -min(2, np.ndim(b))))
+
+
+def dot_right(grad: Any, a: Any, shape: Any) -> Any:
+    """The adjoint of `b`, of this shape, in `np.dot(a, b)`, from that of the result."""
+    if len(shape) == 0 or np.ndim(a) == 0:
+        return sum_to_shape(grad * a, shape)
+    return tensordot_right(grad, a, shape, (-1, -min(2, len(shape))))
+
+
+def inner_left(grad: Any, b: Any, shape: Any) -> Any:
+    """The adjoint of `a`, of this shape, in `np.inner(a, b)`, from that of the result."""
+    if len(shape) == 0 or np.ndim(b) == 0:
+        return sum_to_shape(grad * b, shape)
+    return tensordot_left(grad, b, shape, (-1, -1))
+
+
+def inner_right(grad: Any, a: Any, shape: Any) -> Any:
+    """The adjoint of `b`, of this shape, in `np.inner(a, b)`, from that of the result."""
+    if len(shape) == 0 or np.ndim(a) == 0:
+        return sum_to_shape(grad * a, shape)
+    return tensordot_right(grad, a, shape, (-1, -1))

@@ -1,7 +1,8 @@
 """Operations that read and write parts of arrays.
 
-Writes are pure here: `x with [i] = v` is a new value; `emit` prints the statement. Rules without a guard are right for every
-index: a repeated one adds up. For integers and slices no repeat is possible and the plain statement is printed.
+Writes are pure here: `x with [i] = v` is a new value; `emit` prints the statement. Rules without a
+guard are right for every index: a repeated one adds up. For integers and slices no repeat is
+possible and the plain statement is printed.
 """
 
 from __future__ import annotations
@@ -12,10 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from s2s_ad.ir import Atom
+from s2s_ad.ir import Atom, Var
 from s2s_ad.operations.declare import Catalogue, rule
-from s2s_ad.operations.result_types import indexed_type, is_basic_index, same_as
-from s2s_ad.types import Items, Sizes, Slice, Type
+from s2s_ad.operations.result_types import (
+    index_parts,
+    indexed_type,
+    is_basic_index,
+    same_as,
+    shape_argument,
+)
+from s2s_ad.types import Array, Items, Sizes, Slice, Static, Type, is_boolean
 
 CATALOGUE = Catalogue()
 operation = CATALOGUE.operation
@@ -27,14 +34,29 @@ def basic(operands: Sequence[Atom]) -> bool:
 
 
 INDICES = (
-    {"x": "f[5]", "i": 2}, {"x": "f[5]", "i": -1}, {"x": "f[5]", "i": slice(1, None)},
-    {"x": "f[5]", "i": slice(None, None, -2)}, {"x": "f[3,4]", "i": 1}, {"x": "f[3,4]", "i": (slice(None), 1)},
-    {"x": "f[3,4]", "i": (Ellipsis, 0)}, {"x": "f[3,4]", "i": (None, slice(None), slice(0, 2))},
-    {"x": "f[5]", "i": "i[4]<5"}, {"x": "f[5]", "i": "i[2,3]<5"}, {"x": "f[5]", "i": "b[5]"},
-    {"x": "f[3,4]", "i": "b[3,4]"}, {"x": "f[0]", "i": slice(None)}, {"x": "f[1]", "i": 0},
-)  # fmt: skip
-operation("out = x[i]", infer=indexed_type, view_of="x", linear=("x",), samples=INDICES,
-          rules=(rule("grad_x[i] += grad_out", when=basic), rule("np.add.at(grad_x, i, grad_out)")))  # fmt: skip
+    {"x": "f[5]", "i": 2},
+    {"x": "f[5]", "i": -1},
+    {"x": "f[5]", "i": slice(1, None)},
+    {"x": "f[5]", "i": slice(None, None, -2)},
+    {"x": "f[3,4]", "i": 1},
+    {"x": "f[3,4]", "i": (slice(None), 1)},
+    {"x": "f[3,4]", "i": (Ellipsis, 0)},
+    {"x": "f[3,4]", "i": (None, slice(None), slice(0, 2))},
+    {"x": "f[5]", "i": "i[4]<5"},
+    {"x": "f[5]", "i": "i[2,3]<5"},
+    {"x": "f[5]", "i": "b[5]"},
+    {"x": "f[3,4]", "i": "b[3,4]"},
+    {"x": "f[0]", "i": slice(None)},
+    {"x": "f[1]", "i": 0},
+)
+operation(
+    "out = x[i]",
+    infer=indexed_type,
+    view_of="x",
+    linear=("x",),
+    samples=INDICES,
+    rules=(rule("grad_x[i] += grad_out", when=basic), rule("np.add.at(grad_x, i, grad_out)")),
+)
 
 
 def _tuple_type(_: Sizes, operands: Sequence[Atom]) -> Type:
@@ -54,9 +76,16 @@ def _print_slice(_: Sequence[Atom], texts: Sequence[str]) -> str:
     return f"slice({', '.join(texts)})"
 
 
-TUPLE = operation("out = tuple(*items)", infer=_tuple_type, constant=True, printer=_print_tuple,
-                  evaluate=lambda *items: items)  # fmt: skip
-SLICE = operation("out = slice(start, stop, step)", infer=_slice_type, constant=True, printer=_print_slice)
+TUPLE = operation(
+    "out = tuple(*items)",
+    infer=_tuple_type,
+    constant=True,
+    printer=_print_tuple,
+    evaluate=lambda *items: items,
+)
+SLICE = operation(
+    "out = slice(start, stop, step)", infer=_slice_type, constant=True, printer=_print_slice
+)
 
 
 def _updated(change: Any) -> Any:
@@ -86,24 +115,93 @@ def _stored_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     return same_as(0)(sizes, operands)
 
 
-# The adjoint of the new array reaches the old one everywhere but where it was overwritten, and the value from there. With
-# an array of integers only the last write of a repeat counts; `last_writes` finds it.
+def _last_writes_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    whole = Var("x", Array("bool", shape_argument(sizes, operands[1].type)))
+    return indexed_type(sizes, (whole, operands[0]))
+
+
+def no_repeats(operands: Sequence[Atom]) -> bool:
+    """Guard: no element is written twice; besides basic indices, masks are such."""
+    parts = index_parts(operands[1].type)
+    return basic(operands) or all(
+        is_boolean(part) or isinstance(part, Slice | Static) for part in parts
+    )
+
+
+STORES = (
+    {"x": "f[5]", "i": 2, "v": "f[]"},
+    {"x": "f[5]", "i": slice(1, None), "v": "f[4]"},
+    {"x": "f[5]", "i": slice(None, None, 2), "v": "f[]"},
+    {"x": "f[3,4]", "i": 1, "v": "f[4]"},
+    {"x": "f[3,4]", "i": (slice(None), 1), "v": "f[3]"},
+    {"x": "f[3,4]", "i": slice(0, 2), "v": "f[2,1]"},
+    {"x": "f[5]", "i": "i[4]<5", "v": "f[4]"},
+    {"x": "f[3,4]", "i": "i[5]<3", "v": "f[4]"},
+    {"x": "f[5]", "i": "i[2,3]<5", "v": "f[3]"},
+    {"x": "f[5]", "i": "b[5]", "v": "f[]"},
+)
+
+# The adjoint of the new array reaches the old one everywhere but where it was overwritten, and the
+# value from there. With an array of integers only the last write of a repeat counts; `last_writes`
+# finds it.
 SETITEM = replace(
-    operation("out = setitem(x, i, v)", infer=_stored_type, evaluate=_updated(_set), name="setitem",
-              rules=(rule("grad_v += grad_out[i]", "grad_x[i] = 0.0", when=basic),)),
+    operation(
+        "out = setitem(x, i, v)",
+        name="setitem",
+        infer=_stored_type,
+        evaluate=_updated(_set),
+        rules=(
+            rule("grad_v += grad_out[i]", "grad_x[i] = 0.0", when=no_repeats),
+            rule(
+                "grad_v += np.where(last_writes(i, np.shape(x)), grad_out[i], 0.0)",
+                "grad_x[i] = 0.0",
+            ),
+        ),
+        linear=("x", "v"),
+        broadcasts=("v",),
+        samples=(*STORES, {"x": "f[3,4]", "i": slice(0, 2), "v": "f[1,2,4]"}),
+    ),
     update="{0}[{1}] = {2}",
-)  # fmt: skip
+)
 ADDITEM = replace(
-    operation("out = additem(x, i, v)", infer=_stored_type, evaluate=_updated(_add), name="additem",
-              rules=(rule("grad_x += grad_out", "grad_v += grad_out[i]", when=basic),)),
+    operation(
+        "out = additem(x, i, v)",
+        name="additem",
+        infer=_stored_type,
+        evaluate=_updated(_add),
+        rules=(
+            rule("grad_x += grad_out", "grad_v += grad_out[i]", when=no_repeats),
+            rule(
+                "grad_x += grad_out",
+                "grad_v += np.where(last_writes(i, np.shape(x)), grad_out[i], 0.0)",
+            ),
+        ),
+        linear=("x", "v"),
+        broadcasts=("v",),
+        samples=STORES,
+    ),
     update="{0}[{1}] += {2}",
-)  # fmt: skip
+)
 ADD_AT = replace(
-    operation("out = add_at(x, i, v)", infer=_stored_type, evaluate=_updated(_add_at), name="add_at",
-              rules=(rule("grad_x += grad_out", "grad_v += grad_out[i]"),)),
+    operation(
+        "out = add_at(x, i, v)",
+        "grad_x += grad_out",
+        "grad_v += grad_out[i]",
+        name="add_at",
+        infer=_stored_type,
+        evaluate=_updated(_add_at),
+        linear=("x", "v"),
+        broadcasts=("v",),
+        # NumPy 2.4 reads past the end of a value that it broadcasts to indices of rank 2
+        samples=tuple(store for store in STORES if store["i"] != "i[2,3]<5"),
+    ),
     update="np.add.at({0}, {1}, {2})",
-)  # fmt: skip
+)
 for _op in (SETITEM, ADDITEM, ADD_AT):
     CATALOGUE.operations[_op.name] = _op
-
-
+operation(
+    "out = last_writes(i, shape)",
+    infer=_last_writes_type,
+    constant=True,
+    helper="last_writes",
+)

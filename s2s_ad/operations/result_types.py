@@ -1,12 +1,14 @@
 """What type an operation's result has, from its operands: the `infer` functions of the catalogue.
 
-Each takes the sizes known so far and the operands (atoms, so that constants such as `axis=0` can be read) and gives a type,
-or raises TypeProblem with the message the user sees. Unknown rank in, unknown rank out.
+Each takes the sizes known so far and the operands (atoms, so that constants such as `axis=0` can be
+read) and gives a type, or raises TypeProblem with the message the user sees. Unknown rank in,
+unknown rank out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -42,16 +44,24 @@ from s2s_ad.types import (
 Infer = Callable[[Sizes, Sequence[Atom]], Type]
 
 
-# Reading constants ------------------------------------------------------------------------------------------------
+# Reading constants --------------------------------------------------------------------------------
 
 
 def constant(atom: Atom, what: str) -> Any:
     """The value of an operand that has to be known when compiling."""
     if isinstance(atom, Const):
         return atom.value
-    if isinstance(atom.type, Number) and atom.type.value is not None and atom.type.value.constant is not None:
+    if (
+        isinstance(atom.type, Number)
+        and atom.type.value is not None
+        and atom.type.value.constant is not None
+    ):
         return atom.type.value.constant
-    raise TypeProblem("not-constant", f"`{what}` has to be a constant", f"write the value of `{what}` out in the call")
+    raise TypeProblem(
+        "not-constant",
+        f"`{what}` has to be a constant",
+        f"write the value of `{what}` out in the call",
+    )
 
 
 def is_constant(atom: Atom, value: object) -> bool:
@@ -65,7 +75,9 @@ def normal_axes(axis: Any, rank: int) -> tuple[int, ...]:
     axes = axis if isinstance(axis, tuple) else (axis,)
     for item in axes:
         if not isinstance(item, int) or isinstance(item, bool) or not -rank <= item < rank:
-            raise TypeProblem("shape-mismatch", f"axis {item} is out of bounds for an array of rank {rank}")
+            raise TypeProblem(
+                "shape-mismatch", f"axis {item} is out of bounds for an array of rank {rank}"
+            )
     normal = tuple(item % rank for item in axes)
     if len(set(normal)) < len(normal):
         raise TypeProblem("shape-mismatch", f"axes {axis} name one axis twice")
@@ -79,33 +91,90 @@ def require_numeric(types: Sequence[Type]) -> None:
 
 
 def of_shape(dtype: str, shape: Shape | None, rank_zero: str = "scalar") -> Type:
-    """An array, or what NumPy gives for rank 0: a scalar, for a few functions (`rank_zero="array"`) an array."""
+    """An array; for rank 0 a scalar, but an array from a few functions (`rank_zero="array"`)."""
     return Scalar(dtype) if shape == () and rank_zero == "scalar" else Array(dtype, shape)
 
 
-# Elementwise ------------------------------------------------------------------------------------------------------
+def strong_promotion(types: Sequence[Type]) -> str:
+    """The dtype where operands are made arrays first, so that Python numbers count in full."""
+    return promote([Scalar(dtype_of(type)) for type in types])
+
+
+def unsupported(message: str, help: str) -> TypeProblem:
+    """The problem of an argument that the catalogue has no derivative for."""
+    return TypeProblem("unsupported-argument", message, help)
+
+
+def known_shape(atom: Atom, function: str) -> Shape:
+    """The shape of an operand whose rank has to be known."""
+    shape = shape_of(atom.type)
+    if shape is None:
+        raise TypeProblem(
+            "unknown-rank",
+            f"`{function}` needs to know the rank of the array",
+            "annotate the parameter with its shape, or give it with `--arg`",
+        )
+    return shape
+
+
+# Elementwise --------------------------------------------------------------------------------------
 
 
 def elementwise_type(
-    result: str, of_numbers: str = "scalar", scalars_only: bool = False, rank_zero: str = "scalar"
+    result: str,
+    of_numbers: str = "scalar",
+    scalars_only: bool = False,
+    rank_zero: str = "scalar",
+    ufunc: np.ufunc | None = None,
 ) -> Infer:
     """The type of a broadcast, elementwise result.
 
-    `result`: "float" (integers become floats), "divide" (the same), "arithmetic" (NumPy's promotion), "bool", "integer".
-    `of_numbers`: whether Python numbers give a Python number (operators, `math`) or a NumPy scalar (`np.sin(1.0)`).
+    `result`: "float" (integers become floats), "divide" (the same), "arithmetic" (NumPy's
+    promotion), "bool", "integer". `of_numbers`: whether Python numbers give a Python number
+    (operators, `math`) or a NumPy scalar (`np.sin(1.0)`).
     """
 
     def infer(sizes: Sizes, operands: Sequence[Atom]) -> Type:
         types = [operand.type for operand in operands]
         require_numeric(types)
         if scalars_only and not all(scalar_like(type) or shape_of(type) == () for type in types):
-            raise TypeProblem("not-a-number", "functions of `math` take numbers, not arrays", "use the function of `np`")
-        if of_numbers == "number" and all(isinstance(type, Number) or scalars_only for type in types):
+            raise TypeProblem(
+                "not-a-number",
+                "functions of `math` take numbers, not arrays",
+                "use the function of `np`",
+            )
+        if of_numbers == "number" and all(
+            isinstance(type, Number) or scalars_only for type in types
+        ):
             return _number_result(result, types)
         shape = sizes.broadcast([shape_of(type) for type in types])
-        return of_shape(_result_dtype(result, types), shape, rank_zero)
+        dtype = _result_dtype(result, types) if ufunc is None else _dtype_by(ufunc, types)
+        return of_shape(dtype, shape, rank_zero)
 
     return infer
+
+
+def _dtype_by(ufunc: np.ufunc, types: Sequence[Type]) -> str:
+    """The dtype that NumPy says a ufunc gives; Python floats and integers are weak (NEP 50)."""
+    parts = tuple(
+        type.kind if isinstance(type, Number) and type.kind != "bool" else dtype_of(type)
+        for type in types
+    )
+    found = _resolved_dtype(ufunc, parts)
+    if found is None:
+        spelled = " and ".join(map(str, types))
+        raise TypeProblem("not-a-number", f"`np.{ufunc.__name__}` does not take {spelled}")
+    return found
+
+
+@cache
+def _resolved_dtype(ufunc: np.ufunc, parts: tuple[str, ...]) -> str | None:
+    weak = {"float": float, "int": int}
+    operands = [weak.get(part) or np.dtype(DTYPES[part]) for part in parts]
+    try:
+        return SHORT_DTYPES[ufunc.resolve_dtypes((*operands, None))[-1].name]
+    except TypeError:
+        return None
 
 
 def _result_dtype(result: str, types: Sequence[Type]) -> str:
@@ -120,6 +189,8 @@ def _number_result(result: str, types: Sequence[Type]) -> Number:
         return Number(result)
     if result == "integer":
         return Number("int")
+    if result == "bitwise":
+        return Number("bool" if all(map(is_boolean, types)) else "int")
     is_floating = result == "divide" or any(dtype_of(type).startswith("f") for type in types)
     return Number("float" if is_floating else "int")
 
@@ -139,7 +210,7 @@ def integer_value(infer: Infer, combine: Callable[..., Size | None]) -> Infer:
 
 
 def selection_type(rank_zero: str = "scalar", tests: int = 0) -> Infer:
-    """The promoted type of the operands after the first `tests` ones, which only take part in broadcasting."""
+    """The promoted type of the operands; the first `tests` only take part in broadcasting."""
 
     def infer(sizes: Sizes, operands: Sequence[Atom]) -> Type:
         types = [operand.type for operand in operands]
@@ -160,19 +231,25 @@ def same_as(parameter: int) -> Infer:
     return infer
 
 
-# Reductions -------------------------------------------------------------------------------------------------------
+# Reductions ---------------------------------------------------------------------------------------
 
 
 def reduction_type(dtype: Callable[[str], str] = lambda dtype: dtype) -> Infer:
     """For operands `x, axis, ..., keepdims`: the axes removed, or kept as 1."""
 
     def infer(_: Sizes, operands: Sequence[Atom]) -> Type:
-        x, axis, keepdims = operands[0].type, constant(operands[1], "axis"), constant(operands[-1], "keepdims")
+        x, axis, keepdims = (
+            operands[0].type,
+            constant(operands[1], "axis"),
+            constant(operands[-1], "keepdims"),
+        )
         require_numeric([x])
         result = dtype(dtype_of(x))
         shape = shape_of(x)
         if shape is None:
             return Scalar(result) if axis is None and not keepdims else Array(result, None)
+        if shape == () and axis not in (None, ()):
+            raise unsupported("a number has no axes", "leave `axis` out")
         axes = normal_axes(axis, len(shape))
         if keepdims:
             kept: Shape = tuple(ONE if k in axes else size for k, size in enumerate(shape))
@@ -184,11 +261,16 @@ def reduction_type(dtype: Callable[[str], str] = lambda dtype: dtype) -> Infer:
 
 
 def sum_dtype(dtype: str) -> str:
-    """What `np.sum` and `np.prod` give: small integers and booleans are summed as the platform's integer."""
+    """What `np.sum` gives: small integers and booleans become the platform's integer."""
     return SHORT_DTYPES[np.sum(np.ones(1, DTYPES[dtype])).dtype.name]
 
 
-# Indexing ---------------------------------------------------------------------------------------------------------
+def mean_dtype(dtype: str) -> str:
+    """What `np.mean` and its like give: f64 for all integers."""
+    return dtype if dtype.startswith("f") else "f64"
+
+
+# Indexing -----------------------------------------------------------------------------------------
 
 
 def index_parts(index: Type) -> tuple[Type, ...]:
@@ -198,7 +280,8 @@ def index_parts(index: Type) -> tuple[Type, ...]:
 def is_basic_index(index: Type) -> bool:
     """Whether the index has only integers, slices, None and `...`: NumPy then gives a view."""
     return all(
-        isinstance(part, Slice | Static) or (scalar_like(part) and is_integer(part)) for part in index_parts(index)
+        isinstance(part, Slice | Static) or (scalar_like(part) and is_integer(part))
+        for part in index_parts(index)
     )
 
 
@@ -210,16 +293,22 @@ def indexed_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     parts = index_parts(index)
     for part in parts:
         if is_numeric(part) and not (is_integer(part) or is_boolean(part)):
-            raise TypeProblem("bad-index", f"an index has to be an integer, not {part}",
-                              "make it an integer, for example with `int(...)`, or annotate the parameter `int`")  # fmt: skip
+            raise TypeProblem(
+                "bad-index",
+                f"an index has to be an integer, not {part}",
+                "make it an integer, for example with `int(...)`, or annotate the parameter `int`",
+            )
     shape = shape_of(x)
     if shape is None:
         return Array(dtype_of(x), None)
     if any(isinstance(part, Array) and part.shape is None for part in parts):
         return Array(dtype_of(x), None)
     result, advanced = _indexed_shape(sizes, shape, parts)
-    # a full index of integers gives a scalar; with `...` or with arrays it stays an array, also of rank 0
-    stays_array = advanced or any(isinstance(part, Static) and part.kind == "ellipsis" for part in parts)
+    # a full index of integers gives a scalar; with `...` or with arrays it stays an array, also of
+    # rank 0
+    stays_array = advanced or any(
+        isinstance(part, Static) and part.kind == "ellipsis" for part in parts
+    )
     return Array(dtype_of(x), result) if result != () or stays_array else Scalar(dtype_of(x))
 
 
@@ -227,16 +316,22 @@ def _indexed_shape(sizes: Sizes, shape: Shape, parts: Sequence[Type]) -> tuple[S
     consumed = sum(_axes_consumed(part) for part in parts)
     if consumed > len(shape):
         raise TypeProblem("bad-index", f"{consumed} indices for an array of rank {len(shape)}")
-    ellipses = [k for k, part in enumerate(parts) if isinstance(part, Static) and part.kind == "ellipsis"]
+    ellipses = [
+        k for k, part in enumerate(parts) if isinstance(part, Static) and part.kind == "ellipsis"
+    ]
     at = ellipses[0] if ellipses else len(parts)
     fill: tuple[Type, ...] = (Slice((Static("None"),) * 3),) * (len(shape) - consumed)
     parts = (*parts[:at], *fill, *parts[at + 1 :])
     result: list[Size] = []
     arrays: list[Shape] = []
-    array_places: list[int] = []  # where in `parts`, to see whether the advanced ones stand together
+    array_places: list[
+        int
+    ] = []  # where in `parts`, to see whether the advanced ones stand together
     insert_at = 0
     axis = 0
-    has_array = any(isinstance(part, Array) for part in parts) or any(is_boolean(part) for part in parts)
+    has_array = any(isinstance(part, Array) for part in parts) or any(
+        is_boolean(part) for part in parts
+    )
     for place, part in enumerate(parts):
         if isinstance(part, Static):
             result.append(ONE)
@@ -270,11 +365,13 @@ def _check_bounds(size: Size, part: Type) -> None:
     value = part.value.constant if isinstance(part, Number) and part.value is not None else None
     length = size.constant
     if value is not None and length is not None and not -length <= value < length:
-        raise TypeProblem("bad-index", f"index {value} is out of bounds for an axis of size {length}")
+        raise TypeProblem(
+            "bad-index", f"index {value} is out of bounds for an axis of size {length}"
+        )
 
 
 def sliced_size(sizes: Sizes, size: Size, part: Slice) -> Size:
-    """How many elements a slice picks; a formula where that is certain, otherwise a size known only while running."""
+    """How many elements a slice picks: a formula, or a size known only while running."""
     bounds: list[Size | None] = []
     for bound in part.parts:
         if isinstance(bound, Static):
@@ -287,18 +384,22 @@ def sliced_size(sizes: Sizes, size: Size, part: Slice) -> Size:
     return slice_length(sizes.resolve(size), start, stop, step)
 
 
-# Shaping ----------------------------------------------------------------------------------------------------------
+# Shaping ------------------------------------------------------------------------------------------
 
 
 def shape_argument(sizes: Sizes, type: Type) -> Shape | None:
-    """The shape that an argument `shape` or `newshape` stands for; None if its length is unknown."""
+    """The shape that an argument `shape` stands for; None if its length is unknown."""
     items = type.items if isinstance(type, Items) else (type,)
-    if not all(is_integer(item) for item in items) or any(isinstance(item, Array) for item in items):
+    if not all(is_integer(item) for item in items) or any(
+        isinstance(item, Array) for item in items
+    ):
         if any(isinstance(item, Array | Static) for item in items):
             return None
         raise TypeProblem("shape-mismatch", "a shape has to be an integer or a tuple of integers")
     return tuple(
-        sizes.resolve(item.value) if isinstance(item, Number) and item.value is not None else sizes.fresh()
+        sizes.resolve(item.value)
+        if isinstance(item, Number) and item.value is not None
+        else sizes.fresh()
         for item in items
     )
 
@@ -310,12 +411,38 @@ def dtype_argument(atom: Atom, default: str) -> str:
         return default
     name = np.dtype(value).name
     if name not in SHORT_DTYPES:
-        raise TypeProblem("unsupported-dtype", f"arrays of dtype {name} are not supported", "use a real number type")
+        raise TypeProblem(
+            "unsupported-dtype",
+            f"arrays of dtype {name} are not supported",
+            "use a real number type",
+        )
     return SHORT_DTYPES[name]
 
 
 __all__ = [
-    "Infer", "constant", "dtype_argument", "elementwise_type", "indexed_type", "integer_value", "is_basic_index",
-    "is_constant", "normal_axes", "of_shape", "reduction_type", "require_numeric", "same_as", "scalar_like",
-    "selection_type", "shape_argument", "shape_of", "size_of", "sliced_size", "sum_dtype",
-]  # fmt: skip
+    "Infer",
+    "constant",
+    "dtype_argument",
+    "elementwise_type",
+    "index_parts",
+    "indexed_type",
+    "integer_value",
+    "is_basic_index",
+    "is_constant",
+    "known_shape",
+    "mean_dtype",
+    "normal_axes",
+    "of_shape",
+    "reduction_type",
+    "require_numeric",
+    "same_as",
+    "scalar_like",
+    "selection_type",
+    "shape_argument",
+    "shape_of",
+    "size_of",
+    "sliced_size",
+    "strong_promotion",
+    "sum_dtype",
+    "unsupported",
+]

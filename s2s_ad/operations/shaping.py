@@ -1,6 +1,7 @@
-"""Operations that move elements about without computing: shapes, axes, joins, fills, ranges, dtypes.
+"""Operations that move elements about: shapes, axes, joins, fills, ranges, dtypes.
 
-All are linear. The result of most may share memory with the operand (`view_of`; `may_copy` where that depends on layout).
+All are linear. The result of most may share memory with the operand (`view_of`; `may_copy` where
+that depends on layout).
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ import numpy as np
 from s2s_ad.ir import Atom, Const, Rule
 from s2s_ad.operations.declare import Catalogue, rule
 from s2s_ad.operations.result_types import (
+    Infer,
     constant,
     dtype_argument,
     normal_axes,
     require_numeric,
     shape_argument,
+    strong_promotion,
 )
 from s2s_ad.types import (
     DTYPES,
     INT,
+    NONE,
     ONE,
     Array,
     Items,
@@ -43,12 +47,16 @@ CATALOGUE = Catalogue()
 operation = CATALOGUE.operation
 
 
-# Sizes ------------------------------------------------------------------------------------------------------------
+# Sizes --------------------------------------------------------------------------------------------
 
 
 def _shape_items(type: Type) -> Type:
     shape = shape_of(type)
-    return Items((Array("i64", None),)) if shape is None else Items(tuple(Number("int", size) for size in shape))
+    return (
+        Items((Array("i64", None),))
+        if shape is None
+        else Items(tuple(Number("int", size) for size in shape))
+    )
 
 
 def _dimension_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
@@ -60,10 +68,20 @@ def _dimension_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
 
 
 operation("out = x.shape", infer=lambda _, operands: _shape_items(operands[0].type), constant=True)
-operation("out = np.shape(x)", infer=lambda _, operands: _shape_items(operands[0].type), constant=True)
+operation(
+    "out = np.shape(x)", infer=lambda _, operands: _shape_items(operands[0].type), constant=True
+)
 operation("out = x.shape[k]", infer=_dimension_type, constant=True)
-operation("out = x.size", infer=lambda _, operands: Number("int", size_of(operands[0].type)), constant=True)
-operation("out = np.size(x)", infer=lambda _, operands: Number("int", size_of(operands[0].type)), constant=True)
+operation(
+    "out = x.size",
+    infer=lambda _, operands: Number("int", size_of(operands[0].type)),
+    constant=True,
+)
+operation(
+    "out = np.size(x)",
+    infer=lambda _, operands: Number("int", size_of(operands[0].type)),
+    constant=True,
+)
 operation("out = x.ndim", infer=lambda _, operands: _rank_type(operands), constant=True)
 operation("out = np.ndim(x)", infer=lambda _, operands: _rank_type(operands), constant=True)
 
@@ -83,7 +101,7 @@ def _length_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
 operation("out = len(x)", infer=_length_type, constant=True)
 
 
-# Shapes -----------------------------------------------------------------------------------------------------------
+# Shapes -------------------------------------------------------------------------------------------
 
 
 def _broadcast_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
@@ -91,9 +109,43 @@ def _broadcast_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     return Array(dtype_of(operands[0].type), shape_argument(sizes, operands[1].type))
 
 
-operation("out = np.broadcast_to(x, shape)", "grad_x += grad_out", infer=_broadcast_type, linear=("x",),
-          broadcasts=("x",), view_of="x",
-          samples=({"x": "f[3]", "shape": (2, 3)}, {"x": "f[3,1]", "shape": (3, 4)}, {"x": "f[]", "shape": (2,)}))  # fmt: skip
+operation(
+    "out = np.broadcast_to(x, shape)",
+    "grad_x += grad_out",
+    infer=_broadcast_type,
+    linear=("x",),
+    broadcasts=("x",),
+    view_of="x",
+    samples=(
+        {"x": "f[3]", "shape": (2, 3)},
+        {"x": "f[3,1]", "shape": (3, 4)},
+        {"x": "f[]", "shape": (2,)},
+    ),
+)
+
+
+def _unbroadcast_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    grad, like = operands[0].type, operands[1].type
+    require_numeric([grad, like])
+    if isinstance(like, Number):
+        return Scalar(dtype_of(grad))
+    return like if shape_of(like) != () else Scalar(dtype_of(like))
+
+
+operation(
+    "out = unbroadcast(grad, like)",
+    "grad_grad += np.broadcast_to(grad_out, np.shape(grad))",
+    "grad_like += np.zeros_like(like)",
+    infer=_unbroadcast_type,
+    linear=("grad", "like"),
+    helper="unbroadcast",
+    samples=(
+        {"grad": "f[2,3]", "like": "f[3]"},
+        {"grad": "f[2,3]", "like": "f[2,1]"},
+        {"grad": "f[2,3]", "like": "f[]"},
+        {"grad": "f[3]", "like": "f[3]"},
+    ),
+)
 
 
 def _reshaped_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
@@ -113,9 +165,19 @@ def _reshaped_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     return Array(dtype_of(x), shape)
 
 
-operation("out = np.reshape(x, shape)", "grad_x += np.reshape(grad_out, np.shape(x))", infer=_reshaped_type,
-          linear=("x",), view_of="x", may_copy=True,
-          samples=({"x": "f[2,3]", "shape": (6,)}, {"x": "f[6]", "shape": (2, -1)}, {"x": "f[2,3]", "shape": -1}))  # fmt: skip
+operation(
+    "out = np.reshape(x, shape)",
+    "grad_x += np.reshape(grad_out, np.shape(x))",
+    infer=_reshaped_type,
+    linear=("x",),
+    view_of="x",
+    may_copy=True,
+    samples=(
+        {"x": "f[2,3]", "shape": (6,)},
+        {"x": "f[6]", "shape": (2, -1)},
+        {"x": "f[2,3]", "shape": -1},
+    ),
+)
 
 
 def _ravelled_type(_: Sizes, operands: Sequence[Atom]) -> Type:
@@ -123,8 +185,16 @@ def _ravelled_type(_: Sizes, operands: Sequence[Atom]) -> Type:
     return Array(dtype_of(operands[0].type), None if size is None else (size,))
 
 
-operation("out = np.ravel(x)", "grad_x += np.reshape(grad_out, np.shape(x))", infer=_ravelled_type, linear=("x",),
-          view_of="x", may_copy=True, method="ravel", samples=({"x": "f[2,3]"}, {"x": "f[0,3]"}))  # fmt: skip
+operation(
+    "out = np.ravel(x)",
+    "grad_x += np.reshape(grad_out, np.shape(x))",
+    infer=_ravelled_type,
+    linear=("x",),
+    view_of="x",
+    may_copy=True,
+    method="ravel",
+    samples=({"x": "f[2,3]"}, {"x": "f[0,3]"}),
+)
 
 
 def _expanded_type(_: Sizes, operands: Sequence[Atom]) -> Type:
@@ -135,12 +205,20 @@ def _expanded_type(_: Sizes, operands: Sequence[Atom]) -> Type:
     count = len(axis) if isinstance(axis, tuple) else 1
     places = normal_axes(axis, len(shape) + count)
     remaining = iter(shape)
-    return Array(dtype_of(x), tuple(ONE if k in places else next(remaining) for k in range(len(shape) + count)))
+    return Array(
+        dtype_of(x),
+        tuple(ONE if k in places else next(remaining) for k in range(len(shape) + count)),
+    )
 
 
-operation("out = np.expand_dims(x, axis)", "grad_x += np.reshape(grad_out, np.shape(x))", infer=_expanded_type,
-          linear=("x",), view_of="x",
-          samples=({"x": "f[3]", "axis": 0}, {"x": "f[3]", "axis": (0, -1)}, {"x": "f[2,3]", "axis": 1}))  # fmt: skip
+operation(
+    "out = np.expand_dims(x, axis)",
+    "grad_x += np.reshape(grad_out, np.shape(x))",
+    infer=_expanded_type,
+    linear=("x",),
+    view_of="x",
+    samples=({"x": "f[3]", "axis": 0}, {"x": "f[3]", "axis": (0, -1)}, {"x": "f[2,3]", "axis": 1}),
+)
 
 
 def _squeezed_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
@@ -148,17 +226,26 @@ def _squeezed_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     shape = shape_of(x)
     if shape is None or (axis is None and any(size.constant is None for size in shape)):
         return Array(dtype_of(x), None)
-    dropped = normal_axes(axis, len(shape)) if axis is not None else tuple(
-        k for k, size in enumerate(shape) if size == ONE)  # fmt: skip
+    dropped = (
+        normal_axes(axis, len(shape))
+        if axis is not None
+        else tuple(k for k, size in enumerate(shape) if size == ONE)
+    )
     return Array(dtype_of(x), tuple(size for k, size in enumerate(shape) if k not in dropped))
 
 
-operation("out = np.squeeze(x, axis=None)", "grad_x += np.reshape(grad_out, np.shape(x))", infer=_squeezed_type,
-          linear=("x",), view_of="x", method="squeeze",
-          samples=({"x": "f[3,1]"}, {"x": "f[1,3,1]", "axis": 0}, {"x": "f[1,3,1]", "axis": (0, 2)}))  # fmt: skip
+operation(
+    "out = np.squeeze(x, axis=None)",
+    "grad_x += np.reshape(grad_out, np.shape(x))",
+    infer=_squeezed_type,
+    linear=("x",),
+    view_of="x",
+    method="squeeze",
+    samples=({"x": "f[3,1]"}, {"x": "f[1,3,1]", "axis": 0}, {"x": "f[1,3,1]", "axis": (0, 2)}),
+)
 
 
-# Axes -------------------------------------------------------------------------------------------------------------
+# Axes ---------------------------------------------------------------------------------------------
 
 
 def _transposed_type(_: Sizes, operands: Sequence[Atom]) -> Type:
@@ -181,10 +268,22 @@ def transpose_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
     return (f"grad_x += np.transpose(grad_out, axes={inverse})",)
 
 
-operation("out = np.transpose(x, axes=None)", infer=_transposed_type, rules=(Rule(transpose_lines),), linear=("x",),
-          view_of="x", samples=({"x": "f[2,3]"}, {"x": "f[2,3,4]", "axes": (1, 2, 0)}, {"x": "f[3]"}))  # fmt: skip
-operation("out = x.T", "grad_x += grad_out.T", linear=("x",), view_of="x",
-          infer=lambda _, operands: _reversed_axes(operands[0].type), samples=({"x": "f[2,3]"}, {"x": "f[3]"}))  # fmt: skip
+operation(
+    "out = np.transpose(x, axes=None)",
+    infer=_transposed_type,
+    rules=(Rule(transpose_lines),),
+    linear=("x",),
+    view_of="x",
+    samples=({"x": "f[2,3]"}, {"x": "f[2,3,4]", "axes": (1, 2, 0)}, {"x": "f[3]"}),
+)
+operation(
+    "out = x.T",
+    "grad_x += grad_out.T",
+    linear=("x",),
+    view_of="x",
+    infer=lambda _, operands: _reversed_axes(operands[0].type),
+    samples=({"x": "f[2,3]"}, {"x": "f[3]"}),
+)
 
 
 def _reversed_axes(type: Type) -> Type:
@@ -206,11 +305,18 @@ def _swapped_type(_: Sizes, operands: Sequence[Atom]) -> Type:
     return Array(dtype_of(x), tuple(shape[k] for k in order))
 
 
-operation("out = np.swapaxes(x, axis1, axis2)", "grad_x += np.swapaxes(grad_out, axis1, axis2)", infer=_swapped_type,
-          linear=("x",), view_of="x", method="swapaxes", samples=({"x": "f[2,3,4]", "axis1": 0, "axis2": -1},))  # fmt: skip
+operation(
+    "out = np.swapaxes(x, axis1, axis2)",
+    "grad_x += np.swapaxes(grad_out, axis1, axis2)",
+    infer=_swapped_type,
+    linear=("x",),
+    view_of="x",
+    method="swapaxes",
+    samples=({"x": "f[2,3,4]", "axis1": 0, "axis2": -1},),
+)
 
 
-# Joins ------------------------------------------------------------------------------------------------------------
+# Joins --------------------------------------------------------------------------------------------
 
 
 def _concatenated_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
@@ -235,25 +341,33 @@ def _concatenated_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
 
 def concatenate_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
     axis = constant(operands[-1], "axis")
-    place = axis % (rank_of(operands[0].type) or 1) if axis < 0 and rank_of(operands[0].type) else axis
+    place = (
+        axis % (rank_of(operands[0].type) or 1) if axis < 0 and rank_of(operands[0].type) else axis
+    )
     lines, start = [], ""
     for k in range(len(operands) - 1):
         length = f"np.shape(arrays{k})[{place}]"
         stop = f"{start} + {length}" if start else length
         picked = f"{start}:{stop}" if k < len(operands) - 2 else f"{start}:"
-        if place >= 0:
-            index = ":, " * place + picked
-        else:
-            index = "..., " + picked + ", :" * (-place - 1)
+        before, after = (":, " * place, "") if place >= 0 else ("..., ", ", :" * (-place - 1))
+        index = before + picked + after
         lines.append(f"grad_arrays{k} += grad_out[{index}]")
         start = stop
     return tuple(lines)
 
 
-operation("out = np.concatenate((*arrays,), axis=0)", infer=_concatenated_type, rules=(Rule(concatenate_lines),),
-          linear=("arrays",),
-          samples=({"arrays": ("f[2]", "f[3]")}, {"arrays": ("f[2,3]", "f[1,3]", "f[2,3]")},
-                   {"arrays": ("f[2,3]", "f[2,1]"), "axis": -1}, {"arrays": ("f[0]", "f[2]")}))  # fmt: skip
+operation(
+    "out = np.concatenate((*arrays,), axis=0)",
+    infer=_concatenated_type,
+    rules=(Rule(concatenate_lines),),
+    linear=("arrays",),
+    samples=(
+        {"arrays": ("f[2]", "f[3]")},
+        {"arrays": ("f[2,3]", "f[1,3]", "f[2,3]")},
+        {"arrays": ("f[2,3]", "f[2,1]"), "axis": -1},
+        {"arrays": ("f[0]", "f[2]")},
+    ),
+)
 
 
 def _stacked_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
@@ -261,7 +375,7 @@ def _stacked_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     require_numeric(types)
     shapes = [shape_of(type) for type in types]
     if any(shape is None for shape in shapes):
-        return Array(promote(types), None)
+        return Array(strong_promotion(types), None)
     known: list[Shape] = [shape for shape in shapes if shape is not None]
     for shape in known:
         if len(shape) != len(known[0]):
@@ -270,22 +384,32 @@ def _stacked_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
             sizes.unify(left, right)
     (place,) = normal_axes(constant(operands[-1], "axis"), len(known[0]) + 1)
     count = Size.of(len(types))
-    return Array(promote(types), (*known[0][:place], count, *known[0][place:]))
+    return Array(strong_promotion(types), (*known[0][:place], count, *known[0][place:]))
 
 
 def stack_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
     axis = constant(operands[-1], "axis")
     before = ":, " * axis if axis >= 0 else "..., "
     after = ", :" * (-axis - 1) if axis < 0 else ""
-    return tuple(f"grad_arrays{k} += grad_out[{before}{k}{after}]" for k in range(len(operands) - 1))
+    return tuple(
+        f"grad_arrays{k} += grad_out[{before}{k}{after}]" for k in range(len(operands) - 1)
+    )
 
 
-operation("out = np.stack((*arrays,), axis=0)", infer=_stacked_type, rules=(Rule(stack_lines),), linear=("arrays",),
-          samples=({"arrays": ("f[2]", "f[2]")}, {"arrays": ("f[2,3]", "f[2,3]"), "axis": -1},
-                   {"arrays": ("f[2,3]", "f[2,3]", "f[2,3]"), "axis": 1}))  # fmt: skip
+operation(
+    "out = np.stack((*arrays,), axis=0)",
+    infer=_stacked_type,
+    rules=(Rule(stack_lines),),
+    linear=("arrays",),
+    samples=(
+        {"arrays": ("f[2]", "f[2]")},
+        {"arrays": ("f[2,3]", "f[2,3]"), "axis": -1},
+        {"arrays": ("f[2,3]", "f[2,3]", "f[2,3]"), "axis": 1},
+    ),
+)
 
 
-# Fills and ranges: no adjoint, but for the value of `full` --------------------------------------------------------
+# Fills and ranges: no adjoint, but for the value of `full` ----------------------------------------
 
 
 def _filled_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
@@ -308,24 +432,48 @@ def _full_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
 
 
 def _full_like_type(_: Sizes, operands: Sequence[Atom]) -> Type:
-    return Array(dtype_argument(operands[-1], dtype_of(operands[0].type)), shape_of(operands[0].type))
+    return Array(
+        dtype_argument(operands[-1], dtype_of(operands[0].type)), shape_of(operands[0].type)
+    )
 
 
-operation("out = np.full(shape, fill_value, dtype=None)", "grad_fill_value += grad_out", infer=_full_type,
-          broadcasts=("fill_value",), linear=("fill_value",),
-          samples=({"shape": (2, 3), "fill_value": "f[]"}, {"shape": (2, 3), "fill_value": "f[3]"}))  # fmt: skip
-operation("out = np.full_like(x, fill_value, dtype=None)", "grad_fill_value += grad_out", infer=_full_like_type,
-          broadcasts=("fill_value",), linear=("fill_value",), samples=({"x": "f[2,3]", "fill_value": "f[]"},))  # fmt: skip
-operation("out = np.eye(n)", infer=lambda sizes, operands: Array("f64", _square(sizes, operands)), constant=True,
-          also=("numpy.identity",))  # fmt: skip
+operation(
+    "out = np.full(shape, fill_value, dtype=None)",
+    "grad_fill_value += grad_out",
+    infer=_full_type,
+    broadcasts=("fill_value",),
+    linear=("fill_value",),
+    samples=({"shape": (2, 3), "fill_value": "f[]"}, {"shape": (2, 3), "fill_value": "f[3]"}),
+)
+operation(
+    "out = np.full_like(x, fill_value, dtype=None)",
+    "grad_fill_value += grad_out",
+    "grad_x += np.zeros_like(x)",
+    infer=_full_like_type,
+    broadcasts=("fill_value",),
+    linear=("x", "fill_value"),
+    samples=({"x": "f[2,3]", "fill_value": "f[]"},),
+)
 
 
-def _square(sizes: Sizes, operands: Sequence[Atom]) -> Shape | None:
-    shape = shape_argument(sizes, operands[0].type)
-    return None if shape is None else shape * 2
+def _eye_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    rows, columns, dtype = operands[0], operands[1], operands[3]
+    columns = rows if columns.type == NONE else columns
+    shape = [shape_argument(sizes, operand.type) for operand in (rows, columns)]
+    if any(size is None or len(size) != 1 for size in shape):
+        raise TypeProblem("shape-mismatch", "`np.eye` takes numbers of rows and columns")
+    return Array(dtype_argument(dtype, "f64"), tuple(size[0] for size in shape if size is not None))
 
 
-# Copies and dtypes ------------------------------------------------------------------------------------------------
+def _identity_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    return _eye_type(sizes, (operands[0], Const(None), Const(0), operands[1]))
+
+
+operation("out = np.eye(N, M=None, k=0, dtype=None)", infer=_eye_type, constant=True)
+operation("out = np.identity(n, dtype=None)", infer=_identity_type, constant=True)
+
+
+# Copies and dtypes --------------------------------------------------------------------------------
 
 
 def _array_of(_: Sizes, operands: Sequence[Atom]) -> Type:
@@ -340,13 +488,25 @@ def _astype(_: Sizes, operands: Sequence[Atom]) -> Type:
     return Array(dtype, x.shape) if isinstance(x, Array) else Scalar(dtype)
 
 
-COPY = operation("out = np.copy(x)", "grad_x += grad_out", infer=_array_of, linear=("x",),
-                 samples=({"x": "f[3]"},))  # fmt: skip
-operation("out = astype(x, dtype)", "grad_x += grad_out", infer=_astype, name="ndarray.astype", linear=("x",),
-          evaluate=lambda x, dtype: x.astype(dtype), printer=lambda _, texts: f"{texts[0]}.astype({texts[1]})")  # fmt: skip
+COPY = operation(
+    "out = np.copy(x)",
+    "grad_x += grad_out",
+    infer=_array_of,
+    linear=("x",),
+    samples=({"x": "f[3]"},),
+)
+operation(
+    "out = astype(x, dtype)",
+    "grad_x += grad_out",
+    infer=_astype,
+    name="ndarray.astype",
+    linear=("x",),
+    evaluate=lambda x, dtype: x.astype(dtype),
+    printer=lambda _, texts: f"{texts[0]}.astype({texts[1]})",
+)
 
 
-# Array displays and conversions -----------------------------------------------------------------------------------
+# Array displays and conversions -------------------------------------------------------------------
 
 
 def _display_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
@@ -372,7 +532,8 @@ def display_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
     layout = constant(operands[0], "layout")
     lines = []
     for k in range(len(operands) - 2):
-        index, rest = [], k
+        index: list[str] = []
+        rest = k
         for size in reversed(layout):
             index.insert(0, str(rest % size))
             rest //= size
@@ -384,7 +545,8 @@ def _nested(layout: Sequence[int], texts: Sequence[str]) -> str:
     if len(layout) == 1:
         return f"[{', '.join(texts)}]"
     step = len(texts) // layout[0] if layout[0] else 0
-    return f"[{', '.join(_nested(layout[1:], texts[k * step : (k + 1) * step]) for k in range(layout[0]))}]"
+    rows = (_nested(layout[1:], texts[k * step : (k + 1) * step]) for k in range(layout[0]))
+    return f"[{', '.join(rows)}]"
 
 
 def _print_display(operands: Sequence[Atom], texts: Sequence[str]) -> str:
@@ -402,21 +564,36 @@ def _display(layout: tuple[int, ...], dtype: object, *items: object) -> object:
     return np.array(nest(layout, items), dtype=dtype)  # type: ignore[call-overload]
 
 
-DISPLAY = operation("out = display(layout, dtype, *items)", name="numpy.array", infer=_display_type,
-                    rules=(Rule(display_lines),), linear=("items",), printer=_print_display, evaluate=_display,
-                    samples=({"layout": (2,), "dtype": None, "items": ("f[]", "f[]")},
-                             {"layout": (2, 2), "dtype": None, "items": ("f[]", "f[]", "f[]", "f[]")},
-                             {"layout": (2,), "dtype": None, "items": ("f[3]", "f[3]")}))  # fmt: skip
+DISPLAY = operation(
+    "out = display(layout, dtype, *items)",
+    name="numpy.array",
+    infer=_display_type,
+    rules=(Rule(display_lines),),
+    linear=("items",),
+    printer=_print_display,
+    evaluate=_display,
+    samples=(
+        {"layout": (2,), "dtype": None, "items": ("f[]", "f[]")},
+        {"layout": (2, 2), "dtype": None, "items": ("f[]", "f[]", "f[]", "f[]")},
+        {"layout": (2,), "dtype": None, "items": ("f[3]", "f[3]")},
+    ),
+)
 
 
 def _range_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     bounds = [operand.type for operand in operands]
     dtype = promote([Scalar(dtype_of(bound)) for bound in bounds])
     match bounds:
-        case [Number("int", start), Number("int", stop), Number("int", step)] if start == Size() and step == ONE:
+        case [Number("int", start), Number("int", stop), Number("int", step)] if (
+            start == Size() and step == ONE
+        ):
             if stop is not None and (stop.constant is None or stop.constant >= 0):
                 return Array(dtype, (sizes.resolve(stop),))
-        case [Number("int", Size() as first), Number("int", Size() as last), Number("int", Size() as stride)]:
+        case [
+            Number("int", Size() as first),
+            Number("int", Size() as last),
+            Number("int", Size() as stride),
+        ]:
             numbers = [first.constant, last.constant, stride.constant]
             if None not in numbers and numbers[2]:
                 return Array(dtype, (Size.of(len(range(*numbers))),))  # type: ignore[arg-type]
@@ -430,7 +607,9 @@ def _print_range(operands: Sequence[Atom], texts: Sequence[str]) -> str:
     return f"np.arange({', '.join(shown)})"
 
 
-RANGE = operation("out = np.arange(start, stop, step)", infer=_range_type, constant=True, printer=_print_range)
+RANGE = operation(
+    "out = np.arange(start, stop, step)", infer=_range_type, constant=True, printer=_print_range
+)
 
 
 def _spaced_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
@@ -439,18 +618,43 @@ def _spaced_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     return Array("f64" if dtype == "f16" else dtype, shape)
 
 
-operation("out = np.linspace(start, stop, num)", infer=_spaced_type, linear=("start", "stop"),
-          rules=(rule("grad_start += np.sum(grad_out * np.linspace(1.0, 0.0, num))",
-                      "grad_stop += np.sum(grad_out * np.linspace(0.0, 1.0, num))"),),
-          samples=({"start": "f[]", "stop": "f[]", "num": 5}, {"start": "f[]", "stop": "f[]", "num": 1}))  # fmt: skip
+operation(
+    "out = np.linspace(start, stop, num)",
+    infer=_spaced_type,
+    linear=("start", "stop"),
+    rules=(
+        rule(
+            "grad_start += np.sum(grad_out * np.linspace(1.0, 0.0, num))",
+            "grad_stop += np.sum(grad_out * np.linspace(0.0, 1.0, num))",
+        ),
+    ),
+    samples=({"start": "f[]", "stop": "f[]", "num": 5}, {"start": "f[]", "stop": "f[]", "num": 1}),
+)
 
-operation("out = float(x)", "grad_x += grad_out", infer=lambda _, operands: _number(operands, "float"), linear=("x",))
+operation(
+    "out = float(x)",
+    "grad_x += grad_out",
+    infer=lambda _, operands: _number(operands, "float"),
+    linear=("x",),
+    samples=({"x": "f[]"},),
+)
 operation("out = int(x)", infer=lambda _, operands: _number(operands, "int"), constant=True)
 operation("out = bool(x)", infer=lambda _, operands: _number(operands, "bool"), constant=True)
+
+
+def _conversion(dtype: str) -> Infer:
+    return lambda _, operands: _converted(operands, dtype)
+
+
 for _short, _long in DTYPES.items():
-    operation(f"out = np.{_long}(x)", *(["grad_x += grad_out"] if _short[0] == "f" else []),
-              infer=lambda _, operands, dtype=_short: _converted(operands, dtype), constant=_short[0] != "f",
-              linear=("x",) if _short[0] == "f" else ())  # fmt: skip
+    operation(
+        f"out = np.{_long}(x)",
+        *(["grad_x += grad_out"] if _short[0] == "f" else []),
+        infer=_conversion(_short),
+        constant=_short[0] != "f",
+        linear=("x",) if _short[0] == "f" else (),
+        samples=({"x": "f[]"}, {"x": "f[2,3]"}) if _short == "f64" else (),
+    )
 
 
 def _number(operands: Sequence[Atom], kind: str) -> Type:
@@ -466,5 +670,7 @@ def _converted(operands: Sequence[Atom], dtype: str) -> Type:
     return Array(dtype, shape) if shape != () else Scalar(dtype)
 
 
+SHAPE = (CATALOGUE.operations["ndarray.shape"], CATALOGUE.operations["numpy.shape"])
+DIMENSION = CATALOGUE.operations["ndarray.shape[]"]
 ZEROS_LIKE = CATALOGUE.operations["numpy.zeros_like"]
 BROADCAST_TO = CATALOGUE.operations["numpy.broadcast_to"]

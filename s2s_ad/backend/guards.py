@@ -1,0 +1,193 @@
+"""The entry of a generated function: names for sizes, and checks of what the types of the parameters say.
+
+What was assumed when generating (ranks, equal sizes, dtypes, numbers that are no arrays) is checked here once, so that no
+assumption can go wrong silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from s2s_ad.backend import layout
+from s2s_ad.ir import Function, Var
+from s2s_ad.types import DTYPES, Array, Number, Scalar, Size, is_float
+
+
+@dataclass
+class Entry:
+    """Lines at the entry, and the sizes that have a name there."""
+
+    lines: list[str] = field(default_factory=list)
+    sizes: dict[str, str] = field(default_factory=dict)  # symbol to Python name
+
+
+def entry_checks(
+    function: Function,
+    spelled: Callable[[Var], str],
+    free_name: Callable[[str], str],
+    library: Callable[[str], str],
+    needed: set[str],
+    active: set[Var],
+) -> Entry:
+    """The checks for the parameters. `needed` are sizes that the body wants a name for."""
+    entry = Entry()
+    if not function.guarded:
+        return entry
+    parameters = list(function.body.parameters)
+    _numbers(entry, function, parameters, spelled, library)
+    arrays = [var for var in parameters if isinstance(var.type, Array)]
+    _dtypes(entry, function, arrays, spelled, library, active)
+    _shapes(entry, function, arrays, spelled, free_name, needed)
+    return entry
+
+
+def _numbers(
+    entry: Entry, function: Function, parameters: list[Var], spelled: Callable[[Var], str], library: Callable[[str], str]
+) -> None:
+    """Where a number is expected, an array would broadcast and give a wrong result."""
+    tests, names = [], []
+    for var in parameters:
+        if var.type == Number("float") or var.type == Scalar("f64"):
+            tests.append(f"{library('builtins.isinstance')}({spelled(var)}, ({library('builtins.float')}, "
+                         f"{library('builtins.int')}))")  # fmt: skip
+            names.append(spelled(var))
+        elif isinstance(var.type, Scalar) and is_float(var.type):
+            tests.append(f"{library('builtins.isinstance')}({spelled(var)}, {library('numpy.' + DTYPES[var.type.dtype])})")
+            names.append(spelled(var))
+    if tests:
+        joined = tests[0] if len(tests) == 1 else f"({' and '.join(tests)})"
+        line = f"    if not {joined}:"
+        if len(line) > layout.LIMIT:
+            entry.lines += ["    if not ("]
+            for place, test in enumerate(tests):
+                entry.lines.append(f"        {'and ' if place else ''}{test}")
+            entry.lines.append("    ):")
+        else:
+            entry.lines.append(line)
+        plural = "numbers" if len(names) > 1 else "a number"
+        entry.lines += layout.raise_with("        ", "TypeError", f"{function.name}: expected {plural}: {', '.join(names)}")
+
+
+def _dtypes(
+    entry: Entry, function: Function, arrays: list[Var], spelled: Callable[[Var], str], library: Callable[[str], str],
+    active: set[Var],
+) -> None:  # fmt: skip
+    """The dtype of a gradient is its argument's; where all is float64, other arguments cannot change that."""
+    floats = [var for var in arrays if is_float(var.type)]
+    mixed = any(isinstance(var.type, Array | Scalar) and is_float(var.type) and var.type.dtype != "f64"
+                for var in function.body.parameters)  # fmt: skip
+    checked = floats if mixed else [var for var in floats if var in active]
+    if not checked:
+        return
+    tests = [f"{spelled(var)}.dtype != {library('numpy.' + _dtype(var))}" for var in checked]
+    entry.lines += layout.condition("    ", tests)
+    listed = ", ".join(f"{spelled(var)} {_dtype(var)}" for var in checked)
+    entry.lines += layout.raise_with("        ", "TypeError", f"{function.name}: expected {listed}")
+
+
+def _dtype(var: Var) -> str:
+    assert isinstance(var.type, Array)
+    return DTYPES[var.type.dtype]
+
+
+def _shapes(
+    entry: Entry, function: Function, arrays: list[Var], spelled: Callable[[Var], str],
+    free_name: Callable[[str], str], needed: set[str],
+) -> None:  # fmt: skip
+    known = [var for var in arrays if _shape(var) is not None]
+    if not known:
+        return
+    homes = _homes(known)
+    wanted = needed | set(_compared_symbols(known, homes, function))
+    tests: list[str] = []
+    unpacked: list[str] = []
+    for var in known:
+        shape = _shape(var) or ()
+        at_home = [size.symbol for size in shape if size.symbol is not None and homes.get(size.symbol) == var]
+        is_home = len(at_home) == len(shape) and len(set(at_home)) == len(shape) and bool(shape)
+        if is_home and any(symbol in wanted for symbol in at_home):
+            names = []
+            for symbol in at_home:
+                assert symbol is not None
+                if symbol in wanted:
+                    entry.sizes[symbol] = free_name(symbol)
+                names.append(entry.sizes.get(symbol, "_"))
+            target = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
+            unpacked.append(f"    {target} = {spelled(var)}.shape")
+        elif is_home or not shape:
+            tests.append(f"{spelled(var)}.ndim != {len(shape)}")
+        else:
+            for axis, size in enumerate(shape):
+                # a size at home in an array with other sizes is taken from there
+                if size.symbol in wanted and homes.get(size.symbol or "") == var and size.symbol not in entry.sizes:
+                    assert size.symbol is not None
+                    entry.sizes[size.symbol] = free_name(size.symbol)
+                    unpacked.append(f"    {entry.sizes[size.symbol]} = {spelled(var)}.shape[{axis}]")
+            tests.append(f"{spelled(var)}.shape != {_spelled_shape(entry, var, homes)}")
+    for left, right in function.assumptions:
+        tests.append(f"{_spelled_size(entry, left)} != {_spelled_size(entry, right)}")
+    entry.lines += unpacked
+    if tests:
+        entry.lines += layout.condition("    ", tests)
+        listed = ", ".join(f"{spelled(var)}[{', '.join(map(str, _shape(var) or ()))}]" for var in known)
+        entry.lines += layout.raise_with("        ", "ValueError", f"{function.name}: expected {listed}")
+
+
+def _shape(var: Var) -> tuple[Size, ...] | None:
+    return var.type.shape if isinstance(var.type, Array) else None
+
+
+def _homes(arrays: list[Var]) -> dict[str, Var]:
+    """For each symbol, the array whose shape defines it: best one in which it stands among plain symbols only."""
+    homes: dict[str, Var] = {}
+
+    def plain(var: Var) -> bool:
+        shape = _shape(var) or ()
+        symbols = [size.symbol for size in shape]
+        return None not in symbols and len(set(symbols)) == len(symbols)
+
+    ordered = sorted(arrays, key=lambda var: (not plain(var), -len(_shape(var) or ())))
+    # an array with only new symbols is unpacked as a whole
+    for var in ordered:
+        symbols = [size.symbol for size in _shape(var) or () if size.symbol is not None]
+        if plain(var) and all(symbol not in homes for symbol in symbols):
+            homes.update({symbol: var for symbol in symbols if symbol is not None})
+    for var in ordered:
+        for size in _shape(var) or ():
+            if size.symbol is not None:
+                homes.setdefault(size.symbol, var)
+    return homes
+
+
+def _compared_symbols(arrays: list[Var], homes: dict[str, Var], function: Function) -> Iterator[str]:
+    """The symbols that some comparison needs."""
+    for var in arrays:
+        shape = _shape(var) or ()
+        symbols = [size.symbol for size in shape]
+        if all(symbol is not None and homes[symbol] == var for symbol in symbols) and len(set(symbols)) == len(symbols):
+            continue
+        for axis, size in enumerate(shape):
+            if not (size.symbol is not None and homes[size.symbol] == var and _first_axis(shape, size) == axis):
+                yield from size.symbols
+    for left, right in function.assumptions:
+        yield from left.symbols
+        yield from right.symbols
+
+
+def _first_axis(shape: tuple[Size, ...], size: Size) -> int:
+    return next(axis for axis, other in enumerate(shape) if other == size)
+
+
+def _spelled_shape(entry: Entry, var: Var, homes: dict[str, Var]) -> str:
+    shape = _shape(var) or ()
+    parts = []
+    for axis, size in enumerate(shape):
+        own = size.symbol is not None and size.symbol not in entry.sizes and homes[size.symbol] == var
+        parts.append(f"{var.base_name}.shape[{axis}]" if own else _spelled_size(entry, size))
+    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+
+
+def _spelled_size(entry: Entry, size: Size) -> str:
+    renamed = size.substitute({symbol: Size.of(name) for symbol, name in entry.sizes.items() if symbol != name})
+    return str(renamed)

@@ -1,0 +1,104 @@
+"""Lines longer than the limit, broken as `ruff format` breaks them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+LIMIT = 100
+
+
+def signature(head: str, parameters: Sequence[str], result: str, result_parts: Sequence[str] = ()) -> list[str]:
+    """`def f(a: int, b: int) -> float:`; `result_parts` are the items of a `tuple[...]` result."""
+    one = f"{head}({', '.join(parameters)}) -> {result}:"
+    if len(one) <= LIMIT:
+        return [one]
+    inner = f"    {', '.join(parameters)}"
+    body = [inner] if len(inner) <= LIMIT else [f"    {parameter}," for parameter in parameters]
+    if not parameters:
+        body = []
+    last = f") -> {result}:"
+    if len(last) <= LIMIT or not result_parts:
+        return [f"{head}(", *body, last]
+    return [f"{head}(", *body, ") -> tuple[", *(f"    {part}," for part in result_parts), "]:"]
+
+
+def condition(indent: str, tests: Sequence[str]) -> list[str]:
+    """`if a or b:`"""
+    one = f"{indent}if {' or '.join(tests)}:"
+    if len(one) <= LIMIT:
+        return [one]
+    lines = [f"{indent}if ("]
+    for place, test in enumerate(tests):
+        lines.append(f"{indent}    {'or ' if place else ''}{test}")
+    return [*lines, f"{indent}):"]
+
+
+def raise_with(indent: str, exception: str, message: str) -> list[str]:
+    """`raise ValueError("...")`, a long message in several strings."""
+    one = f'{indent}raise {exception}("{message}")'
+    if len(one) <= LIMIT:
+        return [one]
+    inside = f"{indent}    "
+    pieces: list[str] = []
+    words = message.split(" ")
+    line = ""
+    for place, word in enumerate(words):
+        piece = word + (" " if place < len(words) - 1 else "")
+        if line and len(inside) + len(line) + len(piece) + 2 > LIMIT:
+            pieces.append(line)
+            line = ""
+        line += piece
+    pieces.append(line)
+    return [f"{indent}raise {exception}(", *(f'{inside}"{piece}"' for piece in pieces), f"{indent})"]
+
+
+def return_values(indent: str, values: Sequence[str], text: str) -> list[str]:
+    """`return a, b`, one a line where that is too long."""
+    one = f"{indent}return {text}"
+    if len(one) <= LIMIT or len(values) < 2:
+        return [one]
+    return [f"{indent}return (", *(f"{indent}    {value}," for value in values), f"{indent})"]
+
+
+def commented(line: str, comment: str) -> list[str]:
+    """A line with a comment behind it, shortened to fit, or above it."""
+    if not comment:
+        return [line]
+    room = LIMIT - len(line) - 4
+    short = shorten(comment, room)
+    if short is not None:
+        return [f"{line}  # {short}"]
+    indent = line[: len(line) - len(line.lstrip())]
+    above = shorten(comment, LIMIT - len(indent) - 2)
+    return [line] if above is None else [f"{indent}# {above}", line]
+
+
+def shorten(text: str, room: int) -> str | None:
+    """The text in at most `room` characters, the insides of brackets replaced by dots; None if that is too long too."""
+    text = " ".join(text.split())
+    if len(text) <= room:
+        return text
+    while len(text) > room:
+        inside = _longest_bracket(text)
+        if inside is None:
+            break
+        start, end = inside
+        text = f"{text[:start]}...{text[end:]}"
+    if len(text) <= room:
+        return text
+    head = text.split(" = ")[0] + " = ..."
+    return head if " = " in text and len(head) <= room else None
+
+
+def _longest_bracket(text: str) -> tuple[int, int] | None:
+    """The longest stretch inside innermost round brackets that is worth replacing."""
+    best: tuple[int, int] | None = None
+    stack: list[int] = []
+    for place, letter in enumerate(text):
+        if letter in "([":
+            stack.append(place)
+        elif letter in ")]" and stack:
+            start = stack.pop() + 1
+            if letter == ")" and place - start > 3 and (best is None or place - start > best[1] - best[0]):
+                best = (start, place)
+    return best

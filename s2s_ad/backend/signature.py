@@ -1,0 +1,68 @@
+"""Type annotations of generated functions, from the types of their parameters and results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from s2s_ad.ir import Function, Structure, Tree
+from s2s_ad.types import DTYPES, Array, Number, Scalar, Static
+
+Library = Callable[[str], str]
+
+
+def annotation(tree: Tree, library: Library) -> str:
+    """The annotation of a parameter or result."""
+    if isinstance(tree, Structure):
+        if tree.kind == "record" or not tree.items:
+            return "Any"
+        items = [annotation(item, library) for item in tree.items]
+        if tree.kind == "dict":
+            return f"{library('builtins.dict')}[{_common([_key_type(key) for key in tree.keys])}, {_common(items)}]"
+        if tree.kind == "list":
+            return f"{library('builtins.list')}[{_common(items)}]"
+        return f"{library('builtins.tuple')}[{', '.join(items)}]"
+    match tree.type:
+        case Number(kind=kind):
+            return library(f"builtins.{kind}")
+        case Scalar(dtype="f64"):
+            return library("builtins.float")
+        case Scalar(dtype):
+            return library(f"numpy.{DTYPES[dtype]}")
+        case Array(dtype=dtype):
+            name = library(f"numpy.{DTYPES[dtype]}")
+            library("numpy.typing.NDArray")
+            return f"npt.NDArray[{name}]"
+        case Static("None"):
+            return "None"
+    return "Any"
+
+
+def _key_type(key: object) -> str:
+    return type(key).__name__
+
+
+def _common(items: list[str]) -> str:
+    return items[0] if len(set(items)) == 1 else "Any"
+
+
+def parameters_of(function: Function, library: Library) -> list[str]:
+    """`x: float = 1.0`, with the markers for positional-only and keyword-only parameters."""
+    texts: list[str] = []
+    kinds = [formal.kind for formal in function.formals]
+    for place, formal in enumerate(function.formals):
+        if formal.kind == "keyword" and "keyword" not in kinds[:place]:
+            texts.append("*")
+        text = f"{formal.name}: {annotation(formal.tree, library)}"
+        texts.append(text if formal.default is None else f"{text} = {formal.default}")
+        if formal.kind == "positional-only" and "positional-only" not in kinds[place + 1 :]:
+            texts.append("/")
+    return texts
+
+
+def result_annotation(function: Function, library: Library) -> tuple[str, list[str]]:
+    """The annotation of the result, and its parts if it is a tuple."""
+    whole = annotation(function.output, library)
+    output = function.output
+    if isinstance(output, Structure) and output.kind == "tuple" and output.items:
+        return whole, [annotation(item, library) for item in output.items]
+    return whole, []

@@ -1,0 +1,146 @@
+"""Expressions as Python source: precedence, brackets, spacing as `ruff format` leaves it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from s2s_ad.ir import Assign, Atom, Const, Operation, spell_call, spell_constant
+from s2s_ad.operations.indexing import SLICE, TUPLE
+
+ATOMIC = 16
+UNARY = 13
+POWER = 14
+
+
+@dataclass(frozen=True)
+class Expression:
+    """Source text, how tightly its outermost operator binds, and how many operations are in it."""
+
+    text: str
+    precedence: int = ATOMIC
+    weight: int = 0
+
+    def within(self, precedence: int) -> str:
+        """The text where at least this precedence is needed."""
+        return self.text if self.precedence >= precedence else f"({self.text})"
+
+
+Spell = Callable[[Atom], Expression]
+
+
+def spell_atom(constant: Const, library: Callable[[str], str]) -> Expression:
+    """A constant; `library` gives the name of something of NumPy or math, noting that it is used."""
+    if constant.text:
+        return Expression(library(constant.text) if "." in constant.text else constant.text)
+    value = constant.value
+    if isinstance(value, float) and not math.isfinite(value):
+        name = library("numpy.nan" if math.isnan(value) else "numpy.inf")
+        return Expression(f"-{name}", UNARY) if value < 0 else Expression(name)
+    text = repr(value).replace("'", '"') if isinstance(value, str) and '"' not in value else spell_constant(value)
+    negative = isinstance(value, int | float) and text.startswith("-")
+    return Expression(text, UNARY if negative else ATOMIC)
+
+
+def spell_operation(statement: Assign, spell: Spell, library: Callable[[str], str]) -> Expression:
+    """The right side of a Wengert line, its operands spelled by `spell`."""
+    op, operands = statement.op, statement.operands
+    expressions = [spell(operand) for operand in operands]
+    weight = 1 + sum(expression.weight for expression in expressions)
+    if op.name == "getitem":
+        base, index = expressions[0].within(ATOMIC), subscript(operands[1], spell)
+        return Expression(f"{base}[{index}]", weight=weight)
+    if op.template:
+        return _spell_template(op, expressions, weight)
+    texts = [expression.text for expression in expressions]
+    if op.printer is not None:
+        if op.name in ("identity", "recall"):
+            return expressions[0]
+        if op.name == "ndarray.astype":
+            texts[0] = expressions[0].within(ATOMIC)
+        return Expression(_module_names(op.printer(operands, texts), library), weight=weight)
+    return Expression(_module_names(spell_call(op, operands, texts), library, call_only=True), weight=weight)
+
+
+def _module_names(text: str, library: Callable[[str], str], call_only: bool = False) -> str:
+    """`np.` and `math.` in front of a call, as the generated module calls them."""
+    match = re.match(r"(np|math|scipy(?:\.\w+)*)\.(\w+(?:\.\w+)*)\(", text)
+    if match is not None:
+        module = {"np": "numpy"}.get(match[1], match[1])
+        return library(f"{module}.{match[2]}") + text[match.end() - 1 :]
+    plain = re.match(r"(\w+)\(", text)
+    return library(f"builtins.{plain[1]}") + text[plain.end() - 1 :] if plain is not None else text
+
+
+def _spell_template(op: Operation, expressions: Sequence[Expression], weight: int) -> Expression:
+    level = op.precedence
+    if level == ATOMIC:  # an attribute
+        return Expression(op.template.format(expressions[0].within(ATOMIC), *(e.text for e in expressions[1:])),
+                          weight=weight)  # fmt: skip
+    if len(expressions) == 1:
+        operand = expressions[0].within(level)
+        return Expression(op.template.format(operand), level, weight)
+    left, right = expressions
+    if op.name == "**":
+        base, exponent = left.within(POWER + 1), right.within(UNARY)
+        tight = _is_simple_power_operand(base) and _is_simple_power_operand(exponent)
+        return Expression(f"{base}**{exponent}" if tight else f"{base} ** {exponent}", POWER, weight)
+    # comparisons do not associate: both sides bind tighter
+    first = left.within(level + 1 if level == 6 else level)
+    return Expression(op.template.format(first, right.within(level + 1)), level, weight)
+
+
+def _is_simple_power_operand(text: str) -> bool:
+    """What ruff writes without spaces around `**`: names, attributes and numbers, possibly with a sign."""
+    return re.fullmatch(r"-?(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|\d[\w.]*(?:[eE][-+]?\d+)?)", text) is not None
+
+
+def subscript(index: Atom, spell: Spell) -> str:
+    """An index between brackets: `1:, None`."""
+    if isinstance(index, Const):
+        if index.text:
+            return spell(index).text
+        value = index.value
+        if isinstance(value, tuple) and value:
+            return ", ".join(spell_constant(part) for part in value) + ("," if len(value) == 1 else "")
+        return spell_constant(value)
+    return spell(index).text
+
+
+def spell_tuple(texts: Sequence[str]) -> str:
+    return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
+
+
+def spell_slice(statement: Assign, spell: Spell) -> str:
+    """`a:b`, with spaces around the colon where a bound is more than a name or a number, as ruff writes it."""
+    parts = []
+    for operand in statement.operands:
+        nothing = isinstance(operand, Const) and operand.value is None
+        parts.append("" if nothing else spell(operand).text)
+    simple = all(re.fullmatch(r"-?\w*", part) for part in parts)
+    shown = parts if parts[2] else parts[:2]
+    if simple:
+        return ":".join(shown)
+    text = " : ".join(shown).strip()
+    # no space where there is nothing between
+    return re.sub(r"^: ", ": ", text) if shown[0] else f": {shown[1]}" if len(shown) == 2 else text
+
+
+def spell_index_parts(statement: Assign, spell: Spell, definition: Callable[[Atom], Assign | None]) -> str:
+    """The parts of an index tuple, without brackets around them."""
+    texts = []
+    for operand in statement.operands:
+        found = definition(operand)
+        if found is not None and found.op is SLICE:
+            texts.append(spell_slice(found, spell))
+        elif isinstance(operand, Const) and not operand.text:
+            texts.append(spell_constant(operand.value))
+        else:
+            texts.append(spell(operand).text)
+    return ", ".join(texts) + ("," if len(texts) == 1 else "")
+
+
+__all__ = ["ATOMIC", "SLICE", "TUPLE", "Expression", "spell_atom", "spell_index_parts", "spell_operation", "spell_slice",
+           "spell_tuple", "subscript"]  # fmt: skip

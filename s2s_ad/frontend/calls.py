@@ -1,0 +1,435 @@
+"""Calls: of operations of the catalogue, of the user's functions, and of the few functions that need a hand.
+
+`SPECIAL` and `METHODS` list the latter: functions whose arguments are containers, or whose signature depends on how many
+arguments there are. Everything else is found in the catalogue by its dotted name.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+import libcst as cst
+
+from s2s_ad.frontend.expressions import array_operand, atom, display, lower_expression, static, static_operand
+from s2s_ad.frontend.lower import Lowering, inline
+from s2s_ad.frontend.values import Method, Named, UserFunction, Value
+from s2s_ad.ir import Atom, Const, Operation, Structure, Var
+from s2s_ad.operations import catalogue
+from s2s_ad.operations.shaping import COPY, RANGE
+from s2s_ad.types import Array, is_numeric, rank_of
+
+# Arguments that say how to compute, and are not computed with
+STATIC_ARGUMENTS = frozenset(
+    "axis axes shape newshape dtype keepdims ddof axis1 axis2 num reps repeats shift source destination k n offset "
+    "subscripts layout order size start_axis pad_width mode".split()
+)
+# Arguments accepted where they change nothing
+HARMLESS = {"order": ("C", "K"), "copy": (True, None), "out": (None,), "subok": (False,), "like": (None,)}
+
+
+@dataclass
+class Arguments:
+    """The arguments of a call, lowered."""
+
+    positional: list[Value]
+    keywords: dict[str, Value]
+    nodes: dict[str, cst.CSTNode]
+    node: cst.Call
+
+    def take(self, position: int, name: str, default: Value) -> Value:
+        """An argument that goes by position or name."""
+        if position < len(self.positional):
+            return self.positional[position]
+        return self.keywords.pop(name, default)
+
+
+def lower_call(lowering: Lowering, node: cst.Call, name: str) -> Value:
+    function = lower_expression(lowering, node.func)
+    arguments = _arguments(lowering, node)
+    if isinstance(function, UserFunction):
+        return _call_user_function(lowering, function, arguments)
+    if isinstance(function, Method):
+        return _call_method(lowering, function, arguments, name)
+    if isinstance(function, Named):
+        return _call_named(lowering, function.name, arguments, name)
+    raise lowering.refuse("not-a-function", f"`{lowering.code(node.func)}` is not a function", node.func)
+
+
+def _arguments(lowering: Lowering, node: cst.Call) -> Arguments:
+    arguments = Arguments([], {}, {}, node)
+    for argument in node.args:
+        value = lower_expression(lowering, argument.value)
+        if argument.star == "*":
+            if not isinstance(value, Structure) or value.kind == "dict":
+                raise lowering.refuse("star-argument", "only tuples and lists of known length can be unpacked", argument)
+            arguments.positional.extend(value.items)
+        elif argument.star == "**":
+            if not isinstance(value, Structure) or value.kind != "dict":
+                raise lowering.refuse("star-argument", "only a dict of known keys can be unpacked", argument)
+            arguments.keywords.update({str(key): item for key, item in zip(value.keys, value.items, strict=True)})
+        elif argument.keyword is not None:
+            arguments.keywords[argument.keyword.value] = value
+            arguments.nodes[argument.keyword.value] = argument
+        else:
+            arguments.positional.append(value)
+    return arguments
+
+
+# Functions of the user --------------------------------------------------------------------------------------------
+
+
+def _call_user_function(lowering: Lowering, function: UserFunction, arguments: Arguments) -> Value:
+    parameters = function.node.params
+    if isinstance(parameters.star_arg, cst.Param) or parameters.star_kwarg is not None:
+        raise lowering.refuse("star-parameters", f"`{function.name}` takes any number of arguments", arguments.node)
+    by_position = [*parameters.posonly_params, *parameters.params]
+    if len(arguments.positional) > len(by_position):
+        raise lowering.refuse("bad-call", f"`{function.name}` takes {len(by_position)} arguments", arguments.node)
+    names: dict[str, Value] = {}
+    for param, value in zip(by_position, arguments.positional, strict=False):
+        names[param.name.value] = value
+    known = {param.name.value for param in (*parameters.params, *parameters.kwonly_params)}
+    for keyword, value in arguments.keywords.items():
+        if keyword not in known or keyword in names:
+            raise lowering.refuse("bad-call", f"`{function.name}` does not take `{keyword}` here", arguments.nodes.get(
+                keyword, arguments.node))  # fmt: skip
+        names[keyword] = value
+    for param in (*by_position, *parameters.kwonly_params):
+        if param.name.value not in names:
+            if param.default is None:
+                raise lowering.refuse("bad-call", f"`{function.name}` needs `{param.name.value}`", arguments.node)
+            names[param.name.value] = _default_value(lowering, function, param)
+    return inline(lowering, function, names, arguments.node)
+
+
+def _default_value(lowering: Lowering, function: UserFunction, param: cst.Param) -> Value:
+    """A default is evaluated where the function is defined: in its own scope."""
+    from s2s_ad.frontend.lower import Frame
+
+    assert param.default is not None
+    lowering.frames.append(Frame(function, dict(function.closure), function.unit, function.scope))
+    try:
+        return lower_expression(lowering, param.default)
+    finally:
+        lowering.frames.pop()
+
+
+# Operations of the catalogue --------------------------------------------------------------------------------------
+
+
+def _call_named(lowering: Lowering, function: str, arguments: Arguments, name: str) -> Value:
+    special = SPECIAL.get(function)
+    if special is not None:
+        return special(lowering, arguments, name)
+    op = catalogue().operations.get(function)
+    if op is None:
+        raise unknown_operation(lowering, function, arguments.node)
+    return call_operation(lowering, op, arguments, name)
+
+
+def unknown_operation(lowering: Lowering, function: str, node: cst.Call) -> Exception:
+    spelled = lowering.code(node.func)
+    module = function.rpartition(".")[0]
+    names = [known for known in (*catalogue().operations, *SPECIAL) if known.rpartition(".")[0] == module]
+    near = difflib.get_close_matches(function, names, n=1)
+    hint = f"did you mean `{near[0].replace('numpy.', 'np.')}`? otherwise " if near else ""
+    return lowering.refuse("unknown-operation", f"no derivative is known for `{spelled}`", node.func,
+                           help=f"{hint}declare its derivative with `s2s_ad.declare`")  # fmt: skip
+
+
+def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name: str) -> Value:
+    """Bind arguments to an operation's parameters as Python would."""
+    node = arguments.node
+    _drop_harmless(lowering, op, arguments)
+    if op.variadic:
+        return lowering.assign(op, _variadic_operands(lowering, op, arguments), node, name)
+    if len(arguments.positional) > len(op.parameters):
+        raise lowering.refuse("bad-call", f"`{lowering.code(node.func)}` takes {len(op.parameters)} arguments", node)
+    operands: list[Atom] = []
+    for position, parameter in enumerate(op.parameters):
+        if position < len(arguments.positional):
+            value = arguments.positional[position]
+        elif parameter in arguments.keywords:
+            value = arguments.keywords.pop(parameter)
+        elif position == 0 and "a" in arguments.keywords:
+            value = arguments.keywords.pop("a")  # NumPy's own name of most first arguments
+        elif parameter in op.defaults:
+            value = Const(op.defaults[parameter])
+        else:
+            raise lowering.refuse("bad-call", f"`{lowering.code(node.func)}` needs `{parameter}`", node)
+        operands.append(operand_for(lowering, parameter, value, node))
+    _no_more(lowering, arguments)
+    return lowering.assign(op, operands, node, name)
+
+
+def operand_for(lowering: Lowering, parameter: str, value: Value, node: cst.CSTNode) -> Atom:
+    if parameter in STATIC_ARGUMENTS:
+        return static_operand(lowering, value, node)
+    return array_operand(lowering, value, node)
+
+
+def _variadic_operands(lowering: Lowering, op: Operation, arguments: Arguments) -> list[Atom]:
+    node = arguments.node
+    operands: list[Atom] = []
+    rest = list(arguments.positional)
+    for parameter in op.parameters:
+        if parameter.startswith("*") and op.call.endswith(("(", "[")):
+            group = rest.pop(0) if rest else arguments.keywords.pop(op.variadic, None)
+            operands += [array_operand(lowering, item, node) for item in _members(lowering, group, node)]
+        elif parameter.startswith("*"):
+            operands += [array_operand(lowering, item, node) for item in rest]
+            rest = []
+        elif rest:
+            operands.append(operand_for(lowering, parameter, rest.pop(0), node))
+        elif parameter in arguments.keywords:
+            operands.append(operand_for(lowering, parameter, arguments.keywords.pop(parameter), node))
+        elif parameter in op.defaults:
+            operands.append(Const(op.defaults[parameter]))
+        else:
+            raise lowering.refuse("bad-call", f"`{lowering.code(node.func)}` needs `{parameter}`", node)
+    if rest:
+        raise lowering.refuse("bad-call", "too many arguments", node)
+    _no_more(lowering, arguments)
+    return operands
+
+
+def _members(lowering: Lowering, group: Value | None, node: cst.CSTNode) -> Sequence[Value]:
+    """The arrays that `np.concatenate` and its like are given: a tuple or list, or the rows of an array."""
+    if isinstance(group, Structure) and group.kind in ("tuple", "list") and group.items:
+        return group.items  # type: ignore[return-value]
+    if isinstance(group, Var) and isinstance(group.type, Array) and group.type.shape:
+        rows = lowering.sizes.resolve(group.type.shape[0]).constant
+        if rows is not None and rows > 0:
+            getitem = lowering.operation("getitem")
+            return [lowering.assign(getitem, [group, Const(k)], node) for k in range(rows)]
+    raise lowering.refuse("bad-call", "a tuple or list of arrays of known length is needed here", node)
+
+
+def _drop_harmless(lowering: Lowering, op: Operation, arguments: Arguments) -> None:
+    for keyword, allowed in HARMLESS.items():
+        if keyword in arguments.keywords and keyword not in op.parameters:
+            value = static(arguments.keywords[keyword])
+            if value is not None and value.value in allowed:
+                del arguments.keywords[keyword]
+
+
+def _no_more(lowering: Lowering, arguments: Arguments) -> None:
+    for keyword in arguments.keywords:
+        raise lowering.refuse(
+            "unsupported-argument", f"the argument `{keyword}` is not supported here",
+            arguments.nodes.get(keyword, arguments.node), help="write the computation without it",
+        )  # fmt: skip
+
+
+# Methods ----------------------------------------------------------------------------------------------------------
+
+
+def _call_method(lowering: Lowering, method: Method, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    if isinstance(method.receiver, Structure):
+        return _container_method(lowering, method.receiver, method.name, arguments)
+    receiver = method.receiver
+    if isinstance(receiver, Var | Const) and is_numeric(receiver.type):
+        special = METHODS.get(method.name)
+        if special is not None:
+            return special(lowering, receiver, arguments, name)
+        target = catalogue().methods.get(method.name)
+        if target is not None:
+            arguments.positional.insert(0, receiver)
+            return call_operation(lowering, catalogue().operations[target], arguments, name)
+    raise lowering.refuse("unknown-operation", f"no derivative is known for the method `{method.name}`", node.func,
+                          help="use the NumPy function, or declare its derivative with `s2s_ad.declare`")  # fmt: skip
+
+
+def _container_method(lowering: Lowering, receiver: Structure, method: str, arguments: Arguments) -> Value:
+    if receiver.kind == "dict" and not arguments.keywords:
+        if method == "values":
+            return Structure("list", tuple(range(len(receiver.items))), receiver.items)
+        if method == "get" and arguments.positional:
+            key = static(arguments.positional[0])
+            if key is not None and key.value in receiver.keys:
+                return receiver.items[receiver.keys.index(key.value)]
+            return arguments.positional[1] if len(arguments.positional) > 1 else Const(None)
+    if receiver.kind == "record" and method == "_replace" and not arguments.positional:
+        items = dict(zip(receiver.keys, receiver.items, strict=True)) | arguments.keywords  # type: ignore[operator]
+        return Structure("record", receiver.keys, tuple(items[key] for key in receiver.keys), receiver.constructor)
+    raise lowering.refuse("unsupported-syntax", f"the method `{method}` of a {receiver.kind} is not supported yet",
+                          arguments.node)  # fmt: skip
+
+
+def _reshape(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    """`x.reshape(2, 3)` and `x.reshape((2, 3))`"""
+    _drop_harmless(lowering, lowering.operation("numpy.reshape"), arguments)
+    shape = _spread(lowering, arguments)
+    _no_more(lowering, arguments)
+    return lowering.assign(lowering.operation("numpy.reshape"), [receiver, shape], arguments.node, name)
+
+
+def _spread(lowering: Lowering, arguments: Arguments) -> Atom:
+    """Integers given one by one, or one tuple of them."""
+    values = arguments.positional
+    if not values and "shape" in arguments.keywords:
+        values = [arguments.keywords.pop("shape")]
+    value = values[0] if len(values) == 1 else Structure("tuple", tuple(range(len(values))), tuple(values))  # type: ignore[arg-type]
+    return static_operand(lowering, value, arguments.node)
+
+
+def _transpose_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    axes: Atom = _spread(lowering, arguments) if arguments.positional else Const(None)
+    return lowering.assign(lowering.operation("numpy.transpose"), [receiver, axes], arguments.node, name)
+
+
+def _copy_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    return lowering.assign(COPY, [receiver], arguments.node, name)
+
+
+def _flatten(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    flat = lowering.assign(lowering.operation("numpy.ravel"), [receiver], arguments.node)
+    return lowering.assign(COPY, [flat], arguments.node, name)
+
+
+def _astype(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    _drop_harmless(lowering, lowering.operation("ndarray.astype"), arguments)
+    dtype = static_operand(lowering, arguments.take(0, "dtype", Const(None)), arguments.node)
+    _no_more(lowering, arguments)
+    return lowering.assign(lowering.operation("ndarray.astype"), [receiver, dtype], arguments.node, name)
+
+
+def _item_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    if arguments.positional or rank_of(receiver.type) != 0:
+        raise lowering.refuse("unsupported-argument", "`item` is supported for arrays of rank 0", arguments.node)
+    return lowering.assign(lowering.operation("builtins.float"), [receiver], arguments.node, name)
+
+
+METHODS: dict[str, Callable[[Lowering, Atom, Arguments, str], Value]] = {
+    "reshape": _reshape,
+    "transpose": _transpose_method,
+    "copy": _copy_method,
+    "flatten": _flatten,
+    "astype": _astype,
+    "item": _item_method,
+}
+
+
+# Functions that need a hand ---------------------------------------------------------------------------------------
+
+
+def _array(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`np.array` of a display, a number or an array."""
+    node = arguments.node
+    value = arguments.take(0, "object", Const(None))
+    dtype = static_operand(lowering, arguments.take(1, "dtype", Const(None)), node)
+    _drop_harmless(lowering, COPY, arguments)
+    _no_more(lowering, arguments)
+    if isinstance(value, Structure):
+        return display(lowering, value, dtype if isinstance(dtype, Const) else None, node)
+    x = array_operand(lowering, value, node)
+    copied = lowering.assign(COPY, [x], node, name if dtype == Const(None) else "")
+    if dtype == Const(None):
+        return copied
+    return lowering.assign(lowering.operation("ndarray.astype"), [copied, dtype], node, name)
+
+
+def _asarray(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`np.asarray`: the array itself, where it is one of that dtype."""
+    from s2s_ad.operations.result_types import dtype_argument
+
+    value = arguments.positional[0] if arguments.positional else None
+    if isinstance(value, Var) and isinstance(value.type, Array):
+        dtype = static_operand(lowering, arguments.take(1, "dtype", Const(None)), arguments.node)
+        if not arguments.keywords and dtype_argument(dtype, value.type.dtype) == value.type.dtype:
+            return value
+        arguments.keywords["dtype"] = dtype
+    return _array(lowering, arguments, name)
+
+
+def _arange(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    _drop_harmless(lowering, RANGE, arguments)
+    _no_more(lowering, arguments)
+    bounds = [atom(lowering, value, node) for value in arguments.positional]
+    if len(bounds) == 1:
+        bounds.insert(0, Const(0))
+    if len(bounds) == 2:
+        bounds.append(Const(1))
+    return lowering.assign(RANGE, bounds, node, name)
+
+
+def _log(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`math.log(x, base)` is a quotient of logarithms, as in CPython."""
+    logs = [
+        lowering.assign(lowering.operation("math.log"), [atom(lowering, value, arguments.node)], arguments.node)
+        for value in arguments.positional[:2]
+    ]
+    _no_more(lowering, arguments)
+    if len(logs) == 1:
+        return logs[0]
+    return lowering.assign(lowering.operation("/"), logs, arguments.node, name)
+
+
+def _sum(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """The builtin `sum` of a container of known length, from left to right."""
+    node = arguments.node
+    value = arguments.positional[0] if arguments.positional else Const(None)
+    total: Atom = atom(lowering, arguments.take(1, "start", Const(0)), node)
+    if not isinstance(value, Structure):
+        raise lowering.refuse("unsupported-argument", "the builtin `sum` needs a list or tuple of known length", node,
+                              help="use `np.sum`")  # fmt: skip
+    for k, item in enumerate(value.items):
+        last = name if k == len(value.items) - 1 else ""
+        total = lowering.assign(lowering.operation("+"), [total, atom(lowering, item, node)], node, last)  # type: ignore[arg-type]
+    return total
+
+
+def _length(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    value = arguments.positional[0] if arguments.positional else Const(None)
+    if isinstance(value, Structure):
+        return Const(len(value.items))
+    return call_operation(lowering, lowering.operation("builtins.len"), arguments, name)
+
+
+def _power(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    operands = [atom(lowering, value, arguments.node) for value in arguments.positional]
+    if len(operands) != 2:
+        raise lowering.refuse("unsupported-argument", "`pow` with a modulus is not supported", arguments.node)
+    return lowering.assign(lowering.operation("**"), operands, arguments.node, name)
+
+
+def _extreme(symbol: str, arguments: Arguments, lowering: Lowering) -> Value:
+    raise lowering.refuse("unsupported-syntax", f"the builtin `{symbol}` is not supported yet", arguments.node,
+                          help=f"use `np.{symbol}imum`, which works on numbers and arrays")  # fmt: skip
+
+
+def _print(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    raise lowering.refuse("unsupported-syntax", "statements with effects are not supported yet", arguments.node,
+                          help="remove the call")  # fmt: skip
+
+
+def _tuple(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    value = arguments.positional[0] if arguments.positional else Structure("tuple", (), ())
+    if not isinstance(value, Structure):
+        raise lowering.refuse("not-constant", "only a container of known length can be converted", arguments.node)
+    kind = "list" if lowering.code(arguments.node.func) == "list" else "tuple"
+    return Structure(kind, tuple(range(len(value.items))), value.items)
+
+
+SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
+    "numpy.array": _array,
+    "numpy.asarray": _asarray,
+    "numpy.asanyarray": _asarray,
+    "numpy.arange": _arange,
+    "math.log": _log,
+    "builtins.sum": _sum,
+    "builtins.len": _length,
+    "builtins.pow": _power,
+    "builtins.max": lambda lowering, arguments, name: _extreme("max", arguments, lowering),
+    "builtins.min": lambda lowering, arguments, name: _extreme("min", arguments, lowering),
+    "builtins.print": _print,
+    "builtins.tuple": _tuple,
+    "builtins.list": _tuple,
+}
+
+__all__ = ["METHODS", "SPECIAL", "Arguments", "call_operation", "lower_call"]

@@ -1,0 +1,430 @@
+"""One function for each kind of expression; `HANDLERS` at the end is the list of what is accepted.
+
+Each takes the state, the node and a name for the result, and gives a value. `atom` makes an operand of a value: containers of
+numbers become array displays, tuples of indices become constants.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import libcst as cst
+
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.resolve import constant_of
+from s2s_ad.frontend.values import FreeVariable, Method, Named, Poison, Refused, UserFunction, Value
+from s2s_ad.ir import Assign, Atom, Const, Structure, Var
+from s2s_ad.operations import catalogue
+from s2s_ad.operations.indexing import SLICE, TUPLE
+from s2s_ad.operations.shaping import DIMENSION, DISPLAY, SHAPE
+from s2s_ad.types import Array, Items, Number, Scalar, shape_of
+
+OPERATORS = {
+    "Add": "+", "Subtract": "-", "Multiply": "*", "Divide": "/", "FloorDivide": "//", "Modulo": "%", "Power": "**",
+    "MatrixMultiply": "@", "BitAnd": "&", "BitOr": "|", "BitXor": "^", "LessThan": "<", "LessThanEqual": "<=",
+    "GreaterThan": ">", "GreaterThanEqual": ">=", "Equal": "==", "NotEqual": "!=", "Minus": "-x", "Plus": "+x",
+    "BitInvert": "~x", "Not": "notx",
+}  # fmt: skip
+
+
+def operator_name(node_name: str) -> str:
+    return OPERATORS[node_name]
+
+
+def lower_expression(lowering: Lowering, node: cst.BaseExpression, name: str = "") -> Value:
+    """The value of an expression. A Wengert line that computes it carries `name`."""
+    handler = HANDLERS.get(type(node))
+    if handler is None:
+        kind = _KIND_NAMES.get(type(node), type(node).__name__)
+        raise lowering.refuse("unsupported-syntax", f"{kind} is not supported here", node)
+    return current(lowering, handler(lowering, node, name), node)
+
+
+def current(lowering: Lowering, value: Value, node: cst.CSTNode) -> Value:
+    """What a value is now: free variables become hidden parameters, poisoned ones say nothing more."""
+    if isinstance(value, Poison):
+        raise Refused()
+    if isinstance(value, Named):
+        return constant_of(value.name) or value
+    if isinstance(value, FreeVariable):
+        return _hidden_parameter(lowering, value, node)
+    return value
+
+
+def _hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode) -> Value:
+    from s2s_ad.frontend.live import UnsupportedValue, type_of_value
+    from s2s_ad.frontend.lower import _parameter_tree
+
+    for other, tree in lowering.hidden.values():
+        if other.identity == free.identity:
+            return tree  # type: ignore[return-value]
+    try:
+        type = type_of_value(free.read(), lambda: lowering.parameter_size())
+    except UnsupportedValue as problem:
+        raise lowering.refuse(problem.name or "free-variable",
+                              f"`{free.name}{problem.place}` is {problem}, which cannot be used here", node,
+                              help="pass what is needed as an argument") from None  # fmt: skip
+    name = free.name
+    while name in lowering.hidden or any(name == value for value in lowering.taken_formals):
+        name += "_"
+    tree = _parameter_tree(lowering, type, name)
+    lowering.hidden[name] = (free, tree)  # type: ignore[assignment]
+    return tree
+
+
+# Values as operands -----------------------------------------------------------------------------------------------
+
+
+def atom(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
+    """The value as an operand of an operation on numbers and arrays."""
+    value = current(lowering, value, node)
+    if isinstance(value, Var | Const):
+        return value
+    if isinstance(value, Structure) and value.kind in ("tuple", "list"):
+        fixed = static(value)
+        if value.kind == "tuple" and fixed is not None:
+            return fixed
+        if value.kind == "tuple" and all(_is_static_part(item) for item in value.items):
+            return lowering.assign(TUPLE, [atom(lowering, item, node) for item in value.items], node)
+        return display(lowering, value, None, node)
+    raise not_a_number(lowering, value, node)
+
+
+def not_a_number(lowering: Lowering, value: Value, node: cst.CSTNode) -> Refused:
+    what = {Named: "a function", UserFunction: "a function", Method: "a method"}.get(type(value), "a container")
+    return lowering.refuse("not-a-number", f"a number or an array is needed here, not {what}", node)
+
+
+def array_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
+    """The value where NumPy would convert a list or tuple to an array."""
+    value = current(lowering, value, node)
+    if isinstance(value, Structure):
+        return display(lowering, value, None, node)
+    if isinstance(value, Const) and isinstance(value.value, tuple):
+        items = tuple(Const(item) for item in value.value)
+        return display(lowering, Structure("tuple", tuple(range(len(items))), items), None, node)
+    return atom(lowering, value, node)
+
+
+def static_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
+    """The value of an argument such as `axis` or `shape`: a constant where it is one, lists taken as tuples."""
+    value = current(lowering, value, node)
+    if isinstance(value, Named):
+        return Const(value.name.rpartition(".")[2], value.name)
+    if isinstance(value, Structure):
+        as_tuple = Structure("tuple", value.keys, value.items)
+        fixed = static(as_tuple)
+        if fixed is not None:
+            return fixed
+        return lowering.assign(TUPLE, [static_operand(lowering, item, node) for item in value.items], node)
+    return atom(lowering, value, node)
+
+
+def static(value: Value) -> Const | None:
+    """A constant for a tuple of constants, however nested."""
+    if isinstance(value, Const):
+        return value
+    if isinstance(value, Structure) and value.kind in ("tuple", "list"):
+        items = [static(item) for item in value.items]
+        if all(item is not None and not item.text for item in items):
+            return Const(tuple(item.value for item in items if item is not None))
+    return None
+
+
+def _is_static_part(value: Value) -> bool:
+    if isinstance(value, Structure):
+        return False
+    return isinstance(value, Const) or (isinstance(value, Var) and not isinstance(value.type, Array) and not (
+        isinstance(value.type, Number | Scalar) and not str(value.type).startswith(("i", "u"))))  # fmt: skip
+
+
+def display(lowering: Lowering, value: Structure, dtype: Const | None, node: cst.CSTNode) -> Atom:
+    """`np.array` of nested lists: one operation with the items in order and the layout as a constant."""
+    layout, items = _layout(lowering, value, node)
+    return lowering.assign(DISPLAY, [Const(layout), dtype or Const(None), *items], node)
+
+
+def _layout(lowering: Lowering, value: Value, node: cst.CSTNode) -> tuple[tuple[int, ...], list[Atom]]:
+    value = current(lowering, value, node)
+    if isinstance(value, Const) and isinstance(value.value, tuple):
+        value = Structure("tuple", (), tuple(Const(item) for item in value.value))
+    if not isinstance(value, Structure):
+        return (), [atom(lowering, value, node)]
+    if value.kind not in ("tuple", "list"):
+        raise not_a_number(lowering, value, node)
+    if not value.items:
+        return (0,), []
+    parts = [_layout(lowering, item, node) for item in value.items]
+    if any(layout != parts[0][0] for layout, _ in parts):
+        raise lowering.refuse("shape-mismatch", "the rows of an array have different lengths", node)
+    return (len(parts), *parts[0][0]), [item for _, items in parts for item in items]
+
+
+# Kinds of expression ----------------------------------------------------------------------------------------------
+
+
+def _name(lowering: Lowering, node: cst.Name, name: str) -> Value:
+    literals = {"True": True, "False": False, "None": None}
+    if node.value in literals:
+        return Const(literals[node.value])
+    found = lowering.frame.names.get(node.value) or lowering.frame.scope.lookup(node.value)
+    if found is not None:
+        return found
+    from s2s_ad.frontend.resolve import FileScope
+
+    scope = lowering.frame.scope
+    if isinstance(scope, FileScope) and node.value in scope.assignments:
+        raise lowering.refuse("free-variable", f"`{node.value}` is a global that is not one literal number", node,
+                              help="pass it as an argument, or assign it a literal once")  # fmt: skip
+    raise lowering.refuse("unknown-name", f"`{node.value}` is not defined here", node)
+
+
+def _number(lowering: Lowering, node: cst.Integer | cst.Float, name: str) -> Value:
+    return Const(ast.literal_eval(node.value))
+
+
+def _string(lowering: Lowering, node: cst.SimpleString, name: str) -> Value:
+    return Const(node.evaluated_value)
+
+
+def _ellipsis(lowering: Lowering, node: cst.Ellipsis, name: str) -> Value:
+    return Const(Ellipsis)
+
+
+def _sequence(lowering: Lowering, node: cst.Tuple | cst.List, name: str) -> Value:
+    items: list[Value] = []
+    for element in node.elements:
+        value = lower_expression(lowering, element.value)
+        if isinstance(element, cst.StarredElement):
+            if not isinstance(value, Structure) or value.kind == "dict":
+                raise lowering.refuse("star-argument", "only tuples and lists of known length can be unpacked", element)
+            items.extend(value.items)
+        else:
+            items.append(value)
+    kind = "tuple" if isinstance(node, cst.Tuple) else "list"
+    return Structure(kind, tuple(range(len(items))), tuple(items))  # type: ignore[arg-type]
+
+
+def _dict(lowering: Lowering, node: cst.Dict, name: str) -> Value:
+    entries: dict[Any, Value] = {}
+    for element in node.elements:
+        if not isinstance(element, cst.DictElement):
+            raise lowering.refuse("star-argument", "`**` in a dict display is not supported", element)
+        key = lower_expression(lowering, element.key)
+        if not isinstance(key, Const):
+            raise lowering.refuse("not-constant", "a key has to be a constant", element.key)
+        entries[key.value] = lower_expression(lowering, element.value)
+    return Structure("dict", tuple(entries), tuple(entries.values()))  # type: ignore[arg-type]
+
+
+def _binary(lowering: Lowering, node: cst.BinaryOperation, name: str) -> Value:
+    symbol = OPERATORS.get(type(node.operator).__name__)
+    left, right = lower_expression(lowering, node.left), lower_expression(lowering, node.right)
+    if symbol is None:
+        raise lowering.refuse("unsupported-syntax", f"`{lowering.code(node.operator).strip()}` is not supported", node)
+    if isinstance(left, Structure) or isinstance(right, Structure):
+        joined = _sequence_arithmetic(symbol, left, right)
+        if joined is not None:
+            return joined
+    operands = [_arithmetic_operand(lowering, left, node.left), _arithmetic_operand(lowering, right, node.right)]
+    return lowering.assign(lowering.operation(symbol), operands, node, name)
+
+
+def _arithmetic_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
+    return array_operand(lowering, value, node) if isinstance(value, Structure) else atom(lowering, value, node)
+
+
+def _sequence_arithmetic(symbol: str, left: Value, right: Value) -> Structure | None:
+    """`(a, b) + (c,)` and `[a] * 3`: containers, not arrays."""
+    if isinstance(left, Structure) and isinstance(right, Structure) and symbol == "+" and left.kind == right.kind:
+        items = (*left.items, *right.items)
+        return Structure(left.kind, tuple(range(len(items))), items)
+    if symbol == "*":
+        sequence, times = (left, right) if isinstance(left, Structure) else (right, left)
+        if isinstance(sequence, Structure) and isinstance(times, Const) and isinstance(times.value, int):
+            items = sequence.items * times.value
+            return Structure(sequence.kind, tuple(range(len(items))), items)
+    return None
+
+
+def _unary(lowering: Lowering, node: cst.UnaryOperation, name: str) -> Value:
+    operand = atom(lowering, lower_expression(lowering, node.expression), node.expression)
+    symbol = OPERATORS[type(node.operator).__name__]
+    if isinstance(operand, Const) and not operand.text and symbol == "-x" and isinstance(operand.value, int | float):
+        return Const(-operand.value)
+    return lowering.assign(lowering.operation(symbol), [operand], node, name)
+
+
+def _comparison(lowering: Lowering, node: cst.Comparison, name: str) -> Value:
+    if len(node.comparisons) > 1:
+        raise lowering.refuse("unsupported-syntax", "chained comparisons are not supported yet", node,
+                              help="combine two comparisons with `&`")  # fmt: skip
+    (target,) = node.comparisons
+    symbol = OPERATORS.get(type(target.operator).__name__)
+    left, right = lower_expression(lowering, node.left), lower_expression(lowering, target.comparator)
+    if symbol is None:
+        return _identity_test(lowering, node, target, left, right)
+    if isinstance(left, Const) and isinstance(right, Const) and not (left.text or right.text):
+        equal = {"==": left.value == right.value, "!=": left.value != right.value}
+        if symbol in equal and (isinstance(left.value, str) or isinstance(right.value, str)):
+            return Const(equal[symbol])
+    operands = [_arithmetic_operand(lowering, left, node.left), _arithmetic_operand(lowering, right, target.comparator)]
+    return lowering.assign(lowering.operation(symbol), operands, node, name)
+
+
+def _identity_test(
+    lowering: Lowering, node: cst.Comparison, target: cst.ComparisonTarget, left: Value, right: Value
+) -> Value:
+    """`x is None`, decided when compiling."""
+    wanted = {cst.Is: True, cst.IsNot: False}.get(type(target.operator))
+    if wanted is None or Const(None) not in (left, right):
+        raise lowering.refuse("unsupported-syntax", "this comparison is not supported", node)
+    return Const((left == right) is wanted)
+
+
+def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:
+    base = lower_expression(lowering, node.value)
+    attribute = node.attr.value
+    if isinstance(base, Named):
+        return Named(f"{base.name}.{attribute}")
+    if isinstance(base, Structure) and base.kind == "record" and attribute in base.keys:
+        return base.items[base.keys.index(attribute)]
+    if isinstance(base, Var) and isinstance(base.type, Array | Scalar):
+        op = catalogue().operations.get(f"ndarray.{attribute}")
+        if op is not None and op.template:
+            return lowering.assign(op, [base], node, name)
+        if attribute == "dtype":
+            from s2s_ad.types import DTYPES
+
+            return Named(f"numpy.{DTYPES[base.type.dtype]}")
+    return Method(base, attribute)
+
+
+def _subscript(lowering: Lowering, node: cst.Subscript, name: str) -> Value:
+    base = lower_expression(lowering, node.value)
+    if isinstance(base, Structure):
+        return _item(lowering, base, node)
+    if isinstance(base, Const) and isinstance(base.value, tuple):
+        items = tuple(Const(item) for item in base.value)
+        return _item(lowering, Structure("tuple", tuple(range(len(items))), items), node)
+    if isinstance(base, Var) and isinstance(base.type, Items):
+        return _item_of_static(lowering, base, node)
+    x = atom(lowering, base, node.value)
+    if not isinstance(x.type, Array | Scalar):
+        raise lowering.refuse("not-an-array", f"`{lowering.code(node.value)}` is a {x.type}, which has no items", node,
+                              help="annotate the parameter as an array if it is one")  # fmt: skip
+    return lowering.assign(lowering.operation("getitem"), [x, index_of(lowering, node.slice, node)], node, name)
+
+
+def _item(lowering: Lowering, base: Structure, node: cst.Subscript) -> Value:
+    """An item of a container of known structure; the index has to be known too."""
+    index = index_of(lowering, node.slice, node)
+    key = index.value if isinstance(index, Const) else None
+    if isinstance(index, Var) and isinstance(index.type, Number) and index.type.value is not None:
+        key = index.type.value.constant
+    if base.kind in ("dict", "record"):
+        if key in base.keys:
+            return base.items[base.keys.index(key)]
+        raise lowering.refuse("bad-index", f"the key {key!r} is not known here", node)
+    if isinstance(key, slice):
+        items = base.items[key]
+        return Structure(base.kind, tuple(range(len(items))), items)
+    if not isinstance(key, int):
+        raise lowering.refuse("not-constant", f"the index of a {base.kind} has to be a constant", node,
+                              help="stack equal shapes into an array to index it by a variable")  # fmt: skip
+    if not -len(base.items) <= key < len(base.items):
+        raise lowering.refuse("bad-index", f"index {key} is out of range for {len(base.items)} items", node)
+    return base.items[key]
+
+
+def _item_of_static(lowering: Lowering, base: Var, node: cst.Subscript) -> Value:
+    """`x.shape[0]`"""
+    index = index_of(lowering, node.slice, node)
+    for statement in reversed(lowering.builder.statements):
+        if isinstance(statement, Assign) and base in statement.targets:
+            if statement.op in SHAPE and isinstance(index, Const) and isinstance(index.value, int):
+                return lowering.assign(DIMENSION, [statement.operands[0], index], node)
+            if statement.op in SHAPE and isinstance(index, Const) and isinstance(index.value, slice):
+                shape = shape_of(statement.operands[0].type)
+                if shape is not None:
+                    picked = range(len(shape))[index.value]
+                    sizes = [lowering.assign(DIMENSION, [statement.operands[0], Const(k)], node) for k in picked]
+                    return Structure("tuple", tuple(range(len(sizes))), tuple(sizes))
+            if statement.op is TUPLE and isinstance(index, Const) and isinstance(index.value, int):
+                return statement.operands[index.value]
+            break
+    raise lowering.refuse("not-constant", "the index of a tuple has to be a constant", node)
+
+
+def index_of(lowering: Lowering, elements: Sequence[cst.SubscriptElement], node: cst.CSTNode) -> Atom:
+    """What stands between the brackets, as one operand: a constant if all of it is."""
+    parts = [_index_part(lowering, element.slice) for element in elements]
+    if len(parts) == 1 and not elements[0].comma.__class__ is cst.Comma:
+        return parts[0]
+    if all(isinstance(part, Const) for part in parts):
+        return Const(tuple(part.value for part in parts if isinstance(part, Const)))
+    return lowering.assign(TUPLE, parts, node)
+
+
+def _index_part(lowering: Lowering, part: cst.BaseSlice) -> Atom:
+    if isinstance(part, cst.Index):
+        value = lower_expression(lowering, part.value)
+        if isinstance(value, Structure) and value.kind == "list":
+            return display(lowering, value, None, part)
+        result = atom(lowering, value, part)
+        return Const(result.value) if isinstance(result, Const) else result
+    assert isinstance(part, cst.Slice)
+    bounds: list[Atom] = []
+    for bound in (part.lower, part.upper, part.step):
+        bounds.append(Const(None) if bound is None else atom(lowering, lower_expression(lowering, bound), bound))
+    if all(isinstance(bound, Const) for bound in bounds):
+        return Const(slice(*(bound.value for bound in bounds if isinstance(bound, Const))))
+    return lowering.assign(SLICE, bounds, part)
+
+
+def _lambda(lowering: Lowering, node: cst.Lambda, name: str) -> Value:
+    frame = lowering.frame
+    return UserFunction("lambda", node, frame.unit, frame.scope, frame.names)
+
+
+def _call(lowering: Lowering, node: cst.Call, name: str) -> Value:
+    from s2s_ad.frontend.calls import lower_call
+
+    return lower_call(lowering, node, name)
+
+
+def _conditional(lowering: Lowering, node: cst.IfExp, name: str) -> Value:
+    test = lower_expression(lowering, node.test)
+    if isinstance(test, Const):
+        return lower_expression(lowering, node.body if test.value else node.orelse, name)
+    raise lowering.refuse("unsupported-syntax", "conditional expressions are not supported yet", node,
+                          help="choose between values with `np.where`")  # fmt: skip
+
+
+_KIND_NAMES = {
+    cst.BooleanOperation: "`and`/`or`", cst.ListComp: "a comprehension", cst.GeneratorExp: "a generator",
+    cst.DictComp: "a comprehension", cst.SetComp: "a comprehension", cst.Await: "`await`", cst.Yield: "`yield`",
+    cst.FormattedString: "a formatted string", cst.NamedExpr: "`:=`", cst.Set: "a set", cst.Imaginary:
+    "a complex number",
+}  # fmt: skip
+
+HANDLERS: dict[type[cst.CSTNode], Callable[[Lowering, Any, str], Value]] = {
+    cst.Name: _name,
+    cst.Integer: _number,
+    cst.Float: _number,
+    cst.SimpleString: _string,
+    cst.Ellipsis: _ellipsis,
+    cst.Tuple: _sequence,
+    cst.List: _sequence,
+    cst.Dict: _dict,
+    cst.BinaryOperation: _binary,
+    cst.UnaryOperation: _unary,
+    cst.Comparison: _comparison,
+    cst.Attribute: _attribute,
+    cst.Subscript: _subscript,
+    cst.Lambda: _lambda,
+    cst.Call: _call,
+    cst.IfExp: _conditional,
+}

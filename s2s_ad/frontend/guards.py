@@ -1,0 +1,140 @@
+"""Statements that only check: `if <test>: raise ...` and `assert`.
+
+They stay in the forward sweep. Those that check what the type of a parameter says (`if x.ndim != 2 or x.shape != (n, d)`: the
+entry checks of a generated module) become part of the type instead, and are printed again from it.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from s2s_ad.frontend.expressions import atom, lower_expression
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.ir import Atom, Const, Var
+from s2s_ad.operations.effects import RAISE_IF
+from s2s_ad.types import DTYPES, SHORT_DTYPES, Array, Items, Number, Scalar, Shape, TypeProblem
+
+
+def guard(lowering: Lowering, node: cst.If) -> bool:
+    """Lower `if test: raise X(...)`; False if the statement is something else."""
+    raised = _only_raise(node)
+    if raised is None:
+        return False
+    tests = _alternatives(node.test)
+    for test in tests:
+        if not _refines(lowering, test):
+            value = atom(lowering, lower_expression(lowering, test), test)
+            text = "Exception()" if raised.exc is None else lowering.code(raised.exc)
+            raise_if(lowering, value, raised.exc, text, node)
+    return True
+
+
+def _only_raise(node: cst.If) -> cst.Raise | None:
+    if node.orelse is not None or not isinstance(node.body, cst.IndentedBlock) or len(node.body.body) != 1:
+        return None
+    line = node.body.body[0]
+    if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 and isinstance(line.body[0], cst.Raise):
+        return line.body[0]
+    return None
+
+
+def _alternatives(test: cst.BaseExpression) -> list[cst.BaseExpression]:
+    """The operands of `a or b or c`: each raises by itself."""
+    if isinstance(test, cst.BooleanOperation) and isinstance(test.operator, cst.Or):
+        return [*_alternatives(test.left), *_alternatives(test.right)]
+    return [test]
+
+
+def raise_if(lowering: Lowering, test: Atom, expression: cst.CSTNode | None, text: str, node: cst.CSTNode) -> None:
+    """An effect that raises where the test holds. Variables in the exception's text become operands."""
+    operands: list[Atom] = []
+    names: list[str] = []
+    for name in sorted(_names_in(expression)) if expression is not None else []:
+        value = lowering.frame.names.get(name)
+        if isinstance(value, Var | Const):
+            operands.append(value)
+            names.append(name)
+    lowering.builder.span = lowering.span(node)
+    lowering.effect(RAISE_IF, [test, Const(text), Const(tuple(names)), *operands])
+
+
+def _names_in(node: cst.CSTNode) -> set[str]:
+    found: set[str] = set()
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, cst.Name):
+            found.add(current.value)
+        stack.extend(current.children)
+    return found
+
+
+def _refines(lowering: Lowering, test: cst.BaseExpression) -> bool:
+    """Whether the test only says that a parameter is not of some type; the parameter then gets that type."""
+    if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+        return _is_number_check(lowering, test.expression)
+    if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1:
+        return False
+    left, comparison = test.left, test.comparisons[0]
+    if not isinstance(comparison.operator, cst.NotEqual) or not isinstance(left, cst.Attribute):
+        return False
+    var = _parameter(lowering, left.value)
+    if var is None:
+        return False
+    try:
+        return _refine(lowering, var, left.attr.value, comparison.comparator)
+    except TypeProblem as problem:
+        raise lowering.refuse(problem.name, str(problem), test, help=problem.help) from None
+
+
+def _is_number_check(lowering: Lowering, call: cst.BaseExpression) -> bool:
+    """`isinstance(x, (float, int))` for a parameter that is a number."""
+    if not isinstance(call, cst.Call) or lowering.code(call.func) != "isinstance" or len(call.args) != 2:
+        return False
+    var = _parameter(lowering, call.args[0].value)
+    return var is not None and isinstance(var.type, Number | Scalar)
+
+
+def _parameter(lowering: Lowering, node: cst.BaseExpression) -> Var | None:
+    if not isinstance(node, cst.Name):
+        return None
+    value = lowering.frame.names.get(node.value)
+    return value if isinstance(value, Var) and value in lowering.parameters else None
+
+
+def _refine(lowering: Lowering, var: Var, attribute: str, expected: cst.BaseExpression) -> bool:
+    type = lowering.refined.get(var, var.type)
+    if not isinstance(type, Array) or len(lowering.frames) > 1:
+        return False
+    if attribute == "ndim" and isinstance(expected, cst.Integer):
+        rank = int(expected.value)
+        if type.shape is None:
+            lowering.refine(var, Array(type.dtype, tuple(lowering.parameter_size() for _ in range(rank))))
+        return type.shape is None or len(type.shape) == rank
+    if attribute == "dtype":
+        name = lowering.code(expected).rpartition(".")[2]
+        short = SHORT_DTYPES.get("bool" if name == "bool_" else name)
+        if short is None or short not in DTYPES:
+            return False
+        lowering.refine(var, Array(short, type.shape))
+        return True
+    if attribute == "shape" and isinstance(expected, cst.Tuple):
+        return _refine_shape(lowering, var, type, expected)
+    return False
+
+
+def _refine_shape(lowering: Lowering, var: Var, type: Array, expected: cst.Tuple) -> bool:
+    shape = atom(lowering, lower_expression(lowering, expected), expected)
+    items = shape.type.items if isinstance(shape.type, Items) else ()
+    sizes: Shape = tuple(item.value for item in items if isinstance(item, Number) and item.value is not None)
+    if len(sizes) != len(items) or any(lowering.sizes.resolve(size).is_local for size in sizes):
+        return False
+    if type.shape is None:
+        lowering.refine(var, Array(type.dtype, sizes))
+        return True
+    if len(type.shape) != len(sizes):
+        return False
+    return all([lowering.sizes.unify(left, right) for left, right in zip(type.shape, sizes, strict=True)])
+
+
+__all__ = ["guard", "raise_if"]

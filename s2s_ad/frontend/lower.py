@@ -1,0 +1,379 @@
+"""libcst to typed IR: functions and statements. Expressions are in `expressions.py`, calls in `calls.py`.
+
+What comes in: a function whose source is at hand and the types of its parameters. What goes out: a `Function`, or a
+DifferentiationError with every refusal found. Names are bound to values; aliases and containers of known structure vanish.
+Calls of the user's other functions are lowered in place, with their own spans.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import libcst as cst
+
+from s2s_ad.diagnostics import Reporter, Span
+from s2s_ad.frontend.annotations import TypeReader, TypeTree
+from s2s_ad.frontend.resolve import FileScope, imported_names
+from s2s_ad.frontend.source import Unit
+from s2s_ad.frontend.values import FreeVariable, Named, Poison, Refused, Scope, UserFunction, Value
+from s2s_ad.ir import Assign, Atom, Block, Const, Formal, Function, Operation, Structure, Tree, Var, leaves, with_leaves
+from s2s_ad.operations import catalogue
+from s2s_ad.rewrite import Builder, Names, rename
+from s2s_ad.types import FLOAT, INT, Array, Items, Number, Size, Sizes, Type, TypeProblem
+
+MAXIMUM_DEPTH = 60
+SIZE_NAMES = ("n", "m", "k", "d", "p", "q", "r")
+
+
+@dataclass
+class Frame:
+    """A function being lowered: its names, where it looks up others, and its text for messages."""
+
+    function: UserFunction
+    names: dict[str, Value]
+    unit: Unit
+    scope: Scope
+
+
+@dataclass
+class Lowering:
+    """The state of lowering one function; `expressions` and `calls` work on it."""
+
+    reporter: Reporter
+    builder: Builder
+    sizes: Sizes
+    frames: list[Frame] = field(default_factory=list)
+    statements: list[Span] = field(default_factory=list)
+    hidden: dict[str, tuple[FreeVariable, Tree]] = field(default_factory=dict)
+    refined: dict[Var, Type] = field(default_factory=dict)
+    parameters: set[Var] = field(default_factory=set)
+    words: frozenset[str] = frozenset()
+    taken_formals: frozenset[str] = frozenset()
+    named_sizes: int = 0
+
+    @property
+    def frame(self) -> Frame:
+        return self.frames[-1]
+
+    def span(self, node: cst.CSTNode) -> Span:
+        return self.frame.unit.span(node)
+
+    def code(self, node: cst.CSTNode) -> str:
+        return self.frame.unit.code(node)
+
+    def refuse(self, name: str, message: str, node: cst.CSTNode, *, label: str = "", help: str = "") -> Refused:
+        """Report; the caller raises what this gives."""
+        self.reporter.error(name, message, self.span(node), label=label, help=help)
+        return Refused()
+
+    def assign(self, op: Operation, operands: tuple[Atom, ...] | list[Atom], node: cst.CSTNode, name: str = "") -> Var:
+        """Append a Wengert line; what its operands do not fit is reported at the node."""
+        self.builder.span = self.span(node)
+        try:
+            return self.builder.assign(op, *operands, name=name)
+        except TypeProblem as problem:
+            raise self.refuse(problem.name, str(problem), node, help=problem.help) from None
+
+    def effect(self, op: Operation, operands: list[Atom]) -> None:
+        """Append a statement that is there for what it does."""
+        self.builder.statements.append(Assign((), op, tuple(operands), self.builder.span))
+
+    def operation(self, name: str) -> Operation:
+        return catalogue().operations[name]
+
+    def parameter_size(self) -> Size:
+        """A size of a parameter that nobody has named."""
+        self.named_sizes += 1
+        name = SIZE_NAMES[self.named_sizes - 1] if self.named_sizes <= len(SIZE_NAMES) else f"n{self.named_sizes}"
+        return self.parameter_size() if name in self.words else Size.of(name)
+
+    def refine(self, var: Var, type: Type) -> None:
+        """A parameter turns out to be of a more special type; later code sees it so."""
+        self.refined[var] = type
+        special = Var(var.name, type, var.version)
+        for name, value in self.frames[0].names.items():
+            if value == var:
+                self.frames[0].names[name] = special
+
+
+# Functions --------------------------------------------------------------------------------------------------------
+
+
+def lower_function(
+    function: UserFunction, argument_types: Mapping[str, TypeTree | Const] | None = None, bound: int = 0
+) -> tuple[Function, list[FreeVariable]]:
+    """Lower a function. `argument_types` overrides what annotations, defaults and use say about a parameter.
+
+    The first `bound` parameters are left out (they are taken by a bound method). Gives the function and the free variables
+    that became hidden parameters, in their order. Raises DifferentiationError.
+    """
+    reporter = Reporter()
+    sizes = Sizes()
+    words = identifiers(function.node)
+    lowering = Lowering(reporter, Builder(Names(words), sizes), sizes, words=words)
+    frame = Frame(function, {}, function.unit, function.scope)
+    lowering.frames.append(frame)
+    formals: list[Formal] = []
+    output: Tree = Const(None)
+    try:
+        formals = _formals(lowering, function, argument_types or {})
+        lowering.taken_formals = frozenset(formal.name for formal in formals)
+        lowering.parameters = {leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)}
+        output = _tree(lowering, _body(lowering, function.node), function.node)
+    except Refused:
+        pass
+    except RecursionError:
+        reporter.error("too-deep", "the expression is nested too deeply", lowering.span(function.node),
+                       help="split it over several statements")  # fmt: skip
+    reporter.raise_if_any()
+    for name, (_, tree) in lowering.hidden.items():
+        formals.append(Formal(name, tree, kind="keyword", hidden=True))
+    return _finish(lowering, function, formals, output, words), [free for free, _ in lowering.hidden.values()]
+
+
+def _finish(
+    lowering: Lowering, function: UserFunction, formals: list[Formal], output: Tree, words: frozenset[str]
+) -> Function:
+    parameters = tuple(leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var))
+    body = Block(parameters, tuple(lowering.builder.statements), tuple(leaves(output)))
+    scope = function.scope
+    constants = tuple(scope.constants_used.items()) if isinstance(scope, FileScope) else ()
+    result = Function(
+        name=function.name,
+        formals=tuple(formals),
+        body=body,
+        output=output,
+        span=lowering.span(function.node),
+        constants=constants,
+        taken_names=words | frozenset(name for name, _ in constants),
+        statements=tuple(lowering.statements),
+        assumptions=tuple((lowering.sizes.resolve(a), lowering.sizes.resolve(b)) for a, b in lowering.sizes.assumptions),
+    )
+
+    def settled(var: Var) -> Var:
+        return Var(var.name, lowering.sizes.resolve_type(lowering.refined.get(var, var.type)), var.version)
+
+    return rename(result, settled)
+
+
+def identifiers(node: cst.CSTNode) -> frozenset[str]:
+    """Every name in the function: none of them may be invented anew."""
+    found: set[str] = set()
+    stack: list[cst.CSTNode] = [node]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, cst.Name):
+            found.add(current.value)
+        stack.extend(current.children)
+    return frozenset(found)
+
+
+def _formals(
+    lowering: Lowering, function: UserFunction, argument_types: Mapping[str, TypeTree | Const]
+) -> list[Formal]:
+    from s2s_ad.frontend.inference import type_by_use
+
+    parameters = function.node.params
+    if isinstance(parameters.star_arg, cst.Param) or parameters.star_kwarg is not None:
+        starred = parameters.star_arg if isinstance(parameters.star_arg, cst.Param) else parameters.star_kwarg
+        assert starred is not None
+        raise lowering.refuse("star-parameters", "parameters of unknown number are not supported", starred,
+                              help="name the parameters one by one")  # fmt: skip
+    reader = TypeReader(record=lambda name: _record(lowering, name))
+    groups = (("positional-only", parameters.posonly_params), ("positional", parameters.params),
+              ("keyword", parameters.kwonly_params))  # fmt: skip
+    formals: list[Formal] = []
+    for kind, params in groups:
+        for param in params:
+            name = param.name.value
+            found = argument_types.get(name)
+            if isinstance(found, Const):
+                lowering.frame.names[name] = found
+                formals.append(Formal(name, found, repr(found.value), kind))
+                continue
+            tree: TypeTree | None = found
+            if tree is None and param.annotation is not None:
+                tree = reader.annotation(lowering.code(param.annotation.annotation))
+            if tree is None and param.default is not None:
+                tree = _type_of_default(lowering.code(param.default))
+            if tree is None:
+                tree = type_by_use(function.node, name)
+            value = _parameter_tree(lowering, tree, name)
+            lowering.frame.names[name] = value
+            formals.append(Formal(name, value, _default_text(lowering, param), kind))
+    return _without_lost_defaults(formals)
+
+
+def _without_lost_defaults(formals: list[Formal]) -> list[Formal]:
+    """A parameter whose default cannot be copied has none, and then neither do those before it."""
+    lost = False
+    result: list[Formal] = []
+    for formal in reversed(formals):
+        if formal.kind != "keyword":
+            lost = lost or formal.default is None
+            formal = Formal(formal.name, formal.tree, None if lost else formal.default, formal.kind, formal.hidden)
+        result.insert(0, formal)
+    return result
+
+
+def _default_text(lowering: Lowering, param: cst.Param) -> str | None:
+    if param.default is None:
+        return None
+    text = lowering.code(param.default).strip()
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return None
+    return text
+
+
+def _type_of_default(text: str) -> TypeTree | None:
+    try:
+        value = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return None
+    return Const(value).type if isinstance(value, bool | float) else (INT if isinstance(value, int) else None)
+
+
+def _record(lowering: Lowering, name: str) -> Structure | None:
+    """The fields of a named tuple or dataclass of the file, from its annotations."""
+    scope = lowering.frame.scope
+    node = scope.names.get(name) if isinstance(scope, FileScope) else None
+    if not isinstance(node, cst.ClassDef) or not isinstance(node.body, cst.IndentedBlock):
+        return None
+    heads = [lowering.code(base.value) for base in node.bases] + [lowering.code(d.decorator) for d in node.decorators]
+    if not any(word in head for head in heads for word in ("NamedTuple", "dataclass")):
+        return None
+    fields: dict[str, Any] = {}
+    reader = TypeReader(record=lambda other: _record(lowering, other) if other != name else None)
+    for line in node.body.body:
+        if isinstance(line, cst.SimpleStatementLine):
+            for small in line.body:
+                if isinstance(small, cst.AnnAssign) and isinstance(small.target, cst.Name):
+                    tree = reader.annotation(lowering.code(small.annotation.annotation))
+                    if tree is None:
+                        return None
+                    fields[small.target.value] = tree
+    return Structure("record", tuple(fields), tuple(fields.values()), name) if fields else None
+
+
+def _parameter_tree(lowering: Lowering, tree: TypeTree, name: str) -> Value:
+    """Variables for the leaves of a type; those within a container are named after the way to them."""
+    if isinstance(tree, Structure):
+        items = tuple(
+            _parameter_tree(lowering, item, f"{name}_{key}" if str(key).isidentifier() or isinstance(key, int) else name)  # type: ignore[arg-type]
+            for key, item in zip(tree.keys, tree.items, strict=True)
+        )
+        return Structure(tree.kind, tree.keys, items, tree.constructor)  # type: ignore[arg-type]
+    if isinstance(tree, Const):
+        return tree
+    return lowering.builder.names.fresh(name, tree)
+
+
+def _tree(lowering: Lowering, value: Value, node: cst.CSTNode) -> Tree:
+    """A value as something a function can return."""
+    from s2s_ad.frontend.expressions import current
+
+    value = current(lowering, value, node)
+    if isinstance(value, Structure):
+        return Structure(value.kind, value.keys, tuple(_tree(lowering, item, node) for item in value.items),
+                         value.constructor)  # fmt: skip
+    if isinstance(value, Var | Const):
+        return value
+    raise lowering.refuse("unsupported-value", "a function cannot be returned", node)
+
+
+# Statements -------------------------------------------------------------------------------------------------------
+
+
+class Returned(Exception):
+    """A `return` was reached."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+
+def _body(lowering: Lowering, node: cst.FunctionDef | cst.Lambda) -> Value:
+    """Lower a function's body in the current frame and give what it returns."""
+    from s2s_ad.frontend.expressions import lower_expression
+
+    if isinstance(node, cst.Lambda):
+        lowering.statements.append(lowering.span(node.body))
+        return lower_expression(lowering, node.body)
+    if node.asynchronous is not None:
+        raise lowering.refuse("unsupported-syntax", "`async` functions are not supported", node)
+    try:
+        _suite(lowering, node.body)
+    except Returned as returned:
+        return returned.value
+    return Const(None)
+
+
+def _suite(lowering: Lowering, suite: cst.BaseSuite) -> None:
+    """Lower statements one after the other; a refused one is reported and the next is looked at."""
+    refused = False
+    for statement in suite.body:
+        smalls = statement.body if isinstance(statement, cst.SimpleStatementLine) else [statement]
+        for small in smalls:  # type: ignore[union-attr]
+            try:
+                lower_statement(lowering, small)
+            except Refused:
+                refused = True
+                for name in _assigned_names(small):
+                    lowering.frame.names[name] = Poison()
+            except Returned:
+                if refused:
+                    raise Refused() from None
+                raise
+    if refused:
+        raise Refused()
+
+
+def _assigned_names(node: cst.CSTNode) -> list[str]:
+    """The names a statement would have bound."""
+    found: list[str] = []
+    stack: list[cst.CSTNode] = [node]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, cst.AssignTarget | cst.AugAssign | cst.AnnAssign | cst.For | cst.NamedExpr):
+            targets: list[cst.CSTNode] = [current.target]
+            while targets:
+                target = targets.pop()
+                if isinstance(target, cst.Name):
+                    found.append(target.value)
+                elif isinstance(target, cst.Tuple | cst.List):
+                    targets.extend(element.value for element in target.elements)
+                elif isinstance(target, cst.Subscript | cst.Attribute):
+                    targets.append(target.value)
+        stack.extend(current.children)
+    return found
+
+
+def lower_statement(lowering: Lowering, node: cst.CSTNode) -> None:
+    from s2s_ad.frontend import statements
+
+    handler = statements.HANDLERS.get(type(node))
+    if handler is None:
+        keyword = type(node).__name__.lower()
+        raise lowering.refuse("unsupported-syntax", f"`{keyword}` statements are not supported", node)
+    lowering.statements.append(lowering.span(node))
+    handler(lowering, node)
+
+
+def inline(lowering: Lowering, function: UserFunction, names: dict[str, Value], node: cst.CSTNode) -> Value:
+    """Lower a call of the user's function in place: `names` are its parameters' values."""
+    if any(frame.function.node is function.node for frame in lowering.frames):
+        raise lowering.refuse("recursion", f"`{function.name}` calls itself", node,
+                              help="write the recursion as a loop over the cases")  # fmt: skip
+    if len(lowering.frames) > MAXIMUM_DEPTH:
+        raise lowering.refuse("too-deep", "calls are nested too deeply", node)
+    lowering.frames.append(Frame(function, {**function.closure, **names}, function.unit, function.scope))
+    try:
+        return _body(lowering, function.node)
+    finally:
+        lowering.frames.pop()
+
+

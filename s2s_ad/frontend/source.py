@@ -1,0 +1,108 @@
+"""Parsed source text: libcst trees with the span of every node.
+
+A `Unit` is a stretch of text parsed on its own: one top-level statement of a file, or the text of a live function. Positions
+are computed for a unit when first asked for, because for a whole file they cost more than everything else together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import libcst as cst
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+
+from s2s_ad.diagnostics import Diagnostic, DifferentiationError, SourceFile, Span
+
+
+@dataclass(eq=False)
+class Unit:
+    """A parsed statement and where it stands: line 1 of `module` is line `first_line` of the file."""
+
+    file: SourceFile
+    module: cst.Module
+    first_line: int
+
+    @cached_property
+    def _positions(self) -> Mapping[cst.CSTNode, CodeRange]:
+        return MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(PositionProvider)
+
+    def span(self, node: cst.CSTNode) -> Span:
+        place = self._positions.get(node)
+        if place is None:
+            return Span(self.file, self.first_line, 0, self.first_line, 0)
+        shift = self.first_line - 1
+        return Span(
+            self.file, place.start.line + shift, place.start.column, place.end.line + shift, place.end.column
+        )
+
+    def code(self, node: cst.CSTNode) -> str:
+        return self.module.code_for_node(node)
+
+
+@dataclass(eq=False)
+class ParsedFile:
+    """A file as written: its top-level statements, never run."""
+
+    file: SourceFile
+    module: cst.Module
+    _units: dict[cst.CSTNode, Unit] = field(default_factory=dict)
+
+    def unit(self, statement: cst.BaseStatement | cst.SimpleStatementLine) -> Unit:
+        """The unit of a top-level statement."""
+        if statement not in self._units:
+            alone = self.module.with_changes(body=[statement], header=[], footer=[])
+            unit = Unit(self.file, alone, 1)
+            unit.first_line = self._line_of(statement) - unit.span(_keyword_node(statement)).line + 1
+            self._units[statement] = unit
+        return self._units[statement]
+
+    def _line_of(self, statement: cst.CSTNode) -> int:
+        """The line of a top-level statement: by its `def NAME` where that is unique, otherwise by counting lines."""
+        if isinstance(statement, cst.FunctionDef | cst.ClassDef):
+            keyword = "class" if isinstance(statement, cst.ClassDef) else r"(?:async\s+)?def"
+            found = list(re.finditer(rf"^{keyword}\s+{re.escape(statement.name.value)}\b", self.file.text, re.M))
+            if len(found) == 1:
+                return self.file.text.count("\n", 0, found[0].start()) + 1
+        lines = self.module.with_changes(body=[], footer=[]).code.count("\n")
+        for other in self.module.body:
+            if other is statement:
+                break
+            lines += self.module.code_for_node(other).count("\n")
+        alone = self.module.with_changes(body=[statement], header=[], footer=[])
+        first = MetadataWrapper(alone, unsafe_skip_copy=True).resolve(PositionProvider)[_keyword_node(statement)]
+        return lines + first.start.line
+
+
+def _keyword_node(statement: cst.CSTNode) -> cst.CSTNode:
+    """A node on the line of `def`, below the decorators."""
+    return statement.name if isinstance(statement, cst.FunctionDef | cst.ClassDef) else statement
+
+
+def parse_text(text: str, path: str, first_line: int = 1) -> ParsedFile:
+    """Parse source text. Raises DifferentiationError with `syntax-error` at the place where parsing stopped."""
+    file = SourceFile(path, text, first_line)
+    try:
+        return ParsedFile(file, cst.parse_module(text))
+    except cst.ParserSyntaxError as error:
+        line = min(error.raw_line, text.count("\n") + 1) + first_line - 1
+        span = Span(file, line, error.raw_column, line, error.raw_column + 1)
+        message = error.message.split(". ")[0]
+        raise DifferentiationError([Diagnostic("syntax-error", f"the file does not parse: {message}", span)]) from None
+    except (RecursionError, ValueError) as error:
+        raise DifferentiationError(
+            [Diagnostic("syntax-error", f"the file does not parse: {error}", None, help="simplify the nesting")]
+        ) from None
+
+
+def parse_file(path: str) -> ParsedFile:
+    """Read and parse a file; it is not run."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            text = stream.read()
+    except UnicodeDecodeError as error:
+        problem = Diagnostic("syntax-error", f"{path} is not UTF-8 text: {error.reason}", None)
+        raise DifferentiationError([problem]) from None
+    return parse_text(text.replace("\r\n", "\n"), path)

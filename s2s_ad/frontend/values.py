@@ -1,0 +1,73 @@
+"""What an expression can stand for while it is lowered: an atom of the IR, or something that vanishes before the IR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import libcst as cst
+
+from s2s_ad.frontend.source import Unit
+from s2s_ad.ir import Const, Structure, Var
+
+if TYPE_CHECKING:
+    from s2s_ad.diagnostics import Reporter
+
+
+class Scope(Protocol):
+    """Where names that a function does not assign are looked up."""
+
+    def lookup(self, name: str) -> Value | None: ...
+
+
+@dataclass(frozen=True)
+class Named:
+    """Something of a library, by its canonical dotted name: `numpy`, `numpy.sin`, `builtins.len`."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class UserFunction:
+    """A function whose source is at hand. Two functions of one name are different objects."""
+
+    name: str
+    node: cst.FunctionDef | cst.Lambda
+    unit: Unit
+    scope: Scope
+    closure: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Method:
+    """`x.sum`, before it is called."""
+
+    receiver: Value
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class FreeVariable:
+    """A global, closure cell or attribute of a live function that holds numbers: read anew at every call."""
+
+    name: str
+    read: Callable[[], object]
+    identity: object = None
+
+
+@dataclass(frozen=True)
+class Poison:
+    """The value of a name whose assignment was refused; reading it says nothing more."""
+
+
+Value = Var | Const | Structure | Named | UserFunction | Method | FreeVariable | Poison
+
+
+class Refused(Exception):
+    """The construct has been reported; lowering goes on with the next statement."""
+
+
+__all__ = [
+    "FreeVariable", "Method", "Named", "Poison", "Refused", "Scope", "UserFunction", "Value", "Reporter",
+]  # fmt: skip

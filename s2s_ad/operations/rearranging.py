@@ -1,0 +1,595 @@
+"""Operations that move, repeat, mask or join elements: flips, tiles, triangles, padding, stacks of
+rows and columns.
+
+All are linear. The adjoint of a move is the move back, of a repetition the sum over the repeats, of
+a join its parts. What depends on the number of axes needs to know it when compiling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from s2s_ad.ir import Atom, Const, Rule
+from s2s_ad.operations.declare import Catalogue, rule
+from s2s_ad.operations.result_types import (
+    constant,
+    known_shape,
+    normal_axes,
+    require_numeric,
+    scalar_like,
+    strong_promotion,
+    unsupported,
+)
+from s2s_ad.types import (
+    ONE,
+    Array,
+    Number,
+    Scalar,
+    Shape,
+    Size,
+    Sizes,
+    Type,
+    TypeProblem,
+    dtype_of,
+    is_integer,
+    rank_of,
+    shape_of,
+    size_of,
+)
+
+CATALOGUE = Catalogue()
+operation = CATALOGUE.operation
+
+
+def same_array(_: Sizes, operands: Sequence[Atom]) -> Type:
+    """The shape and dtype of the first operand, as an array."""
+    require_numeric([operands[0].type])
+    return Array(dtype_of(operands[0].type), shape_of(operands[0].type))
+
+
+def whole_number(sizes: Sizes, atom: Atom, what: str) -> Size:
+    """An operand that counts something: its value, or a size known only while running."""
+    if not (scalar_like(atom.type) and is_integer(atom.type)):
+        raise unsupported(f"`{what}` is supported as one integer", f"give `{what}` as an integer")
+    value = atom.type.value if isinstance(atom.type, Number) else None
+    return sizes.fresh() if value is None else sizes.resolve(value)
+
+
+# Moves --------------------------------------------------------------------------------------------
+
+
+def _moved_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    x, source, destination = operands[0].type, *(constant(atom, "axis") for atom in operands[1:])
+    require_numeric([x])
+    shape = shape_of(x)
+    if shape is None:
+        return Array(dtype_of(x), None)
+    places = normal_axes(source, len(shape)), normal_axes(destination, len(shape))
+    if len(places[0]) != len(places[1]):
+        raise TypeProblem("shape-mismatch", f"axes {source} and {destination} do not come in pairs")
+    order = [k for k in range(len(shape)) if k not in places[0]]
+    for to, origin in sorted(zip(places[1], places[0], strict=True)):
+        order.insert(to, origin)
+    return Array(dtype_of(x), tuple(shape[k] for k in order))
+
+
+operation(
+    "out = np.moveaxis(x, source, destination)",
+    "grad_x += np.moveaxis(grad_out, destination, source)",
+    infer=_moved_type,
+    linear=("x",),
+    view_of="x",
+    samples=(
+        {"x": "f[2,3,4]", "source": 0, "destination": -1},
+        {"x": "f[2,3,4]", "source": (0, 1), "destination": (-1, 0)},
+        {"x": "f[2,3,4]", "source": (-1, 0), "destination": (0, 1)},
+    ),
+)
+
+
+def _rolled_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    x, shift, axis = operands[0].type, operands[1], constant(operands[2], "axis")
+    rank = rank_of(x)
+    if rank is not None and axis is not None:
+        for item in axis if isinstance(axis, tuple) else (axis,):
+            normal_axes(item, rank)
+    if not isinstance(shift, Const):
+        whole_number(sizes, shift, "shift")
+    return same_array(sizes, operands)
+
+
+def roll_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
+    shift, axis = operands[1], constant(operands[2], "axis")
+    back = "-shift"
+    if isinstance(shift, Const):
+        back = repr(
+            tuple(-s for s in shift.value) if isinstance(shift.value, tuple) else -shift.value
+        )
+    along = "" if axis is None else f", axis={axis}"
+    return (f"grad_x += np.roll(grad_out, {back}{along})",)
+
+
+operation(
+    "out = np.roll(x, shift, axis=None)",
+    infer=_rolled_type,
+    rules=(Rule(roll_lines),),
+    linear=("x",),
+    samples=(
+        {"x": "f[5]", "shift": 2},
+        {"x": "f[2,3]", "shift": -1},
+        {"x": "f[2,3]", "shift": 1, "axis": 1},
+        {"x": "f[2,3]", "shift": (1, 2), "axis": (0, 1)},
+        {"x": "f[2,3]", "shift": (1, 2), "axis": (1, 1)},
+        {"x": "f[0]", "shift": 1},
+    ),
+)
+
+
+def _flipped_type(minimum: int) -> Callable[[Sizes, Sequence[Atom]], Type]:
+    def infer(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+        x = operands[0].type
+        require_numeric([x])
+        rank = rank_of(x)
+        if rank is not None and rank < minimum:
+            raise TypeProblem("shape-mismatch", f"the array needs at least rank {minimum}")
+        if rank is not None and len(operands) > 1:
+            normal_axes(constant(operands[1], "axis"), rank)
+        if rank == 0:
+            return Scalar(dtype_of(x))
+        return same_array(sizes, operands)
+
+    return infer
+
+
+operation(
+    "out = np.flip(x, axis=None)",
+    "grad_x += np.flip(grad_out, axis)",
+    infer=_flipped_type(0),
+    linear=("x",),
+    view_of="x",
+    samples=(
+        {"x": "f[3]"},
+        {"x": "f[2,3]"},
+        {"x": "f[2,3]", "axis": -1},
+        {"x": "f[2,3,4]", "axis": (0, 2)},
+        {"x": "f[]"},
+    ),
+)
+for _name, _minimum in {"flipud": 1, "fliplr": 2}.items():
+    operation(
+        f"out = np.{_name}(x)",
+        f"grad_x += np.{_name}(grad_out)",
+        infer=_flipped_type(_minimum),
+        linear=("x",),
+        view_of="x",
+        samples=({"x": "f[2,3]"}, {"x": "f[2,3,4]"}),
+    )
+
+
+# Repetition ---------------------------------------------------------------------------------------
+
+
+def _repetitions(sizes: Sizes, operands: Sequence[Atom]) -> tuple[Shape, Shape]:
+    """The shape of x and the repeats of `np.tile`, brought to one length."""
+    shape = known_shape(operands[0], "np.tile")
+    if isinstance(operands[1], Const) and isinstance(operands[1].value, tuple):
+        repeats: Shape = tuple(
+            whole_number(sizes, Const(item), "reps") for item in operands[1].value
+        )
+    else:
+        repeats = (whole_number(sizes, operands[1], "reps"),)
+    rank = max(len(shape), len(repeats))
+    left, right = ((ONE,) * (rank - len(part)) + part for part in (shape, repeats))
+    return left, right
+
+
+def _tiled_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    require_numeric([operands[0].type])
+    shape, repeats = _repetitions(sizes, operands)
+    tiled = tuple(count * size for count, size in zip(repeats, shape, strict=True))
+    return Array(dtype_of(operands[0].type), tiled)
+
+
+def tile_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
+    """Axis k of the result is `reps[k]` copies of axis k of x: split, and sum over the copies."""
+    rank = len(known_shape(operands[0], "np.tile"))
+    reps = operands[1].value if isinstance(operands[1], Const) else None
+    repeats = (
+        list(map(str, reps)) if isinstance(reps, tuple) else ["reps" if reps is None else str(reps)]
+    )
+    split: list[str] = []
+    copies: list[int] = []
+    for k in range(-max(rank, len(repeats)), 0):
+        if len(repeats) + k >= 0 and repeats[k] != "1":
+            copies.append(len(split))
+            split.append(repeats[k])
+        if rank + k >= 0:
+            split.append(f"np.shape(x)[{rank + k}]")
+    shape = f"({', '.join(split)}{',' if len(split) == 1 else ''})"
+    axes = copies[0] if len(copies) == 1 else tuple(copies)
+    blocks = f"np.reshape(grad_out, {shape})"
+    return (f"grad_x += np.sum({blocks}, axis={axes})" if copies else f"grad_x += {blocks}",)
+
+
+operation(
+    "out = np.tile(x, reps)",
+    infer=_tiled_type,
+    rules=(Rule(tile_lines),),
+    linear=("x",),
+    samples=(
+        {"x": "f[3]", "reps": 2},
+        {"x": "f[2,3]", "reps": 2},
+        {"x": "f[3]", "reps": (2, 3)},
+        {"x": "f[2,3]", "reps": (4, 1, 2)},
+        {"x": "f[2,3]", "reps": (1, 1)},
+        {"x": "f[2,3,1]", "reps": (2, 5)},
+        {"x": "f[]", "reps": 3},
+        {"x": "f[]", "reps": (2, 3)},
+        {"x": "f[3]", "reps": 0},
+        {"x": "f[0]", "reps": 2},
+    ),
+)
+
+
+def _repeated_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    x, axis = operands[0].type, constant(operands[2], "axis")
+    require_numeric([x])
+    count = whole_number(sizes, operands[1], "repeats")
+    if axis is None:
+        size = size_of(x)
+        return Array(dtype_of(x), (sizes.fresh() if size is None else size * count,))
+    shape = known_shape(operands[0], "np.repeat")
+    (place,) = normal_axes(axis, len(shape))
+    return Array(dtype_of(x), tuple(s * count if k == place else s for k, s in enumerate(shape)))
+
+
+def repeat_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
+    """The copies of an element stand side by side."""
+    axis = constant(operands[2], "axis")
+    if axis is None:
+        sums = "np.sum(np.reshape(grad_out, (np.size(x), repeats)), axis=1)"
+        is_vector = rank_of(operands[0].type) == 1
+        return (f"grad_x += {sums if is_vector else f'np.reshape({sums}, np.shape(x))'}",)
+    rank = len(known_shape(operands[0], "np.repeat"))
+    split = [f"np.shape(x)[{k}]" for k in range(rank)]
+    split.insert(axis % rank + 1, "repeats")
+    return (
+        f"grad_x += np.sum(np.reshape(grad_out, ({', '.join(split)})), axis={axis % rank + 1})",
+    )
+
+
+operation(
+    "out = np.repeat(x, repeats, axis=None)",
+    infer=_repeated_type,
+    rules=(Rule(repeat_lines),),
+    linear=("x",),
+    method="repeat",
+    samples=(
+        {"x": "f[3]", "repeats": 2},
+        {"x": "f[2,3]", "repeats": 2},
+        {"x": "f[2,3]", "repeats": 4, "axis": 0},
+        {"x": "f[2,3]", "repeats": 4, "axis": -1},
+        {"x": "f[]", "repeats": 3},
+        {"x": "f[0,3]", "repeats": 2},
+        {"x": "f[3]", "repeats": 0},
+    ),
+)
+
+
+# Masks and padding --------------------------------------------------------------------------------
+
+
+def _triangle_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    rank = rank_of(operands[0].type)
+    if rank is not None and rank < 2:
+        raise unsupported(
+            "`np.tril` and `np.triu` are supported for rank 2 and more", "give a matrix"
+        )
+    if not isinstance(operands[1], Const):
+        whole_number(sizes, operands[1], "k")
+    return same_array(sizes, operands)
+
+
+for _name in ("tril", "triu"):
+    # of a vector NumPy makes a matrix: where the rank is unknown, its rows are summed back
+    operation(
+        f"out = np.{_name}(x, k=0)",
+        f"grad_x += np.{_name}(grad_out, k)",
+        infer=_triangle_type,
+        linear=("x",),
+        broadcasts=("x",),
+        samples=(
+            {"x": "f[3,3]"},
+            {"x": "f[2,3]", "k": 1},
+            {"x": "f[2,3,4]", "k": -1},
+            {"x": "f[0,3]"},
+        ),
+    )
+
+
+def pad_widths(operands: Sequence[Atom]) -> tuple[tuple[int, int], ...]:
+    """How many elements are added before and after, for each axis."""
+    rank = len(known_shape(operands[0], "np.pad"))
+    width = constant(operands[1], "pad_width")
+    if isinstance(width, tuple | list) and len(width) == 1:
+        (width,) = width
+    if isinstance(width, int):
+        return ((width, width),) * rank
+    parts = [tuple(part) if isinstance(part, tuple | list) else (part,) for part in width]
+    if all(len(part) == 1 for part in parts) and len(parts) == 2:
+        return ((parts[0][0], parts[1][0]),) * rank
+    if len(parts) != rank or any(len(part) != 2 for part in parts):
+        raise unsupported(
+            "`pad_width` is a number, a pair, or a pair for each axis", "write out the pairs"
+        )
+    return tuple((part[0], part[1]) for part in parts)
+
+
+def _padded_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    x = operands[0].type
+    require_numeric([x])
+    if constant(operands[2], "mode") != "constant":
+        raise unsupported(
+            '`np.pad` is supported with `mode="constant"`', "join the parts with `np.concatenate`"
+        )
+    if not isinstance(constant(operands[3], "constant_values"), int | float):
+        raise unsupported(
+            "`np.pad` is supported with one number as `constant_values`", "give one number"
+        )
+    widths = pad_widths(operands)
+    if any(width < 0 for pair in widths for width in pair):
+        raise TypeProblem("shape-mismatch", "`pad_width` is negative")
+    shape = known_shape(operands[0], "np.pad")
+    padded = (size + (before + after) for size, (before, after) in zip(shape, widths, strict=True))
+    return Array(dtype_of(x), tuple(padded))
+
+
+def pad_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
+    parts = [f"{b or ''}:{-a if a else ''}" for b, a in pad_widths(operands)]
+    return (f"grad_x += grad_out[{', '.join(parts)}]" if parts else "grad_x += grad_out",)
+
+
+operation(
+    "out = np.pad(x, pad_width, mode='constant', constant_values=0)",
+    infer=_padded_type,
+    rules=(Rule(pad_lines),),
+    # the padding is not linear in x unless it is zero
+    tangent="tangent_out = np.pad(tangent_x, pad_width)",
+    samples=(
+        {"x": "f[3]", "pad_width": 1},
+        {"x": "f[2,3]", "pad_width": (0, 2)},
+        {"x": "f[2,3]", "pad_width": ((1, 2), (0, 3)), "constant_values": 2.5},
+        {"x": "f[0]", "pad_width": (1, 0)},
+        {"x": "f[2,3]", "pad_width": ((1, 2),)},
+    ),
+)
+
+
+# Ranks --------------------------------------------------------------------------------------------
+
+
+def _at_least(rank: int) -> Callable[[Sizes, Sequence[Atom]], Type]:
+    def infer(_: Sizes, operands: Sequence[Atom]) -> Type:
+        require_numeric([operands[0].type])
+        shape = shape_of(operands[0].type)
+        if shape is None:
+            return Array(dtype_of(operands[0].type), None)
+        return Array(dtype_of(operands[0].type), (ONE,) * (rank - len(shape)) + shape)
+
+    return infer
+
+
+def has_rank(least: int) -> Callable[[Sequence[Atom]], bool]:
+    """Guard: the operand has at least this rank."""
+
+    def guard(operands: Sequence[Atom]) -> bool:
+        rank = rank_of(operands[0].type)
+        return rank is not None and rank >= least
+
+    return guard
+
+
+for _least in (1, 2):
+    operation(
+        f"out = np.atleast_{_least}d(x)",
+        infer=_at_least(_least),
+        rules=(
+            rule("grad_x += grad_out", when=has_rank(_least)),
+            rule("grad_x += np.reshape(grad_out, np.shape(x))"),
+        ),
+        linear=("x",),
+        view_of="x",
+        samples=({"x": "f[]"}, {"x": "f[3]"}, {"x": "f[2,3]"}),
+    )
+
+
+# Joins --------------------------------------------------------------------------------------------
+
+
+def joined_type(
+    sizes: Sizes, shapes: Sequence[Shape], axis: int, types: Sequence[Type], function: str
+) -> Type:
+    """Arrays of one rank, joined along an axis: their sizes add up there and agree elsewhere."""
+    if any(len(shape) != len(shapes[0]) for shape in shapes):
+        raise TypeProblem("shape-mismatch", f"arrays joined by `{function}` need one rank")
+    total = Size()
+    for shape in shapes:
+        total = total + shape[axis]
+        for k, size in enumerate(shape):
+            if k != axis:
+                sizes.unify(size, shapes[0][k])
+    joined = tuple(total if k == axis else size for k, size in enumerate(shapes[0]))
+    return Array(strong_promotion(types), joined)
+
+
+def _as_row(shape: Shape) -> Shape:
+    return (ONE,) * (2 - len(shape)) + shape
+
+
+def _as_vector(shape: Shape) -> Shape:
+    return shape or (ONE,)
+
+
+def _as_column(shape: Shape) -> Shape:
+    return (*_as_vector(shape), ONE) if len(shape) < 2 else shape
+
+
+def _as_depth(shape: Shape) -> Shape:
+    return (*_as_row(shape), ONE) if len(shape) < 3 else shape
+
+
+def _horizontal_axis(rank: int) -> int:
+    return 0 if rank == 1 else 1
+
+
+Joins = tuple[Callable[[Shape], Shape], Callable[[int], int]]
+JOINS: dict[str, Joins] = {
+    "vstack": (_as_row, lambda rank: 0),
+    "hstack": (_as_vector, _horizontal_axis),
+    "column_stack": (_as_column, lambda rank: 1),
+    "dstack": (_as_depth, lambda rank: 2),
+}
+
+
+def stacking(name: str) -> tuple[Callable[[Sizes, Sequence[Atom]], Type], Rule]:
+    """The type and the rule of a function that brings its operands to some rank and joins them."""
+    bring, axis_of = JOINS[name]
+    function = f"np.{name}"
+
+    def brought(operands: Sequence[Atom]) -> tuple[list[Shape], int]:
+        shapes = [bring(known_shape(operand, function)) for operand in operands]
+        if not shapes:
+            raise TypeProblem("shape-mismatch", f"`{function}` needs an array")
+        return shapes, axis_of(len(shapes[0]))
+
+    def infer(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+        types = [operand.type for operand in operands]
+        require_numeric(types)
+        shapes, axis = brought(operands)
+        return joined_type(sizes, shapes, axis, types, function)
+
+    def lines(operands: Sequence[Atom]) -> tuple[str, ...]:
+        shapes, axis = brought(operands)
+        result: list[str] = []
+        start: int | str = 0
+        for k, (operand, shape) in enumerate(zip(operands, shapes, strict=True)):
+            own = known_shape(operand, function)
+            is_last = k == len(operands) - 1
+            if len(own) < len(shape) and shape[axis] == ONE:
+                # the axes that were added hold one element
+                index = _index_of(len(own), len(shape), axis, str(start), function)
+                stop = start + 1 if isinstance(start, int) else f"{start} + 1"
+            else:
+                length = f"np.shape(arrays{k})[{axis}]"
+                stop = f"{start} + {length}" if start else length
+                index = ":, " * axis + (f"{start or ''}:" if is_last else f"{start or ''}:{stop}")
+            result.append(f"grad_arrays{k} += grad_out[{index}]")
+            start = stop
+        return tuple(result)
+
+    return infer, Rule(lines)
+
+
+def _index_of(own: int, rank: int, axis: int, start: str, function: str) -> str:
+    """Where an operand of lower rank stands: at `start` of the axis, at 0 of the other new axes."""
+    parts = [":"] * rank
+    new = (
+        range(rank - own)
+        if function == "np.vstack"
+        else [0, 2]
+        if (rank, own) == (3, 1)
+        else range(own, rank)
+    )
+    for k in new:
+        parts[k] = "0"
+    parts[axis] = start
+    return ", ".join(parts)
+
+
+JOIN_SAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
+    "vstack": (
+        {"arrays": ("f[3]", "f[3]")},
+        {"arrays": ("f[2,3]", "f[3]", "f[1,3]")},
+        {"arrays": ("f[3]", "f[2,3]")},
+        {"arrays": ("f[]", "f[]", "f[1]")},
+        {"arrays": ("f[2,3,4]", "f[1,3,4]")},
+        {"arrays": ("f[0,3]", "f[3]")},
+    ),
+    "hstack": (
+        {"arrays": ("f[3]", "f[2]")},
+        {"arrays": ("f[]", "f[2]", "f[]")},
+        {"arrays": ("f[2,3]", "f[2,1]")},
+        {"arrays": ("f[2,3,4]", "f[2,1,4]", "f[2,3,4]")},
+        {"arrays": ("f[0]", "f[2]")},
+        {"arrays": ("f[1]", "f[2]")},
+    ),
+    "column_stack": (
+        {"arrays": ("f[3]", "f[3]")},
+        {"arrays": ("f[3]", "f[3,2]", "f[3]")},
+        {"arrays": ("f[]", "f[]")},
+        {"arrays": ("f[3,0]", "f[3]")},
+    ),
+    "dstack": (
+        {"arrays": ("f[3]", "f[3]")},
+        {"arrays": ("f[2,3]", "f[2,3]")},
+        {"arrays": ("f[2,3]", "f[2,3,2]", "f[2,3]")},
+        {"arrays": ("f[]", "f[]")},
+        {"arrays": ("f[3]", "f[1,3]")},
+    ),
+}
+for _name in JOINS:
+    _infer, _rule = stacking(_name)
+    operation(
+        f"out = np.{_name}((*arrays,))",
+        infer=_infer,
+        rules=(_rule,),
+        linear=("arrays",),
+        samples=JOIN_SAMPLES[_name],
+    )
+
+
+def _appended_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    types = [operand.type for operand in operands[:2]]
+    require_numeric(types)
+    axis = constant(operands[2], "axis")
+    if axis is None:
+        counts = [size_of(type) for type in types]
+        left, right = (sizes.fresh() if count is None else count for count in counts)
+        return Array(strong_promotion(types), (left + right,))
+    shapes = [known_shape(operand, "np.append") for operand in operands[:2]]
+    (place,) = normal_axes(axis, len(shapes[0]))
+    return joined_type(sizes, shapes, place, types, "np.append")
+
+
+def append_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
+    axis = constant(operands[2], "axis")
+    if axis is None:
+        parts = ["grad_out[: np.size(arr)]", "grad_out[np.size(arr) :]"]
+        names = ("arr", "values")
+        for k, operand in enumerate(operands[:2]):
+            if rank_of(operand.type) != 1:
+                parts[k] = f"np.reshape({parts[k]}, np.shape({names[k]}))"
+        return (f"grad_arr += {parts[0]}", f"grad_values += {parts[1]}")
+    place = axis % len(known_shape(operands[0], "np.append"))
+    length, before = f"np.shape(arr)[{place}]", ":, " * place
+    return (
+        f"grad_arr += grad_out[{before}:{length}]",
+        f"grad_values += grad_out[{before}{length}:]",
+    )
+
+
+operation(
+    "out = np.append(arr, values, axis=None)",
+    infer=_appended_type,
+    rules=(Rule(append_lines),),
+    linear=("arr", "values"),
+    samples=(
+        {"arr": "f[3]", "values": "f[2]"},
+        {"arr": "f[3]", "values": "f[]"},
+        {"arr": "f[2,3]", "values": "f[2,2]"},
+        {"arr": "f[2,3]", "values": "f[1,3]", "axis": 0},
+        {"arr": "f[2,3]", "values": "f[2,1]", "axis": -1},
+        {"arr": "f[0]", "values": "f[2]"},
+    ),
+)

@@ -1,0 +1,54 @@
+"""Operations that passes write and users do not: another name of a value, a recalled value.
+
+Where the code of passes names an operation of the catalogue, it imports it from here or from the
+file that declares it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from s2s_ad.ir import Atom
+from s2s_ad.operations import shaping
+from s2s_ad.operations.declare import Catalogue
+from s2s_ad.types import Sizes, Type
+
+CATALOGUE = Catalogue()
+operation = CATALOGUE.operation
+
+
+def _same(_: Sizes, operands: Sequence[Atom]) -> Type:
+    return operands[0].type
+
+
+IDENTITY = operation(
+    "out = identity(x)",
+    "grad_x += grad_out",
+    name="identity",
+    infer=_same,
+    evaluate=lambda x: x,
+    linear=("x",),
+    view_of="x",
+    printer=lambda _, texts: texts[0],
+)
+RECALL = operation(
+    "out = recall(x)",
+    name="recall",
+    infer=_same,
+    evaluate=lambda x: x,
+    view_of="x",
+    constant=True,
+    printer=lambda _, texts: f"recall {texts[0]}",
+)
+
+
+ASTYPE = shaping.CATALOGUE.operations["ndarray.astype"]
+NUMPY_SHAPE = shaping.CATALOGUE.operations["numpy.shape"]
+ZEROS_LIKE = shaping.CATALOGUE.operations["numpy.zeros_like"]
+BROADCAST_TO = shaping.CATALOGUE.operations["numpy.broadcast_to"]
+COPY = shaping.CATALOGUE.operations["numpy.copy"]
+EXPAND_DIMS = shaping.CATALOGUE.operations["numpy.expand_dims"]
+DIMENSION = shaping.CATALOGUE.operations["ndarray.shape[]"]
+FULL = shaping.CATALOGUE.operations["numpy.full"]
+FULL_LIKE = shaping.CATALOGUE.operations["numpy.full_like"]
+SHAPE_ATTRIBUTE = shaping.CATALOGUE.operations["ndarray.shape"]

@@ -1,0 +1,246 @@
+"""Reverse mode on the Wengert list: from a function to its gradient, statement by statement in reverse order.
+
+What comes in: a well-formed function, the variables to differentiate with respect to, and what to seed. What goes out: the
+primal's statements, then the adjoint's (`role="adjoint"`), each with the span of the statement it undoes. Values of the primal
+that an adjoint reads are `recall`ed; `save_values` decides how. `grad_x` is the derivative of the result with respect to x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from s2s_ad.frontend.rules import Contribution, lower_line, reads
+from s2s_ad.ir import Assign, Atom, Block, Const, Formal, Function, Structure, Tree, Var, leaves
+from s2s_ad.operations import catalogue
+from s2s_ad.operations.indexing import SETITEM
+from s2s_ad.operations.support import RECALL, ZEROS_LIKE
+from s2s_ad.passes.contributions import (
+    active_variables,
+    cast_like,
+    choose_rule,
+    named,
+    no_derivative,
+    refusal,
+    rule_lines,
+    sum_to,
+)
+from s2s_ad.rewrite import Builder, Names, map_tree
+from s2s_ad.types import Array, Number, Sizes, is_float, rank_of
+
+
+@dataclass(frozen=True)
+class Request:
+    """What derivative is asked for: `wrt` are names of formals; `bare` says that one name gives one result, no tuple."""
+
+    wrt: tuple[str, ...]
+    bare: bool
+    with_value: bool = False
+    has_aux: bool = False
+    seeded: bool = False  # take the output's adjoint as a parameter (vjp) instead of 1.0
+
+
+def adjoint(function: Function, request: Request, name: str) -> Function:
+    """The gradient (or, seeded, the vector-Jacobian product) of `function`, under another name.
+
+    Raises DifferentiationError for an integer argument, a result that is no scalar, or an operation without a rule.
+    """
+    wrt = [formal for formal in function.formals if formal.name in request.wrt]
+    wrt.sort(key=lambda formal: request.wrt.index(formal.name))
+    sources = differentiable_leaves(wrt, function)
+    value, aux = split_aux(function, request.has_aux)
+    sweep = _Sweep(function, active_variables(function.body, sources))
+    seeds: list[Formal] = []
+    if request.seeded:
+        seeds = [sweep.seed_parameter(value)]
+    else:
+        sweep.seed_one(_scalar_result(function, value))
+    sweep.reverse(function.body)
+    grads = tuple(map_tree(formal.tree, sweep.gradient) for formal in wrt)
+    output: Tree = grads[0] if request.bare else Structure("tuple", tuple(range(len(grads))), grads)
+    if request.with_value:
+        output = _pair(value if aux is None else _pair(value, aux), output)
+    elif aux is not None:
+        output = _pair(output, aux)
+    statements = (*function.body.statements, *sweep.builder.statements)
+    formals = (*function.formals, *seeds)
+    parameters = tuple(leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var))
+    body = Block(parameters, statements, tuple(leaves(output)))
+    return replace(function, name=name, formals=formals, body=body, output=output)
+
+
+def _pair(left: Tree, right: Tree) -> Structure:
+    return Structure("tuple", (0, 1), (left, right))
+
+
+def differentiable_leaves(wrt: Sequence[Formal], function: Function) -> list[Var]:
+    """The float leaves of the arguments to differentiate. An argument without any is refused."""
+    sources = []
+    for formal in wrt:
+        floats = [leaf for leaf in leaves(formal.tree) if isinstance(leaf, Var) and is_float(leaf.type)]
+        if not floats:
+            kinds = ", ".join(str(leaf.type) for leaf in leaves(formal.tree)) or "empty"
+            raise refusal("integer-argument", f"`{formal.name}` is {kinds}: a derivative needs floats", function.span,
+                          f"pass a float (`3.0`, not `3`) or an array of floats as `{formal.name}`")  # fmt: skip
+        sources += floats
+    return sources
+
+
+def split_aux(function: Function, has_aux: bool) -> tuple[Tree, Tree | None]:
+    """The result to differentiate, and with `has_aux` what is returned beside it."""
+    if not has_aux:
+        return function.output, None
+    output = function.output
+    if not (isinstance(output, Structure) and output.kind == "tuple" and len(output.items) == 2):
+        raise refusal("bad-aux", f"with has_aux, `{function.name}` has to return a pair (value, aux)", function.span,
+                      "return a tuple of two, or leave has_aux out")  # fmt: skip
+    return output.items[0], output.items[1]
+
+
+def _scalar_result(function: Function, value: Tree) -> Atom:
+    if isinstance(value, Structure) or not is_float(value.type) or rank_of(value.type) not in (0, None):
+        found = "several values" if isinstance(value, Structure) else f"a value of type {value.type}"
+        raise refusal("not-a-scalar", f"a gradient needs one float as result, but `{function.name}` returns {found}",
+                      function.span, "reduce it (`np.sum`), or use `vjp` or `jacobian`")  # fmt: skip
+    return value
+
+
+class _Sweep:
+    """The reverse sweep: adjoints so far, and the statements that compute them."""
+
+    def __init__(self, function: Function, active: set[Var]) -> None:
+        sizes = Sizes()
+        sizes.assume = False
+        sizes.counter = 1_000_000  # sizes that arise here are none of the primal's
+        self.builder = Builder(Names.of(function), sizes, role="adjoint")
+        self.active = active
+        self.adjoints: dict[Var, Atom] = {}
+        self.recalled: dict[Var, Var] = {}
+
+    def seed_one(self, result: Atom) -> None:
+        if not (isinstance(result, Var) and result in self.active):
+            return
+        one: Atom = Const(1.0)
+        if isinstance(result.type, Array) and result.type.shape is None:
+            one = self.builder.assign(catalogue().operations["numpy.ones_like"], self.recall(result), Const(None))
+        elif not isinstance(result.type, Number):
+            # 1.0 is weak: in float32 code it stays float32
+            one = cast_like(self.builder, one, result.type)
+        self.adjoints[result] = named(self.builder, one, f"grad_{result.name}")
+
+    def seed_parameter(self, value: Tree) -> Formal:
+        """A parameter with the structure of the result."""
+
+        def seed(leaf: Atom) -> Atom:
+            if not is_float(leaf.type):
+                return Const(None)
+            name = leaf.name if isinstance(leaf, Var) and not leaf.is_temporary else "out"
+            grad = self.builder.names.fresh(f"grad_{name}", leaf.type)
+            if isinstance(leaf, Var) and leaf in self.active:
+                known = self.adjoints.get(leaf)
+                plus = catalogue().operations["+"]
+                self.adjoints[leaf] = grad if known is None else self.builder.assign(plus, known, grad)
+            return grad
+
+        tree = map_tree(value, seed)
+        name = tree.base_name if isinstance(tree, Var) else "grad_out"
+        return Formal(name, tree)
+
+    def reverse(self, block: Block) -> None:
+        for statement in reversed(block.statements):
+            if not isinstance(statement, Assign):
+                raise NotImplementedError("structured statements")
+            if any(target in self.adjoints for target in statement.targets):
+                self.undo(statement)
+
+    def undo(self, statement: Assign) -> None:
+        """Carry the adjoint of a statement's target to its operands."""
+        op, target = statement.op, statement.target
+        self.builder.span = statement.span
+        names = op.operand_names(len(statement.operands))
+        carried = [name for name, operand in zip(names, statement.operands, strict=True) if operand in self.active]
+        rule = choose_rule(statement, statement.operands)
+        lines = [line for line in rule_lines(rule, statement) if _operand_of(line) in names]
+        written = {_operand_of(line) for line in lines}
+        for name in carried:
+            if name not in written:
+                raise no_derivative(statement, f"there is none with respect to `{name}`")
+        wanted = [line for line in lines if _operand_of(line) in carried]
+        environment: dict[str, Atom] = {"grad_out": self.adjoints[target]}
+        read = reads(wanted)
+        for name, operand in zip(names, statement.operands, strict=True):
+            environment[name] = self.recall(operand) if name in read else operand
+        if "out" in read:
+            environment["out"] = self.recall(target)
+        by_name = dict(zip(names, statement.operands, strict=True))
+        for line in wanted:
+            contribution = lower_line(self.builder, line, environment)
+            self.add(statement, contribution, by_name[contribution.operand], self.adjoints[target])
+
+    def recall(self, atom: Atom) -> Atom:
+        """The value that a variable of the primal had."""
+        if not isinstance(atom, Var):
+            return atom
+        if atom not in self.recalled:
+            self.recalled[atom] = self.builder.assign(RECALL, atom)
+        return self.recalled[atom]
+
+    def add(self, statement: Assign, contribution: Contribution, operand: Atom, grad_out: Atom) -> None:
+        assert isinstance(operand, Var)
+        name = f"grad_{operand.name}"
+        known = self.adjoints.get(operand)
+        value = contribution.value
+        if contribution.update is SETITEM:
+            assert contribution.index is not None
+            value = self.builder.assign(SETITEM, grad_out, contribution.index, value)
+        elif contribution.update is not None:
+            assert contribution.index is not None
+            base = known if known is not None else self.zeros(operand)
+            changed = self.builder.assign(contribution.update, base, contribution.index, value)
+            self.adjoints[operand] = named(self.builder, changed, name)
+            return
+        elif statement.op.elementwise or statement.op.is_marked(statement.op.broadcasts, contribution.operand):
+            value = sum_to(self.builder, value, self.shape_only(value, operand))
+        else:
+            value = cast_like(self.builder, value, operand.type)
+        if known is not None:
+            value = self.builder.assign(catalogue().operations["+"], known, value)
+        self.adjoints[operand] = named(self.builder, value, name)
+
+    def shape_only(self, value: Atom, operand: Var) -> Atom:
+        """The operand, recalled if it may be read: `unbroadcast` asks it for its shape."""
+        return operand if isinstance(operand.type, Array) and operand.type == value.type else self.recall(operand)
+
+    def zeros(self, operand: Var) -> Atom:
+        if isinstance(operand.type, Array):
+            return self.builder.assign(ZEROS_LIKE, self.recall(operand), Const(None))
+        return Const(0.0)
+
+    def gradient(self, leaf: Atom) -> Atom:
+        """The finished adjoint of an argument's leaf: of its type, zero if nothing depends on it."""
+        if not isinstance(leaf, Var):
+            return leaf
+        self.builder.span = None
+        if not is_float(leaf.type):
+            return Const(0) if not isinstance(leaf.type, Array) else self.zeros(leaf)
+        found = self.adjoints.get(leaf)
+        if found is None:
+            return named(self.builder, self.zeros(leaf), f"grad_{leaf.name}")
+        if leaf.type == Array(getattr(leaf.type, "dtype", ""), ()) and not isinstance(found.type, Array):
+            copied = catalogue().operations["numpy.copy"]
+            return named(self.builder, self.builder.assign(copied, found), f"grad_{leaf.name}")
+        return cast_like(self.builder, found, leaf.type)
+
+
+def _operand_of(line: str) -> str:
+    """The operand that a line writes to: `grad_x += ...`, `grad_x[i] += ...`, `np.add.at(grad_x, ...)`."""
+    head = line.removeprefix("np.add.at(").split("grad_", 1)[1]
+    name = ""
+    for letter in head:
+        if not (letter.isalnum() or letter == "_"):
+            break
+        name += letter
+    return name
+
+
+__all__ = ["Request", "adjoint", "differentiable_leaves", "split_aux"]

@@ -1,0 +1,116 @@
+"""Broadcasts of adjoints: not made where the next operation broadcasts anyway, and as late as possible where they are."""
+
+from __future__ import annotations
+
+from s2s_ad.ir import Assign, Atom
+from s2s_ad.operations import catalogue
+from s2s_ad.operations.result_types import constant, normal_axes
+from s2s_ad.operations.support import BROADCAST_TO, EXPAND_DIMS
+from s2s_ad.passes.algebra.context import Context
+from s2s_ad.passes.algebra.shapes import size_value
+from s2s_ad.types import ONE, Array, scalar_like, shape_of
+
+
+def already_that_shape(context: Context, statement: Assign) -> Atom | None:
+    """A broadcast to the shape that the operand has, or of a broadcast."""
+    x, shape = statement.operands
+    if x.type == statement.target.type and shape_of(x.type) is not None:
+        return x
+    inner = context.defined_by(x, BROADCAST_TO.name)
+    if inner is not None:
+        return context.assign(BROADCAST_TO, inner.operands[0], shape)
+    small = _without_leading_axes(context, x)
+    return context.assign(BROADCAST_TO, small, shape) if small is not None else None
+
+
+def _without_leading_axes(context: Context, atom: Atom) -> Atom | None:
+    """x, where the atom is x with new axes in front, which broadcasting adds by itself."""
+    found = context.defined_by(atom, EXPAND_DIMS.name)
+    shape = shape_of(atom.type)
+    if found is None or shape is None:
+        return None
+    axes = normal_axes(constant(found.operands[1], "axis"), len(shape))
+    return found.operands[0] if sorted(axes) == list(range(len(axes))) else None
+
+
+def let_operation_broadcast(context: Context, statement: Assign) -> Atom | None:
+    """An elementwise operation broadcasts by itself: it takes the small operand, if the result stays the same."""
+    for place, operand in enumerate(statement.operands):
+        found = context.defined_by(operand, BROADCAST_TO.name)
+        small = found.operands[0] if found is not None else _without_leading_axes(context, operand)
+        if small is None:
+            continue
+        operands = [small if k == place else other for k, other in enumerate(statement.operands)]
+        result = statement.op.infer(context.builder.sizes, operands)
+        if result == statement.target.type:
+            return context.assign(statement.op, *operands)
+    return None
+
+
+def broadcast_later(context: Context, statement: Assign) -> Atom | None:
+    """f(broadcast(x), 2.0) is broadcast(f(x, 2.0)): the work is done on the small array."""
+    shape: Atom | None = None
+    operands: list[Atom] = []
+    for operand in statement.operands:
+        found = context.defined_by(operand, BROADCAST_TO.name)
+        if found is not None and operand.type == _same_shape(operand, statement):
+            shape = found.operands[1]
+            operands.append(found.operands[0])
+        elif scalar_like(operand.type):
+            operands.append(operand)
+        else:
+            return None
+    if shape is None:
+        return None
+    small = context.assign(statement.op, *operands)
+    return context.assign(BROADCAST_TO, small, shape)
+
+
+def _same_shape(operand: Atom, statement: Assign) -> object:
+    target = statement.target.type
+    assert isinstance(operand.type, Array)
+    return Array(operand.type.dtype, target.shape) if isinstance(target, Array) else None
+
+
+def sum_of_broadcast(context: Context, statement: Assign) -> Atom | None:
+    """The sum of n copies of x is n * x."""
+    x, axis, keepdims = statement.operands
+    found = context.defined_by(x, BROADCAST_TO.name)
+    if found is None or constant(keepdims, "keepdims"):
+        return None
+    small, whole = found.operands[0], shape_of(x.type)
+    inner = shape_of(small.type)
+    if whole is None or inner is None:
+        return None
+    axes = normal_axes(constant(axis, "axis"), len(whole))
+    missing = len(whole) - len(inner)
+    if sorted(axes) != list(range(missing)) or inner != whole[missing:]:
+        return None
+    total = ONE
+    for k in axes:
+        total = total * whole[k]
+    count = size_value(context, total)
+    return None if count is None else context.assign("*", small, count)
+
+
+def full_array(context: Context, statement: Assign) -> Atom | None:
+    """`zeros + x` of the same shape is x."""
+    left, right = statement.operands
+    for zeros, other in ((left, right), (right, left)):
+        if context.defined_by(zeros, "numpy.zeros", "numpy.zeros_like") and other.type == statement.target.type:
+            return other
+    return None
+
+
+def _elementwise_names() -> tuple[str, ...]:
+    return tuple(name for name, op in catalogue().operations.items() if op.elementwise)
+
+
+REWRITINGS = [
+    ((BROADCAST_TO.name,), already_that_shape, False),
+    (_elementwise_names(), broadcast_later, False),
+    (_elementwise_names(), let_operation_broadcast, False),
+    (("numpy.sum",), sum_of_broadcast, False),
+    (("+",), full_array, False),
+]
+

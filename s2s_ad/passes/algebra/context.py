@@ -1,0 +1,105 @@
+"""What a rewriting sees: the definitions of its operands, how often they are used, and a way to append statements."""
+
+from __future__ import annotations
+
+from s2s_ad.ir import Assign, Atom, Const, Function, Operation, Statement, Var
+from s2s_ad.operations import catalogue
+from s2s_ad.rewrite import Builder, Names, count_uses
+from s2s_ad.types import Sizes
+
+
+class Context:
+    """The statements rewritten so far, and what is known about their variables."""
+
+    def __init__(self, function: Function) -> None:
+        sizes = Sizes()
+        sizes.assume = False
+        sizes.counter = 2_000_000
+        self.builder = Builder(Names.of(function), sizes)
+        self.parameters = function.body.parameters
+        self.uses = count_uses(function.body)
+        self.values: dict[Var, Atom] = {}
+        self.changed = False
+        self._definitions: dict[Var, Assign] = {}
+
+    @property
+    def statements(self) -> list[Statement]:
+        return self.builder.statements
+
+    def resolve(self, atom: Atom) -> Atom:
+        while isinstance(atom, Var) and atom in self.values:
+            atom = self.values[atom]
+        return atom
+
+    def resolved(self, statement: Assign) -> Assign:
+        operands = tuple(self.resolve(operand) for operand in statement.operands)
+        if operands == statement.operands:
+            return statement
+        return Assign(statement.targets, statement.op, operands, statement.span, statement.role)
+
+    # For rewritings ------------------------------------------------------------------------------------------
+
+    def operation(self, name: str) -> Operation:
+        return catalogue().operations[name]
+
+    def definition(self, atom: Atom) -> Assign | None:
+        """The statement that computes an atom, if there is one."""
+        return self._definitions.get(atom) if isinstance(atom, Var) else None
+
+    def defined_by(self, atom: Atom, *names: str) -> Assign | None:
+        """The statement that computes an atom, if its operation has one of these names."""
+        found = self.definition(atom)
+        return found if found is not None and found.op.name in names else None
+
+    def is_single(self, atom: Atom) -> bool:
+        """Whether the atom has one reader, so that it disappears with it."""
+        return isinstance(atom, Var) and self.uses.get(atom, 0) <= 1
+
+    def assign(self, name: str | Operation, *operands: Atom) -> Var:
+        op = self.operation(name) if isinstance(name, str) else name
+        target = self.builder.assign(op, *operands)
+        statement = self.statements[-1]
+        assert isinstance(statement, Assign)
+        self._definitions[target] = statement
+        self.uses[target] = 1
+        return target
+
+    # For the pass --------------------------------------------------------------------------------------------
+
+    def begin(self, statement: Assign) -> int:
+        self.builder.span, self.builder.role = statement.span, statement.role
+        return len(self.statements)
+
+    def rewind(self, mark: int) -> None:
+        """Forget statements of a rewriting that came to nothing."""
+        for statement in self.statements[mark:]:
+            for target in statement.targets:
+                self._definitions.pop(target, None)
+        del self.statements[mark:]
+
+    def keep(self, statement: Statement) -> None:
+        self.statements.append(statement)
+        if isinstance(statement, Assign):
+            for target in statement.targets:
+                self._definitions[target] = statement
+
+    def replace(self, statement: Assign, found: Atom, mark: int) -> None:
+        """The statement's value is `found`. If that was computed just now, it takes the statement's name."""
+        self.changed = True
+        last = self.statements[-1] if len(self.statements) > mark else None
+        fresh = isinstance(found, Var) and isinstance(last, Assign) and last.targets == (found,)
+        if fresh and isinstance(found, Var) and isinstance(last, Assign) and found.type == statement.target.type:
+            self.statements.pop()
+            self.keep(Assign(statement.targets, last.op, last.operands, last.span, last.role))
+            self._definitions.pop(found, None)
+            return
+        self.values[statement.target] = found
+        if isinstance(found, Var):
+            self.uses[found] = self.uses.get(found, 0) + self.uses.get(statement.target, 0)
+
+
+def number(atom: Atom) -> float | int | None:
+    """The value of a numeric constant that has no spelling of its own."""
+    if isinstance(atom, Const) and isinstance(atom.value, int | float) and not isinstance(atom.value, bool):
+        return None if atom.text else atom.value
+    return None

@@ -1,0 +1,179 @@
+"""Products and quotients of adjoints: constants are joined, numbers are multiplied before arrays, signs move out.
+
+A chain of `*`, `/` and `-` with one reader each is taken apart into a coefficient, numerators and denominators, and put
+together again from small to large, if that costs less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from s2s_ad.ir import Assign, Atom, Const, Var
+from s2s_ad.passes.algebra.context import Context, number
+from s2s_ad.types import Array, rank_of
+
+ARRAY_COST = 10
+
+
+@dataclass
+class Product:
+    """coefficient * numerators / denominators; `cost` is that of the statements it was taken from."""
+
+    coefficient: float = 1.0
+    numerators: list[Atom] = field(default_factory=list)
+    denominators: list[Atom] = field(default_factory=list)
+    cost: int = 0
+
+
+def cost_of(value: Atom) -> int:
+    return ARRAY_COST if isinstance(value.type, Array) else 1
+
+
+def take_apart(context: Context, atom: Atom, product: Product, inverse: bool = False, whole: bool = False) -> None:
+    """Collect the factors of an atom. `whole`: look inside even if the atom has other readers."""
+    value = number(atom)
+    if value is not None and not (inverse and value == 0):
+        product.coefficient = product.coefficient / value if inverse else product.coefficient * value
+        return
+    found = context.defined_by(atom, "*", "/", "-x")
+    if found is None or found.role == "primal" or not (whole or context.is_single(atom)):
+        (product.denominators if inverse else product.numerators).append(atom)
+        return
+    product.cost += cost_of(found.target)
+    if found.op.name == "-x":
+        product.coefficient = -product.coefficient
+        take_apart(context, found.operands[0], product, inverse)
+        return
+    take_apart(context, found.operands[0], product, inverse)
+    take_apart(context, found.operands[1], product, inverse != (found.op.name == "/"))
+
+
+def factors_of(context: Context, atom: Atom, whole: bool = False) -> Product:
+    product = Product()
+    take_apart(context, atom, product, whole=whole)
+    return product
+
+
+def _size_order(atom: Atom) -> int:
+    rank = rank_of(atom.type)
+    return 99 if rank is None else rank
+
+
+def put_together(context: Context, product: Product) -> Atom:
+    """Statements for a product, numbers first, then arrays by rank. The sign goes to the smallest part."""
+    result: Atom | None = None
+    coefficient = product.coefficient
+    ranks = sorted({_size_order(atom) for atom in (*product.numerators, *product.denominators)})
+    negate = coefficient == -1.0 and bool(product.numerators)
+    if coefficient != 1.0 and not negate:
+        result = Const(coefficient)
+    waiting: list[Atom] = []  # denominators that come before any numerator: x / n is one operation, 1.0 / n * x two
+    for rank in ranks:
+        for atom in [atom for atom in product.numerators if _size_order(atom) == rank]:
+            if negate:
+                atom, negate = context.assign("-x", atom), False
+            result = atom if result is None else context.assign("*", result, atom)
+        waiting += [atom for atom in product.denominators if _size_order(atom) == rank]
+        while waiting and result is not None:
+            result = context.assign("/", result, waiting.pop(0))
+    for atom in waiting:
+        result = context.assign("/", Const(coefficient) if result is None else result, atom)
+    return Const(coefficient) if result is None else result
+
+
+def cost_together(product: Product) -> int:
+    """What `put_together` will cost, without appending anything."""
+    cost = 0
+    started = product.coefficient not in (1.0, -1.0) or not product.numerators
+    waiting = 0
+    ordered = [(_size_order(atom), kind, atom) for kind, atoms in enumerate((product.numerators, product.denominators))
+               for atom in atoms]  # fmt: skip
+    for _, kind, atom in sorted(ordered, key=lambda entry: entry[:2]):
+        if started:
+            cost += cost_of(atom)
+        elif kind == 1:
+            waiting += 1
+        else:
+            started = True
+            cost += waiting * cost_of(atom)
+    if product.coefficient == -1.0 and product.numerators:
+        smallest = min((*product.numerators,), key=_size_order)
+        cost += cost_of(smallest)
+    return cost
+
+
+def simplify_product(context: Context, statement: Assign) -> Atom | None:
+    product = Product(cost=0)
+    probe = Product()
+    if statement.op.name == "-x":
+        probe.coefficient = -1.0
+        take_apart(context, statement.operands[0], probe)
+    else:
+        take_apart(context, statement.operands[0], probe)
+        take_apart(context, statement.operands[1], probe, inverse=statement.op.name == "/")
+    product = probe
+    product.cost += cost_of(statement.target)
+    logistic = use_logistic_output(context, product)
+    if not logistic and cost_together(product) >= product.cost:
+        return None
+    return put_together(context, product)
+
+
+def use_logistic_output(context: Context, product: Product) -> bool:
+    """e / (1 + e) is 1 - y where y = 1 / (1 + e) is at hand: the derivative of a sigmoid by its output.
+
+    Where y rounds to 1, `1 - y` loses the relative accuracy that `e / (1 + e)` has; the absolute error is one ulp of y.
+    """
+    for below in product.denominators:
+        total = context.defined_by(below, "+")
+        if total is None:
+            continue
+        for above in product.numerators:
+            if above not in total.operands or not any(number(atom) == 1 for atom in total.operands):
+                continue
+            output = _reciprocal_of(context, below)
+            if output is not None and output in product.numerators:
+                product.numerators.remove(above)
+                product.denominators.remove(below)
+                product.numerators.append(context.assign("-", Const(1.0), output))
+                return True
+    return False
+
+
+def _reciprocal_of(context: Context, atom: Atom) -> Var | None:
+    """y, where y = 1 / atom has been computed."""
+    for statement in context.statements:
+        if (
+            isinstance(statement, Assign)
+            and statement.op.name == "/"
+            and statement.operands[1] == atom
+            and number(statement.operands[0]) == 1
+        ):
+            return statement.target
+    return None
+
+
+def multiply_by_one(context: Context, statement: Assign) -> Atom | None:
+    """x * 1.0, 1.0 * x, x / 1.0: exact."""
+    left, right = statement.operands
+    if number(right) == 1:
+        return left
+    return right if statement.op.name == "*" and number(left) == 1 else None
+
+
+def negate_twice(context: Context, statement: Assign) -> Atom | None:
+    inner = context.defined_by(statement.operands[0], "-x")
+    return inner.operands[0] if inner is not None else None
+
+
+def negate_constant(context: Context, statement: Assign) -> Atom | None:
+    value = number(statement.operands[0])
+    return None if value is None else Const(-value)
+
+
+REWRITINGS = [
+    (("*", "/"), multiply_by_one, True),
+    (("-x",), negate_twice, True),
+    (("-x",), negate_constant, False),
+    (("*", "/", "-x"), simplify_product, False),
+]

@@ -1,0 +1,155 @@
+"""Shapes and sizes: taken from a parameter of the same shape, so that no value is kept only to ask for its shape."""
+
+from __future__ import annotations
+
+from s2s_ad.ir import Assign, Atom, Const
+from s2s_ad.operations.indexing import ADDITEM, SETITEM, TUPLE
+from s2s_ad.operations.result_types import constant, is_basic_index
+from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, ZEROS_LIKE
+from s2s_ad.passes.algebra.context import Context
+from s2s_ad.types import DTYPES, Array, Number, Size, shape_of, size_of
+
+
+def size_value(context: Context, size: Size) -> Atom | None:
+    """An integer with the value of a size: a constant, a parameter's size or dimension, or a product of them."""
+    if size.constant is not None:
+        return Const(size.constant)
+    for parameter in context.parameters:
+        for axis, other in enumerate(shape_of(parameter.type) or ()):
+            if other == size:
+                return context.assign(DIMENSION, parameter, Const(axis))
+    for parameter in context.parameters:
+        if size_of(parameter.type) == size:
+            return context.assign("ndarray.size", parameter)
+    if len(size.terms) == 1 and (len(size.terms[0][0]) > 1 or size.terms[0][1] != 1):
+        monomial, factor = size.terms[0]
+        parts = [size_value(context, Size.of(symbol)) for symbol in monomial]
+        if all(part is not None for part in parts):
+            result: Atom = Const(factor)
+            for part in parts:
+                assert part is not None
+                result = part if result == Const(1) else context.assign("*", result, part)
+            return result
+    return None
+
+
+def known_size(context: Context, statement: Assign) -> Atom | None:
+    """An integer that is a formula in the sizes, from the parameters."""
+    type = statement.target.type
+    if not isinstance(type, Number) or type.kind != "int" or type.value is None:
+        return None
+    if statement.op is DIMENSION and statement.operands[0] in context.parameters:
+        # the parameter that names the size comes first
+        found = size_value(context, type.value)
+        same = context.definition(found) if found is not None else None
+        return None if same is not None and same.operands == statement.operands else found
+    if statement.op.name == "ndarray.size" and statement.operands[0] in context.parameters:
+        return None
+    return size_value(context, type.value)
+
+
+def shape_of_parameter(context: Context, statement: Assign) -> Atom | None:
+    """The shape of a value, from a parameter of that shape, or spelled out."""
+    x = statement.operands[0]
+    if x in context.parameters and statement.op is NUMPY_SHAPE and isinstance(x.type, Array):
+        return context.assign("ndarray.shape", x)
+    shape = shape_of(x.type)
+    if shape is None or x in context.parameters:
+        return None
+    for parameter in context.parameters:
+        if isinstance(parameter.type, Array) and parameter.type.shape == shape:
+            return context.assign("ndarray.shape", parameter)
+    if all(size.constant is not None for size in shape):
+        return Const(tuple(size.constant for size in shape))
+    sizes = [size_value(context, size) for size in shape]
+    if any(size is None for size in sizes):
+        return None
+    return context.assign(TUPLE, *[size for size in sizes if size is not None])
+
+
+def zeros_of_shape(context: Context, statement: Assign) -> Atom | None:
+    """`zeros_like` of a value that is there for nothing else: of a parameter of the same type, or by its sizes."""
+    x, dtype = statement.operands
+    if x in context.parameters or not isinstance(x.type, Array) or x.type.shape is None or dtype != Const(None):
+        return None
+    for parameter in context.parameters:
+        if parameter.type == x.type:
+            return context.assign(statement.op, parameter, dtype)
+    sizes = [size_value(context, size) for size in x.type.shape]
+    if any(size is None for size in sizes):
+        return None
+    known = [size for size in sizes if size is not None]
+    shape: Atom
+    if len(known) == 1:
+        shape = known[0]
+    elif all(isinstance(size, Const) for size in known):
+        shape = Const(tuple(size.value for size in known if isinstance(size, Const)))
+    else:
+        shape = context.assign(TUPLE, *known)
+    name = DTYPES[x.type.dtype]
+    like = Const(None) if name == "float64" else Const(name, f"numpy.{name}")
+    return context.assign(statement.op.name.removesuffix("_like"), shape, like)
+
+
+def store_into_zeros(context: Context, statement: Assign) -> Atom | None:
+    """Adding to fresh zeros at an index without repeats is storing."""
+    base, index, value = statement.operands
+    if not context.defined_by(base, ZEROS_LIKE.name, "numpy.zeros") or not is_basic_index(index.type):
+        return None
+    return context.assign(SETITEM, base, index, value)
+
+
+def transpose_twice(context: Context, statement: Assign) -> Atom | None:
+    inner = context.defined_by(statement.operands[0], statement.op.name)
+    return inner.operands[0] if inner is not None else None
+
+
+def reshape_again(context: Context, statement: Assign) -> Atom | None:
+    """A reshape to the same shape, or of a reshape."""
+    x, shape = statement.operands
+    if x.type == statement.target.type and shape_of(x.type) is not None:
+        return x
+    inner = context.defined_by(x, "numpy.reshape", "numpy.ravel")
+    if inner is None:
+        return None
+    source = inner.operands[0]
+    return source if source.type == statement.target.type else context.assign("numpy.reshape", source, shape)
+
+
+def like_parameter(context: Context, statement: Assign) -> Atom | None:
+    """`unbroadcast(g, x)` asks x for its shape and dtype only."""
+    grad, like = statement.operands
+    if like in context.parameters or not isinstance(like.type, Array) or like.type.shape is None:
+        return None
+    for parameter in context.parameters:
+        if parameter.type == like.type:
+            return context.assign(statement.op, grad, parameter)
+    return None
+
+
+
+def expand_by_index(context: Context, statement: Assign) -> Atom | None:
+    """np.expand_dims(x, 1) is x[:, None], where x is an array."""
+    x, axis = statement.operands
+    shape = shape_of(statement.target.type)
+    if not isinstance(x.type, Array) or shape is None or x.type.shape is None:
+        return None
+    from s2s_ad.operations.result_types import normal_axes
+
+    axes = normal_axes(constant(axis, "axis"), len(shape))
+    parts = [None if k in axes else slice(None) for k in range(max(axes) + 1)]
+    return context.assign("getitem", x, Const(tuple(parts) if len(parts) > 1 else parts[0]))
+
+
+REWRITINGS = [
+    ((NUMPY_SHAPE.name, "ndarray.shape"), shape_of_parameter, False),
+    ((DIMENSION.name, "numpy.size", "ndarray.size", "builtins.len", "*", "+", "-"), known_size, False),
+    ((ZEROS_LIKE.name, "numpy.ones_like"), zeros_of_shape, False),
+    ((ADDITEM.name,), store_into_zeros, False),
+    (("ndarray.T",), transpose_twice, True),
+    (("numpy.reshape",), reshape_again, False),
+    (("helper.unbroadcast",), like_parameter, False),
+]
+LAST = [(("numpy.expand_dims",), expand_by_index, False)]
+
+__all__ = ["LAST", "REWRITINGS", "size_value"]

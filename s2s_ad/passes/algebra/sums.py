@@ -1,0 +1,116 @@
+"""Sums of adjoints: constants are folded, a sign becomes a difference, a common factor is taken out."""
+
+from __future__ import annotations
+
+import operator
+
+from s2s_ad.ir import Assign, Atom, Const
+from s2s_ad.passes.algebra.context import Context, number
+from s2s_ad.passes.algebra.products import (
+    Product,
+    cost_of,
+    cost_together,
+    factors_of,
+    put_together,
+)
+from s2s_ad.types import Array
+
+OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow}
+
+
+def fold_constants(context: Context, statement: Assign) -> Atom | None:
+    """Arithmetic on two numbers that are known."""
+    left, right = (number(atom) for atom in statement.operands)
+    if left is None or right is None:
+        return None
+    try:
+        value = OPERATORS[statement.op.name](left, right)
+    except (ArithmeticError, ValueError):
+        return None
+    return Const(value) if isinstance(value, int | float) else None
+
+
+def subtract_negative(context: Context, statement: Assign) -> Atom | None:
+    """a + (-b) is a - b, (-a) + b is b - a, a - (-b) is a + b; also where the sign is inside a product."""
+    left, right = statement.operands
+    opposite = {"+": "-", "-": "+"}[statement.op.name]
+    positive = without_sign(context, right)
+    if positive is not None:
+        return context.assign(opposite, left, positive)
+    if statement.op.name == "+":
+        positive = without_sign(context, left)
+        if positive is not None:
+            return context.assign("-", right, positive)
+    return None
+
+
+def without_sign(context: Context, atom: Atom) -> Atom | None:
+    """The negative of a value that carries a sign which is free to take away."""
+    value = number(atom)
+    if value is not None:
+        return Const(-value) if value < 0 else None
+    found = context.defined_by(atom, "-x", "*", "/")
+    if found is None or found.role == "primal" or not context.is_single(atom):
+        return None
+    if found.op.name == "-x":
+        return found.operands[0]
+    for place, operand in enumerate(found.operands):
+        # only leading factors are looked at: a sign is put on the smallest one, which stands first
+        positive = without_sign(context, operand)
+        if positive is not None:
+            rest = [positive if k == place else other for k, other in enumerate(found.operands)]
+            if found.op.name == "*" and number(rest[0]) == 1:
+                return rest[1]
+            return context.assign(found.op, *rest)
+    return None
+
+
+def add_to_itself(context: Context, statement: Assign) -> Atom | None:
+    left, right = statement.operands
+    return context.assign("*", Const(2.0), left) if left == right else None
+
+
+def take_out_factor(context: Context, statement: Assign) -> Atom | None:
+    """g * a + g * b is g * (a + b), if that saves work."""
+    left, right = (factors_of(context, operand) for operand in statement.operands)
+    before = left.cost + right.cost + cost_of(statement.target)
+    common = [atom for atom in left.numerators if atom in right.numerators]
+    below = [atom for atom in left.denominators if atom in right.denominators]
+    if not common or left.cost == 0 or right.cost == 0:
+        return None
+    for atom in common:
+        left.numerators.remove(atom)
+        right.numerators.remove(atom)
+    for atom in below:
+        left.denominators.remove(atom)
+        right.denominators.remove(atom)
+    after = cost_together(left) + cost_together(right) + _sum_cost(left, right)
+    outer = Product(1.0, [*common], below)
+    after += cost_together(outer) + cost_of(statement.target)
+    if after >= before:
+        return None
+    total = context.assign(statement.op, put_together(context, left), put_together(context, right))
+    outer.numerators.append(total)
+    return put_together(context, outer)
+
+
+def _sum_cost(left: Product, right: Product) -> int:
+    atoms = (*left.numerators, *left.denominators, *right.numerators, *right.denominators)
+    return max((cost_of(atom) for atom in atoms), default=1)
+
+
+def add_zero(context: Context, statement: Assign) -> Atom | None:
+    """0.0 + x in code of adjoints: a zero adjoint is no contribution."""
+    left, right = statement.operands
+    if number(left) == 0 and statement.op.name == "+":
+        return right
+    return left if number(right) == 0 and not isinstance(right.type, Array) else None
+
+
+REWRITINGS = [
+    (("+", "-", "*", "/", "**"), fold_constants, False),
+    (("+", "-"), add_zero, False),
+    (("+", "-"), subtract_negative, False),
+    (("+",), add_to_itself, False),
+    (("+", "-"), take_out_factor, False),
+]

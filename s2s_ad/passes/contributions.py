@@ -1,0 +1,124 @@
+"""What the adjoint and tangent passes share: bringing a value to an operand's shape and dtype, activity, rule choice.
+
+This is the one place that knows about broadcasting: a contribution to an operand is summed over the axes along which the
+operand was stretched, where the types do not prove the shapes equal, and cast where the dtypes differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from s2s_ad.diagnostics import Diagnostic, DifferentiationError, Span
+from s2s_ad.ir import Assign, Atom, Block, Const, NotDifferentiable, Rule, Var
+from s2s_ad.operations import catalogue
+from s2s_ad.operations.support import ASTYPE, BROADCAST_TO, IDENTITY, NUMPY_SHAPE
+from s2s_ad.rewrite import Builder
+from s2s_ad.types import DTYPES, ONE, Array, Number, Scalar, Type, dtype_of, is_float, scalar_like, shape_of
+
+
+def active_variables(block: Block, sources: Iterable[Var]) -> set[Var]:
+    """The variables whose value depends differentiably on the sources."""
+    active = set(sources)
+    for statement in block.statements:
+        if not isinstance(statement, Assign):
+            raise NotImplementedError("structured statements")
+        if not statement.op.constant and any(operand in active for operand in statement.operands):
+            active.update(target for target in statement.targets if is_float(target.type))
+    return active
+
+
+def choose_rule(statement: Assign, operands: tuple[Atom, ...]) -> Rule:
+    """The first rule whose guard holds. Raises DifferentiationError `no-derivative` at the user's line."""
+    for rule in statement.op.rules:
+        if rule.when is None or rule.when(operands):
+            return rule
+    raise no_derivative(statement, "")
+
+
+def no_derivative(statement: Assign, why: str, help: str = "") -> DifferentiationError:
+    return refusal(
+        "no-derivative",
+        f"no derivative is known for `{statement.op.name}` with these operands{': ' if why else ''}{why}",
+        statement.span,
+        help or "declare one with `s2s_ad.declare`",
+    )
+
+
+def refusal(name: str, message: str, span: Span | None, help: str) -> DifferentiationError:
+    return DifferentiationError([Diagnostic(name, message, span, help=help)])
+
+
+def rule_lines(rule: Rule, statement: Assign) -> tuple[str, ...]:
+    try:
+        return rule.lines_for(statement.operands)
+    except NotDifferentiable as problem:
+        raise no_derivative(statement, str(problem), problem.help) from None
+
+
+def sum_to(builder: Builder, value: Atom, operand: Atom) -> Atom:
+    """The value summed over the axes along which `operand` was broadcast to it, in the operand's dtype."""
+    summed = _summed(builder, value, operand)
+    return cast_like(builder, summed, operand.type)
+
+
+def _summed(builder: Builder, value: Atom, operand: Atom) -> Atom:
+    total = catalogue().operations["numpy.sum"]
+    shape, wanted = shape_of(value.type), shape_of(operand.type)
+    if wanted == ():
+        whole = isinstance(value.type, Array) and (shape != () or not scalar_like(operand.type))
+        return builder.assign(total, value, Const(None), Const(False)) if whole and shape != () else value
+    if shape == wanted and shape is not None:
+        return value
+    if shape is None or wanted is None or len(shape) < len(wanted):
+        return builder.assign(catalogue().operations["helper.unbroadcast"], value, operand)
+    extra = len(shape) - len(wanted)
+    stretched = []
+    for axis, (size, target) in enumerate(zip(shape[extra:], wanted, strict=True)):
+        if size != target:
+            if target != ONE:
+                return builder.assign(catalogue().operations["helper.unbroadcast"], value, operand)
+            stretched.append(axis)
+    if extra:
+        value = builder.assign(total, value, _axes(range(extra)), Const(False))
+    if stretched:
+        value = builder.assign(total, value, _axes(stretched), Const(True))
+    return value
+
+
+def _axes(axes: Iterable[int]) -> Const:
+    listed = tuple(axes)
+    return Const(listed[0] if len(listed) == 1 else listed)
+
+
+def cast_like(builder: Builder, value: Atom, type: Type) -> Atom:
+    """The value in the dtype of `type`, where it has another."""
+    found = dtype_of(value.type)
+    if isinstance(type, Number):
+        if isinstance(value.type, Number) or found == "f64":
+            return value
+        return builder.assign(catalogue().operations["builtins.float"], value)
+    assert isinstance(type, Scalar | Array)
+    if found == type.dtype or (isinstance(value.type, Number) and isinstance(type, Scalar)):
+        return value
+    name = DTYPES[type.dtype]
+    if isinstance(value.type, Array):
+        return builder.assign(ASTYPE, value, Const(name, f"numpy.{name}"))
+    return builder.assign(catalogue().operations[f"numpy.{name}"], value)
+
+
+def spread_to(builder: Builder, value: Atom, like: Atom) -> Atom:
+    """The value broadcast to the shape and cast to the dtype of `like`: what a tangent needs."""
+    shape, wanted = shape_of(value.type), shape_of(like.type)
+    if wanted != () and (shape is None or wanted is None or shape != wanted):
+        value = builder.assign(BROADCAST_TO, value, builder.assign(NUMPY_SHAPE, like))
+    return cast_like(builder, value, like.type)
+
+
+def named(builder: Builder, value: Atom, name: str) -> Var:
+    """The value under a name: the last statement's target is renamed, anything else gets a line of its own."""
+    last = builder.statements[-1] if builder.statements else None
+    if isinstance(value, Var) and value.name.startswith("%") and isinstance(last, Assign) and last.targets == (value,):
+        target = builder.names.fresh(name, value.type)
+        builder.statements[-1] = Assign((target,), last.op, last.operands, last.span, last.role)
+        return target
+    return builder.assign(IDENTITY, value, name=name)

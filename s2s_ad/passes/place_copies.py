@@ -1,0 +1,127 @@
+"""Settles memory: where a value that is updated or returned might share it with another, a copy is put in.
+
+Up to here values are pure. From here on `x with [i] = v` happens in place: its first operand is an array that the function
+allocated and that nothing reads any more, under whatever name (views count as names). Results share no memory with arguments
+or with each other.
+"""
+
+from __future__ import annotations
+
+from s2s_ad.ir import Assign, Atom, Block, Const, Function, Statement, Var, operands_of
+from s2s_ad.operations.result_types import is_basic_index
+from s2s_ad.operations.support import BROADCAST_TO, COPY, FULL, FULL_LIKE, SHAPE_ATTRIBUTE
+from s2s_ad.rewrite import Builder, Names, with_body
+from s2s_ad.types import DTYPES, Array, Sizes, scalar_like
+
+
+def place_copies(function: Function) -> Function:
+    placer = _Placer(function)
+    for position, statement in enumerate(function.body.statements):
+        placer.visit(position, statement)
+    results = placer.separate_results(function.body.results)
+    return with_body(function, Block(function.body.parameters, tuple(placer.builder.statements), results))
+
+
+class _Placer:
+    def __init__(self, function: Function) -> None:
+        sizes = Sizes()
+        sizes.assume = False
+        sizes.counter = 3_000_000
+        self.builder = Builder(Names.of(function), sizes)
+        self.foreign = frozenset(function.body.parameters)
+        self.memory: dict[Var, frozenset[Var]] = {var: frozenset((var,)) for var in function.body.parameters}
+        self.read_only: set[Var] = set()
+        self.definitions: dict[Var, Assign] = {}
+        self.last_use: dict[Var, int] = {}
+        for position, statement in enumerate(function.body.statements):
+            for atom in operands_of(statement):
+                if isinstance(atom, Var):
+                    self.last_use[atom] = position
+        for atom in function.body.results:
+            if isinstance(atom, Var):
+                self.last_use[atom] = len(function.body.statements)
+
+    def visit(self, position: int, statement: Statement) -> None:
+        assert isinstance(statement, Assign)
+        self.builder.span, self.builder.role = statement.span, statement.role
+        if statement.op.update:
+            statement = self.owned(position, statement)
+        self.builder.statements.append(statement)
+        for target in statement.targets:
+            self.definitions[target] = statement
+            self.memory[target] = self.memory_of_result(statement, target)
+
+    def memory_of_result(self, statement: Assign, target: Var) -> frozenset[Var]:
+        """The allocations that a result may lie in."""
+        op = statement.op
+        if not isinstance(target.type, Array):
+            return frozenset()
+        if op.update:
+            return self.memory_of(statement.operands[0])
+        if not op.view_of or (op.name == "getitem" and not is_basic_index(statement.operands[1].type)):
+            return frozenset((target,))
+        source = statement.operands[op.parameters.index(op.view_of)]
+        if op is BROADCAST_TO or source in self.read_only:
+            self.read_only.add(target)
+        return self.memory_of(source) | (frozenset((target,)) if op.may_copy else frozenset())
+
+    def memory_of(self, atom: Atom) -> frozenset[Var]:
+        return self.memory.get(atom, frozenset()) if isinstance(atom, Var) else frozenset()
+
+    def owned(self, position: int, statement: Assign) -> Assign:
+        """The update with a copy as first operand, unless the array is ours and nobody reads it any more."""
+        first, *rest = statement.operands
+        assert isinstance(first, Var)
+        where = self.memory_of(first)
+        shared = first in self.read_only or bool(where & self.foreign) or any(
+            var != first and self.last_use.get(var, -1) > position and where & memory
+            for var, memory in self.memory.items()
+        )  # fmt: skip
+        if shared or self.last_use[first] > position or first in rest:
+            first = self.copy(first)
+        # NumPy sees overlaps in `x[1:] = x[:-1]`, but not in `np.add.at`
+        if statement.op.update.startswith("np.") and any(self.memory_of(atom) & where for atom in rest):
+            rest = [self.copy(atom) if self.memory_of(atom) & where else atom for atom in rest]
+        return Assign(statement.targets, statement.op, (first, *rest), statement.span, statement.role)
+
+    def copy(self, atom: Atom) -> Var:
+        assert isinstance(atom, Var)
+        found = self.definitions.get(atom)
+        if found is not None and found.op is BROADCAST_TO and scalar_like(found.operands[0].type):
+            copied = self.filled(atom, found)
+        else:
+            copied = self.builder.assign(COPY, atom, name=atom.name)
+        made = self.builder.statements[-1]
+        assert isinstance(made, Assign)
+        self.memory[copied] = frozenset((copied,))
+        self.definitions[copied] = made
+        return copied
+
+    def filled(self, atom: Var, found: Assign) -> Var:
+        """A broadcast number, as an array of its own."""
+        assert isinstance(atom.type, Array)
+        value, shape = found.operands
+        source = self.definitions.get(shape) if isinstance(shape, Var) else None
+        if source is not None and source.op is SHAPE_ATTRIBUTE and source.operands[0].type == atom.type:
+            return self.builder.assign(FULL_LIKE, source.operands[0], value, Const(None), name=atom.name)
+        name = DTYPES[atom.type.dtype]
+        dtype = Const(None) if name == "float64" else Const(name, f"numpy.{name}")
+        return self.builder.assign(FULL, shape, value, dtype, name=atom.name)
+
+    def separate_results(self, results: tuple[Atom, ...]) -> tuple[Atom, ...]:
+        """Results of their own memory."""
+        given: set[Var] = set(self.foreign)
+        separate: list[Atom] = []
+        self.builder.span = None
+        for result in results:
+            if isinstance(result, Var) and isinstance(result.type, Array):
+                where = self.memory_of(result)
+                if where & given or result in self.read_only:
+                    found = self.definitions.get(result)
+                    if found is not None:
+                        self.builder.span, self.builder.role = found.span, found.role
+                    result = self.copy(result)
+                    where = self.memory_of(result)
+                given |= where
+            separate.append(result)
+        return tuple(separate)

@@ -1,0 +1,74 @@
+"""Cuts a seeded adjoint in two: a function that runs forward and keeps values, and one that runs backward on them.
+
+Forward goes what the value needs; everything else runs backward, when the adjoint of the value is there. What crosses is
+`saved`. Saved arrays are copied where they belong to the caller, who may change them in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from s2s_ad.ir import Assign, Atom, Block, Formal, Function, Statement, Structure, Tree, Var, leaves, operands_of
+
+
+def split_sweeps(function: Function, primal: Function) -> list[Function]:
+    """`forward_f(...) -> (value, saved)` and `reverse_f(saved, grad_out) -> gradients`."""
+    assert isinstance(function.output, Structure)
+    value, gradients = function.output.items
+    seeds = function.formals[len(primal.formals) :]
+    forward, reverse = _split(function.body.statements, value)
+    saved = _crossing(function, forward, reverse, gradients, seeds)
+    kept = Structure("tuple", tuple(range(len(saved))), saved)
+    outward = Structure("tuple", (0, 1), (value, kept))
+    parameters = tuple(leaf for formal in primal.formals for leaf in leaves(formal.tree) if isinstance(leaf, Var))
+    forward_function = replace(
+        function,
+        name=f"forward_{primal.name}",
+        formals=primal.formals,
+        body=Block(parameters, forward, tuple(leaves(outward))),
+        output=outward,
+    )
+    formals = (Formal("saved", kept), *seeds)
+    inward = tuple(leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var))
+    reverse_function = replace(
+        function,
+        name=f"reverse_{primal.name}",
+        formals=formals,
+        body=Block(inward, reverse, tuple(leaves(gradients))),
+        output=gradients,
+        assumptions=(),
+        guarded=False,
+    )
+    return [forward_function, reverse_function]
+
+
+def _split(
+    statements: tuple[Statement, ...], value: Tree
+) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+    needed = {leaf for leaf in leaves(value) if isinstance(leaf, Var)}
+    forward: list[Statement] = []
+    reverse: list[Statement] = []
+    for statement in reversed(statements):
+        has_effect = isinstance(statement, Assign) and statement.op.effect
+        if has_effect or any(target in needed for target in statement.targets):
+            forward.insert(0, statement)
+            needed.update(atom for atom in operands_of(statement) if isinstance(atom, Var))
+        else:
+            reverse.insert(0, statement)
+    return tuple(forward), tuple(reverse)
+
+
+def _crossing(
+    function: Function,
+    forward: tuple[Statement, ...],
+    reverse: tuple[Statement, ...],
+    gradients: Tree,
+    seeds: tuple[Formal, ...],
+) -> tuple[Var, ...]:
+    """The variables that the reverse sweep reads and does not compute, in the order of their definition."""
+    seeded = {leaf for formal in seeds for leaf in leaves(formal.tree)}
+    read: set[Atom] = {atom for statement in reverse for atom in operands_of(statement)} | set(leaves(gradients))
+    available = [*function.body.parameters, *(target for statement in forward for target in statement.targets)]
+    return tuple(var for var in available if var in read and var not in seeded)
+
+

@@ -1,0 +1,139 @@
+"""The list of passes for each mode, and the way through it: a `Function` of the user in, the text of a module out.
+
+What happens between any two passes: `check`, then `watch`. A derivative is one function, or for `vjp` a pair: what runs
+forward and keeps values, and what runs backward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from s2s_ad.check import check
+from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+from s2s_ad.ir import Function, Var, leaves
+from s2s_ad.passes.adjoint import Request, adjoint
+from s2s_ad.passes.place_copies import place_copies
+from s2s_ad.passes.propagate_copies import propagate_copies
+from s2s_ad.passes.remove_dead_code import remove_dead_code
+from s2s_ad.passes.save_values import save_values
+from s2s_ad.passes.share_subexpressions import share_subexpressions
+from s2s_ad.passes.simplify_algebra import simplify_algebra
+from s2s_ad.passes.split_sweeps import split_sweeps
+from s2s_ad.passes.tangent import tangent
+from s2s_ad.types import is_float
+
+MODES = ("grad", "value-and-grad", "vjp", "jvp")
+
+Pass = Callable[[Function], Function]
+Watch = Callable[[str, Function], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to derive. `wrt` are names of parameters, None for every one with floats; `bare`: one result, not a tuple."""
+
+    mode: str = "grad"
+    wrt: tuple[str, ...] | None = None
+    bare: bool = False
+    has_aux: bool = False
+    level: int = 1
+    name: str = ""
+
+    def function_name(self, function: Function) -> str:
+        return self.name or f"{self.mode.replace('-', '_')}_{function.name}"
+
+
+def silent(name: str, function: Function) -> None:
+    """Watch nothing."""
+
+
+def run(function: Function, passes: Sequence[Pass], watch: Watch = silent) -> Function:
+    for step in passes:
+        function = step(function)
+        name = pass_name(step)
+        check(function, after=name)
+        watch(name, function)
+    return function
+
+
+def pass_name(step: Pass) -> str:
+    """A pass's name is that of its function, also where arguments are filled in."""
+    return step.func.__name__ if isinstance(step, partial) else step.__name__
+
+
+MOST_ROUNDS = 30
+
+
+def clean_up(function: Function) -> Function:
+    """Simplify until nothing changes."""
+    for _ in range(MOST_ROUNDS):
+        before = function
+        for step in (propagate_copies, simplify_algebra, share_subexpressions, remove_dead_code):
+            function = check(step(function), after=step.__name__)
+        if function.body == before.body:
+            break
+    return function
+
+
+def passes_for(function: Function, options: Options) -> tuple[Pass, ...]:
+    """The passes of a mode and level, in order."""
+    name = options.function_name(function)
+    if options.mode == "jvp":
+        wrt = differentiable(function, options)
+        derive: Pass = partial(tangent, wrt=wrt, name=name, has_aux=options.has_aux)
+    else:
+        wrt = differentiable(function, options)
+        request = Request(
+            wrt=wrt,
+            bare=options.bare,
+            with_value=options.mode in ("value-and-grad", "vjp"),
+            has_aux=options.has_aux,
+            seeded=options.mode == "vjp",
+        )
+        derive = partial(adjoint, request=request, name=name)
+    if options.level == 0:
+        return (derive, save_values)
+    return (clean_up, derive, clean_up, save_values, clean_up)
+
+
+def differentiable(function: Function, options: Options) -> tuple[str, ...]:
+    """The parameters to differentiate: those asked for, or all that hold floats. Unknown names are refused."""
+    visible = [formal for formal in function.formals if not formal.hidden]
+    if options.wrt is None:
+        names = tuple(
+            formal.name
+            for formal in visible
+            if any(isinstance(leaf, Var) and is_float(leaf.type) for leaf in leaves(formal.tree))
+        )
+        if not names:
+            raise _refused(function, f"`{function.name}` has no parameter that holds floats",
+                           "annotate one as `float` or as an array, or use `--arg`")  # fmt: skip
+        return names
+    known = [formal.name for formal in visible]
+    for name in options.wrt:
+        if name not in known:
+            raise _refused(function, f"`{function.name}` has no parameter `{name}`",
+                           f"its parameters are {', '.join(known) or 'none'}")  # fmt: skip
+    return options.wrt
+
+
+def _refused(function: Function, message: str, help: str) -> DifferentiationError:
+    return DifferentiationError([Diagnostic("bad-wrt", message, function.span, help=help)])
+
+
+def derive(function: Function, options: Options, watch: Watch = silent) -> list[Function]:
+    """The functions of the generated module, ready to be named and printed. Raises DifferentiationError."""
+    check(function, after="lower")
+    watch("lower", function)
+    derived = run(function, passes_for(function, options), watch)
+    parts = split_sweeps(derived, function) if options.mode == "vjp" else [derived]
+    return [run(part, (place_copies,), watch) for part in parts]
+
+
+def generate(function: Function, options: Options, source: str = "", watch: Watch = silent) -> str:
+    """The text of the module with the derivative. `source` names the user's file in the header."""
+    from s2s_ad.backend.emit import emit_module
+
+    return emit_module(function, derive(function, options, watch), options, source)
