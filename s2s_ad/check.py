@@ -39,10 +39,10 @@ class _Checker:
     def __init__(self) -> None:
         self.assigned: set[Var] = set()
         self.sizes = Sizes()
-        self.sizes.assume = False
 
     def run(self, function: Function) -> tuple[str, str] | None:
         self.culprit = ""
+        self.sizes = Sizes.knowing(function.assumptions, 9_000_000)
         try:
             if formal_variables(function.formals) != function.body.parameters:
                 raise _Broken("the body's parameters are not the variables of the formals")
@@ -101,7 +101,7 @@ class _Checker:
         if len(statement.operands) != len(statement.op.operand_names(len(statement.operands))):
             raise _Broken(f"{statement.op.name} takes {len(statement.op.parameters)} operands")
         try:
-            inferred = statement.op.infer(self.sizes, statement.operands)
+            inferred = self.sizes.resolve_type(statement.op.infer(self.sizes, statement.operands))
         except TypeProblem as problem:
             raise _Broken(f"{statement.op.name} does not take these operands: {problem}") from None
         if statement.targets and not agrees(inferred, statement.target.type):

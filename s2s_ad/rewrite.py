@@ -76,7 +76,7 @@ class Builder:
 
     def assign(self, op: Operation, *operands: Atom, name: str = "") -> Var:
         """Append `target = op(operands)` and give the target. Raises TypeProblem if the operands do not fit."""
-        type = op.infer(self.sizes, operands)
+        type = self.sizes.resolve_type(op.infer(self.sizes, operands))
         target = self.names.fresh(name, type) if name else self.names.temporary(type)
         self.statements.append(Assign((target,), op, operands, self.span, self.role))
         return target

@@ -381,13 +381,34 @@ class Sizes:
 
     def __init__(self) -> None:
         self.values: dict[Symbol, Size] = {}
-        self.assumptions: list[tuple[Size, Size]] = []  # equalities that the shapes of parameters do not show
+        self.assumptions: list[tuple[SliceLength, Size]] = []  # equalities that shapes of parameters do not show
         self.counter = 0
         self.assume = True
 
     def fresh(self) -> Size:
         self.counter += 1
         return Size.of(f"?{self.counter}")
+
+    @staticmethod
+    def knowing(assumptions: Iterable[tuple[Size, Size]], first: int) -> Sizes:
+        """For code added after lowering: what was assumed holds, nothing more is; fresh sizes count from `first`."""
+        sizes = Sizes()
+        sizes.assume = False
+        sizes.counter = first
+        for left, right in assumptions:
+            ((monomial, _),) = left.terms
+            sizes.values[monomial[0]] = right
+        return sizes
+
+    def checked_at_entry(self) -> tuple[tuple[Size, Size], ...]:
+        """The equalities of slice lengths that were assumed, in the symbols that are left."""
+        pairs = []
+        for symbol, value in self.assumptions:
+            left = symbol.substitute(self.values)
+            right = self.resolve(value)
+            if left != right and len(left.terms) == 1 and left.constant is None:
+                pairs.append((left, right))
+        return tuple(pairs)
 
     def resolve(self, size: Size) -> Size:
         if not self.values:
@@ -410,7 +431,7 @@ class Sizes:
             return False
         symbol, value = solved
         if isinstance(symbol, SliceLength):
-            self.assumptions.append((Size.of(symbol), value))
+            self.assumptions.append((symbol, value))
         self.values[symbol] = value
         return True
 

@@ -26,11 +26,11 @@ from s2s_ad.backend.spelling import (
     subscript,
 )
 from s2s_ad.diagnostics import Span
-from s2s_ad.ir import Assign, Atom, Const, Formal, Function, Structure, Tree, Var, leaves
+from s2s_ad.ir import Assign, Atom, Const, Formal, Function, Structure, Tree, Var, leaves, operands_of
 from s2s_ad.operations import catalogue, helpers
 from s2s_ad.operations.effects import RAISE_IF
 from s2s_ad.operations.indexing import SLICE, TUPLE
-from s2s_ad.operations.support import DIMENSION
+from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
 from s2s_ad.rewrite import all_variables
 from s2s_ad.types import Number
 
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from s2s_ad.pipeline import Options
 
 BUILTINS = frozenset({"float", "int", "bool", "len", "range", "isinstance", "slice", "tuple", "list", "dict", "type"})
+
+
+# Bookkeeping that is printed within other lines; unread, it is not worth one
+UNSEEN = (TUPLE, SLICE, DIMENSION, SHAPE_ATTRIBUTE, NUMPY_SHAPE)
 
 
 class Module:
@@ -142,6 +146,7 @@ class _FunctionPrinter:
         self.names = name_variables(function, self.folding, self.reserved, options.level)
         self.used_names = set(self.names.values()) | self.reserved | {formal.name for formal in function.formals}
         self.entry = Entry()
+        self.read = {atom for statement in function.body.statements for atom in operands_of(statement)}
         self.comments = _Comments(function, options.level)
 
     # Expressions ---------------------------------------------------------------------------------------------
@@ -259,6 +264,8 @@ class _FunctionPrinter:
         for statement in self.function.body.statements:
             assert isinstance(statement, Assign)
             if any(target in self.folding.inlined for target in statement.targets) and not statement.op.effect:
+                continue
+            if statement.op in UNSEEN and statement.target not in self.read:
                 continue
             in_forward = statement.role == "primal" and not reverse
             comment = "" if statement.role != "adjoint" else self.comments.for_line(statement)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from s2s_ad.ir import Assign, Atom, Const, Function, Var
 from s2s_ad.operations.indexing import SLICE, TUPLE
-from s2s_ad.operations.support import DIMENSION, SHAPE_ATTRIBUTE
+from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
 from s2s_ad.rewrite import count_uses
 from s2s_ad.types import Items, Slice
 
@@ -50,7 +50,7 @@ def fold(function: Function, level: int, single_result: bool) -> Folding:
             is_updated = bool(statement.op.update) and place == 0
             if isinstance(operand, Var) and operand in estimates and not is_updated:
                 definition = folding.definitions[operand]
-                always = definition.op in (TUPLE, SLICE, SHAPE_ATTRIBUTE, DIMENSION)
+                always = definition.op in (TUPLE, SLICE, SHAPE_ATTRIBUTE, DIMENSION, NUMPY_SHAPE)
                 moved = not _written_between(writes, reads[operand], position_of[operand], position)
                 if (always or _may_fold(operand, definition, level, uses, results)) and moved:
                     candidates.append((operand, always))

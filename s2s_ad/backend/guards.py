@@ -80,10 +80,15 @@ def _dtypes(
     checked = floats if mixed else [var for var in floats if var in active]
     if not checked:
         return
-    tests = [f"{spelled(var)}.dtype != {library('numpy.' + _dtype(var))}" for var in checked]
+    tests = [f"{_spelled_dtype(var, spelled, library)} != {library('numpy.' + _dtype(var))}" for var in checked]
     entry.lines += layout.condition("    ", tests)
     listed = ", ".join(f"{spelled(var)} {_dtype(var)}" for var in checked)
     entry.lines += layout.raise_with("        ", "TypeError", f"{function.name}: expected {listed}")
+
+
+def _spelled_dtype(var: Var, spelled: Callable[[Var], str], library: Callable[[str], str]) -> str:
+    # of unknown rank: a number will do as well
+    return f"{spelled(var)}.dtype" if _shape(var) is not None else f"{library('numpy.result_type')}({spelled(var)})"
 
 
 def _dtype(var: Var) -> str:

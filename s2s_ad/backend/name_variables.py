@@ -78,13 +78,15 @@ def _numbering(function: Function, folding: Folding, level: int) -> dict[str, st
     """New numbers for the unnamed values that are left, in the order in which they appear."""
     numbers: dict[str, str] = {}
     becomes = _becomes(function)
+    if level == 0:
+        return numbers  # the numbers of the Wengert list
     for statement in function.body.statements:
         for target in statement.targets:
             if target in folding.inlined or "%" not in target.name:
                 continue
             key = becomes.get(target, target).name.rpartition("%")[2]
             if "%" in becomes.get(target, target).name and key not in numbers:
-                numbers[key] = key if level == 0 and statement_is_primal(statement) else str(len(numbers) + 1)
+                numbers[key] = str(len(numbers) + 1)
     return numbers
 
 
@@ -97,10 +99,6 @@ def _becomes(function: Function) -> dict[Var, Var]:
             if source.is_temporary:
                 becomes[source] = becomes.get(statement.target, statement.target)
     return becomes
-
-
-def statement_is_primal(statement: object) -> bool:
-    return isinstance(statement, Assign) and statement.role == "primal"
 
 
 def _wanted(var: Var, numbers: Mapping[str, str]) -> str:

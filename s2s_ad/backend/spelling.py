@@ -22,6 +22,7 @@ class Expression:
     text: str
     precedence: int = ATOMIC
     weight: int = 0
+    is_product: bool = False  # of matrices
 
     def within(self, precedence: int) -> str:
         """The text where at least this precedence is needed."""
@@ -87,9 +88,11 @@ def _spell_template(op: Operation, expressions: Sequence[Expression], weight: in
         base, exponent = left.within(POWER + 1), right.within(UNARY)
         tight = _is_simple_power_operand(base) and _is_simple_power_operand(exponent)
         return Expression(f"{base}**{exponent}" if tight else f"{base} ** {exponent}", POWER, weight)
+    if op.name in ("*", "/"):  # `(A @ B) * c` is easier to read than `A @ B * c`
+        left, right = (Expression(f"({e.text})") if e.is_product else e for e in (left, right))
     # comparisons do not associate: both sides bind tighter
     first = left.within(level + 1 if level == 6 else level)
-    return Expression(op.template.format(first, right.within(level + 1)), level, weight)
+    return Expression(op.template.format(first, right.within(level + 1)), level, weight, op.name == "@")
 
 
 def _is_simple_power_operand(text: str) -> bool:

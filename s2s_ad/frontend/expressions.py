@@ -65,7 +65,7 @@ def _hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode)
     except UnsupportedValue as problem:
         raise lowering.refuse(problem.name or "free-variable",
                               f"`{free.name}{problem.place}` is {problem}, which cannot be used here", node,
-                              help="pass what is needed as an argument") from None  # fmt: skip
+                              help=problem.help if problem.name else "pass what is needed as an argument") from None  # fmt: skip
     name = free.name
     while name in lowering.hidden or any(name == value for value in lowering.taken_formals):
         name += "_"

@@ -30,10 +30,10 @@ def guard(lowering: Lowering, node: cst.If) -> bool:
 
 
 def _only_raise(node: cst.If) -> cst.Raise | None:
-    if node.orelse is not None or not isinstance(node.body, cst.IndentedBlock) or len(node.body.body) != 1:
+    if node.orelse is not None or len(node.body.body) != 1:
         return None
-    line = node.body.body[0]
-    if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 and isinstance(line.body[0], cst.Raise):
+    line: cst.CSTNode = node.body if isinstance(node.body, cst.SimpleStatementSuite) else node.body.body[0]
+    if isinstance(line, cst.SimpleStatementLine | cst.SimpleStatementSuite) and len(line.body) == 1 and isinstance(line.body[0], cst.Raise):
         return line.body[0]
     return None
 

@@ -1,77 +1,168 @@
 """The type of an unannotated parameter, from how the function uses it.
 
-Subscripted, with array attributes or methods, reduced, or an operand of `@`: an array of unknown rank. Used as an index, in
-`range` or as an axis: an integer. Otherwise a float.
+Subscripted, with array attributes or methods, an operand of `@`: an array of unknown rank. So is what meets such an array, or
+goes through arithmetic into a reduction: it may be an array, and code for unknown rank is right for a number too. Used as an
+index or in `range`: an integer. Unpacked into k names: k floats. Otherwise a float.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import libcst as cst
 
-from s2s_ad.types import FLOAT, INT, Array, Type
+from s2s_ad.types import FLOAT, INT, Array, Size, Type
 
 ARRAY_ATTRIBUTES = frozenset(
     "T shape ndim size dtype sum mean max min prod var std dot reshape ravel flatten transpose swapaxes copy astype "
     "squeeze argmax argmin cumsum cumprod trace diagonal repeat clip sort flat fill".split()
 )
+# Functions that are called with arrays
 ARRAY_FUNCTIONS = frozenset(
     "sum mean max min amax amin prod var std dot inner outer vdot einsum tensordot reshape ravel transpose swapaxes "
-    "concatenate stack expand_dims squeeze broadcast_to linalg norm solve cumsum cumprod len shape zeros_like ones_like "
+    "concatenate stack expand_dims squeeze broadcast_to norm solve cumsum cumprod len shape zeros_like ones_like "
     "full_like diff sort argmax argmin matmul average median trapezoid trace diag roll flip tile repeat copy".split()
 )
+BUILTIN_NUMBERS = frozenset(("max", "min", "sum", "abs", "float", "int"))
 
 
 def type_by_use(function: cst.FunctionDef | cst.Lambda, name: str) -> Type:
     """What the uses of a parameter say about its type."""
-    finder = _Uses(name)
-    function.body.visit(finder)
-    if finder.is_array:
-        return Array("f64", None)
-    return INT if finder.is_index else FLOAT
+    uses = _Uses()
+    function.body.visit(uses)
+    if name in uses.unpacked:
+        return Array("f64", (Size.of(uses.unpacked[name]),))
+    if name in uses.indices and name not in uses.subscripted:
+        return INT
+    return Array("f64", None) if name in _arrays(uses) else FLOAT
+
+
+def _arrays(uses: _Uses) -> set[str]:
+    """The names that may hold arrays: those used as arrays, and those that arithmetic leads from them."""
+    arrays = set(uses.arrays) | set(uses.subscripted)
+    while True:
+        before = len(arrays)
+        for target, value in uses.assigned:
+            names = set(_elementwise_names(value))
+            if target in arrays:
+                arrays |= names
+            elif _has_product(value):
+                arrays |= names
+        if len(arrays) == before:
+            return arrays
+
+
+def _elementwise_names(node: cst.CSTNode) -> Iterator[str]:
+    """The names whose shape takes part in the shape of an expression."""
+    if isinstance(node, cst.Name):
+        yield node.value
+    elif isinstance(node, cst.BinaryOperation):
+        if not isinstance(node.operator, cst.MatrixMultiply):
+            yield from _elementwise_names(node.left)
+            yield from _elementwise_names(node.right)
+    elif isinstance(node, cst.UnaryOperation):
+        yield from _elementwise_names(node.expression)
+    elif isinstance(node, cst.Comparison):
+        yield from _elementwise_names(node.left)
+        for comparison in node.comparisons:
+            yield from _elementwise_names(comparison.comparator)
+    elif isinstance(node, cst.Call) and _called(node) not in ARRAY_FUNCTIONS:
+        for argument in node.args:
+            yield from _elementwise_names(argument.value)
+
+
+def _has_product(node: cst.CSTNode) -> bool:
+    """Whether an elementwise expression has a matrix product among its operands."""
+    if isinstance(node, cst.BinaryOperation):
+        if isinstance(node.operator, cst.MatrixMultiply):
+            return True
+        return _has_product(node.left) or _has_product(node.right)
+    if isinstance(node, cst.UnaryOperation):
+        return _has_product(node.expression)
+    if isinstance(node, cst.Call):
+        if _called(node) in ("dot", "matmul"):
+            return True
+        return _called(node) not in ARRAY_FUNCTIONS and any(_has_product(argument.value) for argument in node.args)
+    return False
+
+
+def _called(node: cst.Call) -> str:
+    function = node.func
+    return function.attr.value if isinstance(function, cst.Attribute) else getattr(function, "value", "")
 
 
 class _Uses(cst.CSTVisitor):
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-        self.is_array = False
-        self.is_index = False
+    """What a body does with names."""
 
-    def _is_it(self, node: cst.CSTNode) -> bool:
-        return isinstance(node, cst.Name) and node.value == self.name
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrays: set[str] = set()
+        self.subscripted: set[str] = set()
+        self.indices: set[str] = set()
+        self.unpacked: dict[str, int] = {}
+        self.assigned: list[tuple[str, cst.BaseExpression]] = []
+
+    def visit_Assign(self, node: cst.Assign) -> None:
+        for target in node.targets:
+            self._bound(target.target, node.value)
+
+    def visit_AugAssign(self, node: cst.AugAssign) -> None:
+        self._bound(node.target, node.value)
+
+    def _bound(self, target: cst.CSTNode, value: cst.BaseExpression) -> None:
+        if isinstance(target, cst.Name):
+            self.assigned.append((target.value, value))
+        elif isinstance(target, cst.Tuple) and isinstance(value, cst.Name):
+            self.unpacked[value.value] = len(target.elements)
+
+    def visit_Return(self, node: cst.Return) -> None:
+        if node.value is not None:
+            self.assigned.append(("return", node.value))
 
     def visit_Subscript(self, node: cst.Subscript) -> None:
-        if self._is_it(node.value):
-            self.is_array = True
+        if isinstance(node.value, cst.Name):
+            self.subscripted.add(node.value.value)
         for element in node.slice:
             part = element.slice
             bounds = [part.value] if isinstance(part, cst.Index) else [part.lower, part.upper, part.step]  # type: ignore[attr-defined]
-            self.is_index = self.is_index or any(bound is not None and self._within(bound) for bound in bounds)
+            for bound in bounds:
+                if bound is not None:
+                    self.indices.update(_integer_names(bound))
 
     def visit_Attribute(self, node: cst.Attribute) -> None:
-        if self._is_it(node.value) and node.attr.value in ARRAY_ATTRIBUTES:
-            self.is_array = True
+        if isinstance(node.value, cst.Name) and node.attr.value in ARRAY_ATTRIBUTES:
+            self.arrays.add(node.value.value)
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation) -> None:
-        if isinstance(node.operator, cst.MatrixMultiply) and (self._is_it(node.left) or self._is_it(node.right)):
-            self.is_array = True
+        if isinstance(node.operator, cst.MatrixMultiply):
+            for side in (node.left, node.right):
+                self.arrays.update(_elementwise_names(side))
+        elif _has_product(node):
+            self.arrays.update(_elementwise_names(node))
 
     def visit_Call(self, node: cst.Call) -> None:
-        function = node.func
-        last = function.attr.value if isinstance(function, cst.Attribute) else getattr(function, "value", "")
-        direct = [argument.value for argument in node.args]
-        for argument in list(direct):
-            if isinstance(argument, cst.Tuple | cst.List) and last in ("concatenate", "stack"):
-                direct += [element.value for element in argument.elements]
-        if last in ARRAY_FUNCTIONS and any(self._is_it(argument) for argument in direct):
-            self.is_array = True
-        if last == "range" and any(self._within(argument) for argument in direct):
-            self.is_index = True
+        function = _called(node)
+        if isinstance(node.func, cst.Name) and function in BUILTIN_NUMBERS:
+            return
+        arguments: list[cst.BaseExpression] = [argument.value for argument in node.args if argument.keyword is None]
+        if function in ("concatenate", "stack", "hstack", "vstack"):
+            for argument in list(arguments):
+                if isinstance(argument, cst.Tuple | cst.List):
+                    arguments += [element.value for element in argument.elements]
+        if function in ARRAY_FUNCTIONS:
+            for argument in arguments:
+                self.arrays.update(_elementwise_names(argument))
+        if function == "range":
+            for argument in arguments:
+                self.indices.update(_integer_names(argument))
 
-    def _within(self, node: cst.CSTNode) -> bool:
-        """Whether the name takes part in an index by itself or in integer arithmetic."""
-        if self._is_it(node):
-            return True
-        if isinstance(node, cst.BinaryOperation):
-            return self._within(node.left) or self._within(node.right)
-        return isinstance(node, cst.UnaryOperation) and self._within(node.expression)
+
+def _integer_names(node: cst.CSTNode) -> Iterator[str]:
+    """Names that are an index by themselves or in integer arithmetic."""
+    if isinstance(node, cst.Name):
+        yield node.value
+    elif isinstance(node, cst.BinaryOperation):
+        yield from _integer_names(node.left)
+        yield from _integer_names(node.right)
+    elif isinstance(node, cst.UnaryOperation):
+        yield from _integer_names(node.expression)

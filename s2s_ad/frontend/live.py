@@ -103,8 +103,8 @@ def _article(name: str) -> str:
 
 def _advice(value: Any) -> tuple[str, str]:
     """Name and help of the diagnostic for a value of no known type."""
-    if getattr(type(value), "__s2s_derivative__", False):
-        return "nested-derivative", "derivatives of derivatives are not supported yet"
+    if getattr(type(value), "__s2s_derivative__", False) or _is_our_own(value):
+        return "nested-derivative", "derivatives inside a differentiated function are not supported yet"
     if isinstance(value, complex):
         return "", "complex numbers are not supported: pass the real and the imaginary part"
     if isinstance(value, tuple | list | dict):
@@ -112,6 +112,10 @@ def _advice(value: Any) -> tuple[str, str]:
     if callable(value):
         return "", "call it by its name as a global or closure variable, or wrap it in a `def`"
     return "", "pass floats, integers, arrays, or tuples, lists, dicts, named tuples and dataclasses of them"
+
+
+def _is_our_own(value: Any) -> bool:
+    return callable(value) and str(getattr(value, "__module__", "")).partition(".")[0] == "s2s_ad"
 
 
 # Signatures -------------------------------------------------------------------------------------------------------

@@ -150,7 +150,7 @@ def _finish(
         constants=constants,
         taken_names=words | frozenset(name for name, _ in constants),
         statements=tuple(lowering.statements),
-        assumptions=tuple((lowering.sizes.resolve(a), lowering.sizes.resolve(b)) for a, b in lowering.sizes.assumptions),
+        assumptions=lowering.sizes.checked_at_entry(),
     )
 
     def settled(var: Var) -> Var:

@@ -230,7 +230,7 @@ class LiveScope:
         if known is not None:
             self.used.append((read, value))
             return Named(known)
-        if isinstance(value, types.FunctionType) and not value.__module__.startswith("s2s_ad."):
+        if isinstance(value, types.FunctionType) and not (value.__module__ or "").startswith("s2s_ad."):
             self.used.append((read, value))
             return live_function(value, self.used)
         if value is None or isinstance(value, bool | str):

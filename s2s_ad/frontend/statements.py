@@ -14,7 +14,7 @@ from s2s_ad.frontend.resolve import imported_names
 from s2s_ad.frontend.values import Named, UserFunction, Value
 from s2s_ad.ir import Const, Structure, Var
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
-from s2s_ad.types import Array
+from s2s_ad.types import Array, Size
 
 
 def _assign(lowering: Lowering, node: cst.Assign) -> None:
@@ -65,8 +65,11 @@ def unpack(lowering: Lowering, value: Value, count: int, node: cst.CSTNode) -> l
         if isinstance(value.type, Array):
             getitem = lowering.operation("getitem")
             rows = lowering.sizes.resolve(value.type.shape[0]) if value.type.shape else None
-            if rows is not None and rows.constant not in (None, count):
-                raise lowering.refuse("bad-unpacking", f"{rows} rows for {count} names", node)
+            if rows is None or (rows.constant is not None and rows.constant != count):
+                raise lowering.refuse("bad-unpacking", f"an array of {rows or 'unknown'} rows for {count} names", node)
+            if not lowering.sizes.unify(rows, Size.of(count)):
+                raise lowering.refuse("bad-unpacking", f"how many rows there are is not known: {count} are needed", node,
+                                      help=f"write `x[0]`, ... `x[{count - 1}]`")  # fmt: skip
             return [lowering.assign(getitem, [value, Const(k)], node) for k in range(count)]
     raise lowering.refuse("bad-unpacking", "this value cannot be unpacked", node)
 

@@ -27,5 +27,5 @@ RAISE_IF = CATALOGUE.operation(
     constant=True,
     effect=True,
     evaluate=_raise_if,
-    printer=lambda operands, texts: f"raise {operands[1].value} if {texts[0]}",  # type: ignore[union-attr]
+    printer=lambda operands, texts: f"raise {operands[1].value} if {texts[0]}",
 )

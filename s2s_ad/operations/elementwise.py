@@ -372,6 +372,7 @@ elementwise(
     "grad_x += np.where(c, grad_out, 0.0)",
     "grad_y += np.where(c, 0.0, grad_out)",
     infer=selection_type(rank_zero="array", tests=1),
+    tangent="tangent_out = np.where(c, tangent_x, tangent_y)",
     domains={"c": "boolean"},
     note="the branch not taken never matters, not even by a NaN",
 )

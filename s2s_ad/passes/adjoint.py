@@ -26,7 +26,7 @@ from s2s_ad.passes.contributions import (
     sum_to,
 )
 from s2s_ad.rewrite import Builder, Names, map_tree
-from s2s_ad.types import Array, Number, Sizes, is_float, rank_of
+from s2s_ad.types import Array, Number, Sizes, is_float, rank_of, scalar_like
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,7 @@ class _Sweep:
     """The reverse sweep: adjoints so far, and the statements that compute them."""
 
     def __init__(self, function: Function, active: set[Var]) -> None:
-        sizes = Sizes()
-        sizes.assume = False
-        sizes.counter = 1_000_000  # sizes that arise here are none of the primal's
+        sizes = Sizes.knowing(function.assumptions, 1_000_000)
         self.builder = Builder(Names.of(function), sizes, role="adjoint")
         self.active = active
         self.adjoints: dict[Var, Atom] = {}
@@ -199,6 +197,8 @@ class _Sweep:
             changed = self.builder.assign(contribution.update, base, contribution.index, value)
             self.adjoints[operand] = named(self.builder, changed, name)
             return
+        elif statement.op.elementwise and _alone_has_shape(statement, operand):
+            value = cast_like(self.builder, value, operand.type)
         elif statement.op.elementwise or statement.op.is_marked(statement.op.broadcasts, contribution.operand):
             value = sum_to(self.builder, value, self.shape_only(value, operand))
         else:
@@ -230,6 +230,15 @@ class _Sweep:
             copied = catalogue().operations["numpy.copy"]
             return named(self.builder, self.builder.assign(copied, found), f"grad_{leaf.name}")
         return cast_like(self.builder, found, leaf.type)
+
+
+def _alone_has_shape(statement: Assign, operand: Var) -> bool:
+    """Whether an operand of unknown rank has the shape of the result because all others are numbers."""
+    if rank_of(operand.type) is not None:
+        return False
+    return statement.operands.count(operand) == 1 and all(
+        other == operand or scalar_like(other.type) for other in statement.operands
+    )
 
 
 def _operand_of(line: str) -> str:

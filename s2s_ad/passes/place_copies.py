@@ -24,9 +24,7 @@ def place_copies(function: Function) -> Function:
 
 class _Placer:
     def __init__(self, function: Function) -> None:
-        sizes = Sizes()
-        sizes.assume = False
-        sizes.counter = 3_000_000
+        sizes = Sizes.knowing(function.assumptions, 3_000_000)
         self.builder = Builder(Names.of(function), sizes)
         self.foreign = frozenset(function.body.parameters)
         self.memory: dict[Var, frozenset[Var]] = {var: frozenset((var,)) for var in function.body.parameters}

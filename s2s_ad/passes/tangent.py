@@ -66,10 +66,15 @@ def tangent(function: Function, wrt: tuple[str, ...], name: str, has_aux: bool =
     differentiable_leaves(moving, function)
     value, aux = split_aux(function, has_aux)
     push = _Push(function)
+    # a parameter without a default cannot follow one that has a default, unless it goes by keyword
+    by_position = all(
+        other.default is None and other.kind != "keyword" for other in function.formals
+    )
     directions: list[Formal] = []
     for formal in moving:
         taken = {other.name for other in (*function.formals, *directions)}
-        directions.append(push.direction(formal, taken))
+        direction = push.direction(formal, taken)
+        directions.append(direction if by_position else replace(direction, kind="keyword"))
     for statement in function.body.statements:
         push.follow(statement)
     parts = (value, map_tree(value, push.tangent_of_result))
@@ -164,9 +169,14 @@ class _Push:
         environment = {**names, "out": statement.target}
         for name, atom in names.items():
             if f"tangent_{name}" in needed:
-                environment[f"tangent_{name}"] = self.tangent_or_zero(atom)
+                dot = self.tangent_or_zero(atom, broadcasts=statement.op.elementwise)
+                environment[f"tangent_{name}"] = dot
+        mark = len(self.builder.statements)
         values = [lower_line(self.builder, line, environment).value for line in wanted]
-        return self.sum(values) if values else None
+        if not values:
+            return None
+        total = self.sum(values)
+        return self.spread(total, statement, mark) if statement.op.elementwise else total
 
     def elementwise(self, statement: Assign) -> Atom:
         """The lines of the adjoint, with the operand's tangent in place of `grad_out`."""
@@ -182,10 +192,13 @@ class _Push:
                 raise no_derivative(statement, f"there is none with respect to `{name}`")
             environment = {**names, "out": statement.target, "grad_out": self.tangents[operand]}
             values += [lower_line(self.builder, line, environment).value for line in own]
-        total = self.sum(values)
-        if self.spans_result(total, statement, mark):
-            return total
-        return spread_to(self.builder, total, statement.target)
+        return self.spread(self.sum(values), statement, mark)
+
+    def spread(self, value: Atom, statement: Assign, mark: int) -> Atom:
+        """The value in the shape of the statement's result, to which it surely broadcasts."""
+        if self.spans_result(value, statement, mark):
+            return value
+        return spread_to(self.builder, value, statement.target)
 
     def spans_result(self, value: Atom, statement: Assign, mark: int) -> bool:
         """Whether the value surely has the shape of the statement's result, whatever the types say.

@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from s2s_ad.ir import Atom, Const, NotDifferentiable, Operation, Var
+from s2s_ad.frontend.rules import lower_line
+from s2s_ad.ir import Assign, Atom, Const, NotDifferentiable, Operation, Var
 from s2s_ad.operations import catalogue, helpers
 from s2s_ad.operations.declare import evaluation_names
+from s2s_ad.rewrite import Builder, Names
 from s2s_ad.types import Array, Number, Scalar, Size, Sizes, TypeProblem
 from tests.operations.samples import (
     Case,
@@ -313,6 +315,61 @@ def check_vocabulary(line: str) -> None:
                 assert len(node.args) + len(node.keywords) <= len(called.parameters), line
         elif isinstance(node, ast.Attribute) and node.attr not in ("T", "pi", "at", "add"):
             assert ast.unparse(node).startswith(("np.", "math.")), line
+
+
+@pytest.mark.parametrize(("op", "sample"), CASES, ids=label)
+def test_rules_lower_to_statements_of_the_same_value(op: Operation, sample: dict[str, Any]) -> None:
+    """The compiler reads a line as Python does, and infers the type of every value on the way."""
+    case = make_case(op, sample)
+    out = case.evaluate()
+    weight = random_like(np.random.default_rng(1), out)
+    expected = run_lines(case, applicable(case, case.atoms())[0], out, weight)
+    arrays = tuple(name for name, value in case.values.items() if isinstance(value, np.ndarray))
+    for unknown in ((), arrays):
+        atoms = case.atoms(unknown=unknown)
+        try:
+            type = op.infer(Sizes(), atoms)
+            lines = applicable(case, atoms)[0]
+        except (TypeProblem, NotDifferentiable):
+            continue
+        whole = [line for line in lines if line.startswith(f"grad_{operand_of(line)} += ")]
+        for line in whole:
+            name = operand_of(line)
+            if name not in case.floats:
+                continue
+            names = dict(zip(case.values, atoms, strict=True))
+            names |= {"out": Var("out", type), "grad_out": Var("grad_out", type)}
+            values = {**case.values, "out": out, "grad_out": of_type(type, weight)}
+            value = lowered_value(line, names, values)
+            got = bring(value, case.values[name], is_summed(op, name), line)
+            if len([other for other in lines if operand_of(other) == name]) == 1:
+                np.testing.assert_allclose(got, expected[name], rtol=1e-12, atol=1e-12)
+
+
+def of_type(type: Any, value: Any) -> Any:
+    """A number as what the type says it is."""
+    if isinstance(type, Array):
+        return np.asarray(value)
+    return np.float64(value) if isinstance(type, Scalar) else value
+
+
+def lowered_value(line: str, names: dict[str, Atom], values: dict[str, Any]) -> Any:
+    """Lower one line, run its statements, and check the type of each."""
+    builder = Builder(Names(frozenset()), Sizes())
+    contribution = lower_line(builder, line, names)
+    known = {atom: values[name] for name, atom in names.items() if isinstance(atom, Var)}
+
+    def value_of(atom: Atom) -> Any:
+        return atom.value if isinstance(atom, Const) else known[atom]
+
+    for statement in builder.statements:
+        assert isinstance(statement, Assign)
+        result = statement.op.evaluate(*map(value_of, statement.operands))
+        inferred = statement.target.type
+        if isinstance(inferred, Scalar) or (isinstance(inferred, Array) and inferred.shape):
+            assert agree(inferred, result), f"{inferred} inferred for {result!r} in {line}"
+        known[statement.target] = result
+    return value_of(contribution.value)
 
 
 # Tests of the types -------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Forward mode against difference quotients and against reverse mode: <J v, w> = <v, J^T w>.
 
-Once for every operation of the catalogue with its samples, with ranks known and unknown and with each
-operand moving alone; then for functions in which operations meet: broadcasting, dtypes, containers.
+Once for every operation of the catalogue with its samples, with ranks known and unknown and with
+each operand moving alone; then for functions in which operations meet: broadcasting, dtypes,
+containers.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from s2s_ad.rewrite import formal_variables
 from s2s_ad.types import Array, Scalar, Sizes, TypeProblem, is_float
 from tests.operations.samples import Case, differentiable, label, make_case, operations
 
-# For a vector, an index of rank 2 and a vector of values, `np.add.at` of NumPy reads past the values.
+# Given a vector, an index of rank 2 and a vector of values, `np.add.at` reads past the values.
 MISREAD = ("add_at", {"x": "f[5]", "i": "i[2,3]<5", "v": "f[3]"})
 CASES = [(op, sample) for op, sample in differentiable() if (op.name, sample) != MISREAD]
 
@@ -128,7 +129,7 @@ def inner(left: Sequence[Any], right: Sequence[Any]) -> float:
 def compare(
     function: Function, values: Sequence[Any], wrt: tuple[str, ...], numerically: bool = True
 ) -> Function:
-    """Check the tangent of `function` at these leaves of its arguments, along a random direction."""
+    """Check the tangent of `function` at these leaves of its arguments, in a random direction."""
     rng = np.random.default_rng(len(values))
     parameters = list(formal_variables(function.formals))
     places = [parameters.index(leaf) for leaf in moving_leaves(function, wrt)]
@@ -280,12 +281,13 @@ FUNCTIONS: dict[str, tuple[str, dict[str, str], list[Any]]] = {
         [0.3],
     ),
     "a row meets a column": (
-        "def f(x, y):\n    return x[:, None] + y, x[:, None] * np.exp(y), x[:, None] / (y * y + 1.0)",
+        "def f(x, y):\n    c = x[:, None]\n    return c + y, c * np.exp(y), c / (y * y + 1.0)",
         {"x": "float[n]", "y": "float[m]"},
         [X, Y],
     ),
     "unknown ranks": (
-        "def f(x, y):\n    z = x + y\n    return z * y, np.sum(np.where(z > 0.0, z, x), axis=0), 2.0 * x",
+        "def f(x, y):\n    z = x + y\n    w = np.where(z > 0.0, z, x)\n"
+        "    return z * y, np.sum(w, axis=0), 2.0 * x",
         {"x": "float[...]", "y": "float[...]"},
         [A, X],
     ),
@@ -301,7 +303,8 @@ FUNCTIONS: dict[str, tuple[str, dict[str, str], list[Any]]] = {
         [B, RNG.normal(size=2), RNG.normal(size=2), A],
     ),
     "a join with parts that stand still": (
-        "def f(x, k):\n    return np.concatenate((x, np.ones(2), k, x[::-1])), np.stack((x, 0.0 * k + 1.0))",
+        "def f(x, k):\n    a = np.concatenate((x, np.ones(2), k, x[::-1]))\n"
+        "    return a, np.stack((x, 0.0 * k + 1.0))",
         {"x": "float[4]", "k": "int[4]"},
         [X, np.arange(4)],
     ),
@@ -311,8 +314,9 @@ FUNCTIONS: dict[str, tuple[str, dict[str, str], list[Any]]] = {
         [0.4, -1.2],
     ),
     "reductions": (
-        "def f(a):\n    return (np.max(a, axis=0), a.min(), np.prod(a, axis=(0, 1)), a.var(axis=1),\n"
-        "            np.std(a, ddof=1), a.mean(axis=0, keepdims=True), np.cumsum(a, axis=1))",
+        "def f(a):\n    return (np.max(a, axis=0), a.min(), np.prod(a, axis=(0, 1)),\n"
+        "            a.var(axis=1), np.std(a, ddof=1), a.mean(axis=0, keepdims=True),\n"
+        "            np.cumsum(a, axis=1))",
         {"a": "float[n,d]"},
         [A],
     ),
@@ -334,26 +338,30 @@ FUNCTIONS: dict[str, tuple[str, dict[str, str], list[Any]]] = {
         [X, X[::-1].copy()],
     ),
     "a container of arguments": (
-        "def f(p, c):\n    w, (b, k) = p\n    return {'s': w * b, 'rest': [np.sum(w), k, 'x', None, c['u'] * b]}",
+        "def f(p, c):\n    w, (b, k) = p\n"
+        "    return {'s': w * b, 'rest': [np.sum(w), k, 'x', None, c['u'] * b]}",
         {"p": "tuple[float[n], tuple[float, int]]", "c": "dict(u=float[n], n=int)"},
         [X, 0.5, 3, P, 4],
     ),
     "parts that do not depend": (
-        "def f(x, n):\n    return x * 2.0, np.ones(3), 1.5, n + 1, np.arange(3), x > 0.0, x.shape, True",
+        "def f(x, n):\n    a = (np.ones(3), 1.5, n + 1, np.arange(3))\n"
+        "    return x * 2.0, a, x > 0.0, x.shape, True",
         {"x": "float[d]", "n": "int"},
         [X, 3],
     ),
     "an unused argument": ("def f(x, y):\n    return x", {"x": "float", "y": "float[n]"}, [0.5, X]),
     "the argument itself": ("def f(x):\n    return x, x", {"x": "float[n]"}, [X]),
     "shapes": (
-        "def f(a, x):\n    b = a.T.reshape(-1)\n    c = np.broadcast_to(x, a.shape) * np.full_like(a, 2.0)\n"
+        "def f(a, x):\n    b = a.T.reshape(-1)\n"
+        "    c = np.broadcast_to(x, a.shape) * np.full_like(a, 2.0)\n"
         "    return b, c, np.squeeze(np.expand_dims(x, 0)), np.transpose(a, (1, 0)).ravel().copy()",
         {"a": "float[3,4]", "x": "float[4]"},
         [A, X],
     ),
     "products": (
-        "def f(a, b, x, y):\n    return (np.dot(a, b), np.outer(x, y), np.inner(x, a), np.vdot(x, x),\n"
-        "            np.einsum('ij,jk,i->k', a, b, y), np.tensordot(a, b, axes=1), np.trace(a @ a.T))",
+        "def f(a, b, x, y):\n    return (np.dot(a, b), np.outer(x, y), np.inner(x, a),\n"
+        "            np.einsum('ij,jk,i->k', a, b, y), np.tensordot(a, b, axes=1),\n"
+        "            np.vdot(x, x), np.trace(a @ a.T))",
         {"a": "float[3,4]", "b": "float[4,2]", "x": "float[4]", "y": "float[3]"},
         [A, B, X, Y],
     ),
@@ -368,12 +376,14 @@ FUNCTIONS: dict[str, tuple[str, dict[str, str], list[Any]]] = {
         [P, np.arange(4)],
     ),
     "a value of rank 0": (
-        "def f(x, y):\n    return np.where(x > 0.0, x, y), np.array(x), np.exp(x), np.add(x, y), x + np.float64(y)",
+        "def f(x, y):\n    return (np.where(x > 0.0, x, y), np.array(x), np.exp(x), np.add(x, y),\n"
+        "            x + np.float64(y))",
         {"x": "float", "y": "float"},
         [0.5, -0.2],
     ),
     "inner functions": (
-        "def g(u, k=2.0):\n    return u * np.log(u) * k\n\n\ndef f(x):\n    return g(g(x), k=3.0) + (lambda t: t * t)(x)",
+        "def g(u, k=2.0):\n    return u * np.log(u) * k\n\n\n"
+        "def f(x):\n    return g(g(x), k=3.0) + (lambda t: t * t)(x)",
         {"x": "float[n]"},
         [P + 1.0],
     ),
@@ -492,6 +502,18 @@ def test_formals_follow_those_of_the_primal() -> None:
     assert tree.items == (Var("dot_p_a", function.body.parameters[0].type), Const(None))
 
 
+def test_directions_follow_defaults_as_keywords() -> None:
+    for source in ("def f(x, y=2.0):\n    return x * y", "def f(x, *, y):\n    return x * y"):
+        derived = push(lower(source, x="float", y="float"), ("x", "y"))
+        assert [formal.kind for formal in derived.formals[2:]] == ["keyword", "keyword"]
+
+
+def test_a_choice_is_one_choice_of_tangents() -> None:
+    source = "def f(x, y):\n    return np.where(x > 0.0, x * 2.0, y)"
+    derived = push(lower(source, x="float[n]", y="float[n]"), ("x", "y"))
+    assert "np.where(v1, dot_v2, dot_y)" in show(derived)
+
+
 def test_names_of_formals_are_not_taken_twice() -> None:
     source, types, _ = FUNCTIONS["names that are taken"]
     derived = push(lower(source, **types), ("x", "dot_x"))
@@ -503,7 +525,8 @@ def test_what_stands_still_costs_nothing() -> None:
     source = "def f(x, y):\n    z = np.exp(y) * np.sum(y)\n    return np.floor(x) * 2.0, z"
     function = lower(source, x="float[n]", y="float[n]")
     derived = push(function, ("x",))
-    added = [s.op.name for s in derived.body.statements if getattr(s, "role", "") == "tangent"]
+    assigns = [s for s in derived.body.statements if isinstance(s, Assign)]
+    added = [s.op.name for s in assigns if s.role == "tangent"]
     assert added == ["numpy.zeros_like", "numpy.zeros_like"]
 
 

@@ -12,9 +12,7 @@ class Context:
     """The statements rewritten so far, and what is known about their variables."""
 
     def __init__(self, function: Function) -> None:
-        sizes = Sizes()
-        sizes.assume = False
-        sizes.counter = 2_000_000
+        sizes = Sizes.knowing(function.assumptions, 2_000_000)
         self.builder = Builder(Names.of(function), sizes)
         self.parameters = function.body.parameters
         self.uses = count_uses(function.body)
