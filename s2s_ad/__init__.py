@@ -1,0 +1,49 @@
+"""Source-to-source reverse-mode automatic differentiation for Python and NumPy."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from s2s_ad.api import Derivative, grad, jvp, value_and_grad, vjp
+    from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+
+    __version__: str
+
+__all__ = [
+    "Derivative",
+    "Diagnostic",
+    "DifferentiationError",
+    "__version__",
+    "grad",
+    "jvp",
+    "value_and_grad",
+    "vjp",
+]
+
+_HOMES = {
+    "Derivative": "api",
+    "grad": "api",
+    "jvp": "api",
+    "value_and_grad": "api",
+    "vjp": "api",
+    "Diagnostic": "diagnostics",
+    "DifferentiationError": "diagnostics",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for: `s2sad --help` and generated code need none of it."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("s2s-ad")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"s2s_ad.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,29 +1,518 @@
 """Derivatives of live functions: `grad`, `value_and_grad`, `vjp`, `jvp`.
 
-What comes in: a Python function and, at a call, its arguments. What happens: their types are read off, the function is
-compiled for them once, and the generated function is called; a later call with arguments of the same signature finds it
-again. Afterwards the arguments are as they were, and results share no memory with them.
+At a call the types of the arguments are read off, the function is compiled for them once, and the
+generated function is called; later calls with the same signature find it again. Arguments are never
+modified, and results share no memory with them.
 """
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
-import keyword
-import linecache
 import os
 import pickle
 import sys
 import tempfile
-import threading
 import types
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
 
-from s2s_ad.diagnostics import Diagnostic, DifferentiationError, Span
-from s2s_ad.specialise import Specialisation, Table, parameters_of
+from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+from s2s_ad.frontend.live import container_of, item_place, signature_of
+from s2s_ad.specialise import (
+    Parameters,
+    Specialisation,
+    Table,
+    Wanted,
+    load_module,
+    table_of,
+)
 
 Wrt = int | str | Sequence[int | str]
+Decorator = Callable[[Callable[..., Any]], "Derivative"]
+
+# Gradients ----------------------------------------------------------------------------------------
+
+
+@overload
+def grad(
+    f: Callable[..., Any],
+    wrt: Wrt = 0,
+    *,
+    argnums: Wrt | None = None,
+    has_aux: bool = False,
+    level: int = 1,
+) -> Derivative: ...
+@overload
+def grad(
+    f: None = None,
+    wrt: Wrt = 0,
+    *,
+    argnums: Wrt | None = None,
+    has_aux: bool = False,
+    level: int = 1,
+) -> Decorator: ...
+def grad(
+    f: Callable[..., Any] | None = None,
+    wrt: Wrt = 0,
+    *,
+    argnums: Wrt | None = None,
+    has_aux: bool = False,
+    level: int = 1,
+) -> Derivative | Decorator:
+    """The gradient of a function that returns one float: a function, or a decorator.
+
+    `wrt` says with respect to which arguments, by position or name: one gives the gradient itself,
+    a tuple gives a tuple. `argnums` is another name of it. A gradient has the structure, shapes and
+    dtypes of its argument. With `has_aux` the function returns `(value, aux)` and the derivative
+    `(grad, aux)`. `level` 0 gives the textbook's code, 1 short code. Raises DifferentiationError,
+    at the call, if the function is outside the accepted language.
+
+    >>> grad(lambda x: x * x)(3.0)
+    6.0
+    """
+    return _derivative("grad", f, wrt, argnums, has_aux, level)
+
+
+@overload
+def value_and_grad(
+    f: Callable[..., Any],
+    wrt: Wrt = 0,
+    *,
+    argnums: Wrt | None = None,
+    has_aux: bool = False,
+    level: int = 1,
+) -> Derivative: ...
+@overload
+def value_and_grad(
+    f: None = None,
+    wrt: Wrt = 0,
+    *,
+    argnums: Wrt | None = None,
+    has_aux: bool = False,
+    level: int = 1,
+) -> Decorator: ...
+def value_and_grad(
+    f: Callable[..., Any] | None = None,
+    wrt: Wrt = 0,
+    *,
+    argnums: Wrt | None = None,
+    has_aux: bool = False,
+    level: int = 1,
+) -> Derivative | Decorator:
+    """As `grad`, but the result is `(value, grad)`, or `((value, aux), grad)` with `has_aux`.
+
+    SciPy takes it as it is: `minimize(value_and_grad(f), x0, jac=True)`.
+    """
+    return _derivative("value-and-grad", f, wrt, argnums, has_aux, level)
+
+
+def _derivative(
+    mode: str,
+    f: Callable[..., Any] | None,
+    wrt: Wrt,
+    argnums: Wrt | None,
+    has_aux: bool,
+    level: int,
+) -> Derivative | Decorator:
+    if argnums is not None:
+        if wrt != 0:
+            raise TypeError("`argnums` is another name of `wrt`: give one of them")
+        wrt = argnums
+    if f is None:
+        return lambda f: Derivative(f, mode, wrt, has_aux, level)
+    return Derivative(f, mode, wrt, has_aux, level)
+
+
+class Derivative:
+    """The derivative of a function, compiled at the first call with arguments of a signature.
+
+    `primal` is the function as written. In a class it is bound as a function would be; `wrt` then
+    counts the arguments after `self`.
+    """
+
+    __s2s_derivative__ = True
+
+    def __init__(
+        self,
+        primal: Callable[..., Any],
+        mode: str = "grad",
+        wrt: Wrt = 0,
+        has_aux: bool = False,
+        level: int = 1,
+    ) -> None:
+        if level not in (0, 1):
+            raise ValueError(f"level is 0 or 1, not {level!r}")
+        function, self._before = _function_of(primal, mode)
+        self._given = (mode, wrt, bool(has_aux), level)
+        names = _names(function, wrt, len(self._before))
+        wanted = Wanted(mode, names, isinstance(wrt, int | str), bool(has_aux), level)
+        self._table = table_of(function, wanted)
+        self._bind = self._table.parameters.bind
+        self._found = self._table.found
+        functools.update_wrapper(self, primal, ("__module__", "__doc__"), ())
+        self.__name__ = self._table.name
+        self.__qualname__ = _beside(getattr(primal, "__qualname__", ""), self.__name__)
+
+    @property
+    def primal(self) -> Callable[..., Any]:
+        """The function as written."""
+        primal: Callable[..., Any] = self.__dict__["__wrapped__"]
+        return primal
+
+    @property
+    def source(self) -> str:
+        """The generated module; before the first call, the one that annotations lead to.
+
+        For several signatures it has a function for each, named by what tells them apart.
+        """
+        return self._table.all_text()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write `source` to a file, all of it or nothing."""
+        write_atomically(path, self.source)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        values = self._bind(*self._before, *args, **kwargs)
+        try:
+            known = self._found.get(tuple(map(signature_of, values)), ())
+        except (TypeError, RecursionError):
+            known = ()  # not even a signature: compiling says what is wrong
+        for candidate in known:
+            free = candidate.free_values()
+            if free is not None:
+                return candidate.run(values, free)
+        found, free = self._table.find(values)
+        return found.run(values, free)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Derivative:
+        if instance is None or self._before:
+            return self
+        return Derivative(types.MethodType(self.primal, instance), *self._given)
+
+    def __repr__(self) -> str:
+        wrt = ", ".join(self._table.wanted.wrt)
+        return f"<{self.__qualname__}: {self._given[0]} with respect to {wrt}>"
+
+    def __copy__(self) -> Derivative:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Derivative:
+        return self
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """By name if it has one, or by its primal's; otherwise with what was generated."""
+        primal = self.primal
+        for name in (primal.__qualname__, self.__qualname__):
+            if _named(self.__module__, name) is self:
+                return name
+        if isinstance(primal, types.MethodType):
+            owner = getattr(type(primal.__self__), primal.__name__, None)
+            if isinstance(owner, Derivative):
+                return getattr, (primal.__self__, primal.__name__)
+            return Derivative, (primal, *self._given)
+        if _named(primal.__module__, primal.__qualname__) is primal:
+            return Derivative, (primal, *self._given)
+        return Frozen, _frozen_parts(self._table)
+
+
+class Frozen:
+    """A derivative that was pickled without its primal: it knows the signatures it was called with.
+
+    Free variables have the values that they had then.
+    """
+
+    __s2s_derivative__ = True
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        count: int,
+        source: str,
+        parts: Sequence[tuple[Any, str, Mapping[str, Any]]],
+    ) -> None:
+        self.__name__ = self.__qualname__ = parameters.name
+        self.source = source
+        self._state = (parameters, count, source, parts)
+        self._found = {
+            signature: (
+                Specialisation(text, load_module(text, parameters.name), parameters.name, count,
+                               parameters.keyword),
+                free,
+            )
+            for signature, text, free in parts
+        }  # fmt: skip
+        self._bind = parameters.bind
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write `source` to a file, all of it or nothing."""
+        write_atomically(path, self.source)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        values = self._bind(*args, **kwargs)
+        found = self._found.get(tuple(map(signature_of, values)))
+        if found is None:
+            raise _refused(
+                "unknown-signature",
+                f"`{self.__name__}` was pickled without its primal or code for these arguments",
+                "define the primal at the top level of a module, or call it so before pickling",
+            )
+        specialisation, free = found
+        return specialisation.run(values, free)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Frozen, self._state
+
+
+def _frozen_parts(table: Table) -> tuple[Any, ...]:
+    parts = []
+    for signature, candidates in list(table.found.items()):
+        for made in candidates:
+            free = made.free_values()
+            if free is not None:
+                parts.append((signature, made.text, free))
+                break
+    if not parts:
+        raise pickle.PicklingError(
+            f"{table.name}: its primal cannot be imported and it has not been called yet: "
+            "define the primal at the top level of a module, or call the derivative once"
+        )
+    return table.parameters, len(table.parameters.positional), table.all_text(), parts
+
+
+def _named(module: str, name: str) -> object:
+    """What a module has under a dotted name."""
+    found: object = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _beside(qualified: str, name: str) -> str:
+    return f"{qualified.rpartition('.')[0]}.{name}" if "." in qualified else name
+
+
+# Vector-Jacobian and Jacobian-vector products -------------------------------------------------
+
+
+class Pullback:
+    """What carries an adjoint of a function's result back to its arguments."""
+
+    def __init__(self, found: Specialisation, saved: object, like: Any) -> None:
+        self.source = found.text
+        self._reverse = found.functions[found.name.replace("forward_", "reverse_", 1)]
+        self._saved, self._like = saved, _pattern(like)
+
+    def __call__(self, adjoint: Any) -> Any:
+        """The adjoints of the arguments, a tuple. `adjoint` has the structure of the result."""
+        return self._reverse(self._saved, _matched(adjoint, self._like, "the adjoint"))
+
+
+def vjp(
+    f: Callable[..., Any], *primals: Any, has_aux: bool = False, level: int = 1
+) -> tuple[Any, ...]:
+    """The result of `f(*primals)` and the function that carries an adjoint back from it.
+
+    `out, pullback = vjp(f, x, y)`; then `pullback(grad_out)` is `(grad_x, grad_y)`, as often as one
+    likes. With `has_aux` `f` returns `(out, aux)` and this `(out, pullback, aux)`.
+    """
+    table, before = _table_for(f, "vjp", range(len(primals)), has_aux, level)
+    values = table.parameters.bind(*before, *primals)
+    found, free = table.find(values)
+    value, saved = found.run(values, free)
+    out, *aux = value if has_aux else (value,)
+    return out, Pullback(found, saved, out), *aux
+
+
+def jvp(
+    f: Callable[..., Any],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    *,
+    has_aux: bool = False,
+    level: int = 1,
+) -> tuple[Any, ...]:
+    """The result of `f(*primals)` and how it changes as the arguments move along `tangents`.
+
+    `tangents` has an entry for each of `primals`, of its structure and shapes; None says that it
+    does not move. With `has_aux` `f` returns `(out, aux)` and this `(out, tangent, aux)`.
+    """
+    primals, tangents = tuple(primals), tuple(tangents)
+    if len(primals) != len(tangents):
+        raise TypeError(f"jvp: {len(primals)} primals, but {len(tangents)} tangents")
+    moving = [place for place, tangent in enumerate(tangents) if tangent is not None]
+    table, before = _table_for(f, "jvp", moving, has_aux, level)
+    values = table.parameters.bind(*before, *primals)
+    found, free = table.find(values)
+    matched = [
+        _matched(tangents[place], _pattern(primals[place]), f"the tangent of `{name}`")
+        for place, name in zip(moving, table.wanted.wrt, strict=True)
+    ]
+    result: tuple[Any, ...] = found.run(
+        values, {**free, **dict(zip(found.directions, matched, strict=True))}
+    )
+    return result
+
+
+def _table_for(
+    f: Callable[..., Any], mode: str, places: Sequence[int], has_aux: bool, level: int
+) -> tuple[Table, tuple[Any, ...]]:
+    """The table of `f` for the arguments at some places, and what is bound to it."""
+    function, before = _function_of(f, mode)
+    names = _positional(function)[len(before) :]
+    wrt = tuple(names[place] for place in places if place < len(names))
+    return table_of(function, Wanted(mode, wrt, False, bool(has_aux), level)), before
+
+
+@dataclasses.dataclass(frozen=True)
+class _Node:
+    """The structure of a container, with patterns of its items; `value` is one such container."""
+
+    kind: str
+    keys: tuple[Any, ...]
+    items: tuple[Any, ...]
+    value: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class _Leaf:
+    """A float: an array, a NumPy scalar, or without dtype a Python one."""
+
+    dtype: Any
+    shape: tuple[int, ...]
+    is_array: bool
+
+
+def _pattern(value: Any) -> _Node | _Leaf | None:
+    """What a tangent or adjoint of a value looks like; None where there is none."""
+    if isinstance(value, np.ndarray | np.floating):
+        is_float = value.dtype.kind == "f"
+        return _Leaf(value.dtype, value.shape, isinstance(value, np.ndarray)) if is_float else None
+    if isinstance(value, float):
+        return _Leaf(None, (), False)
+    container = container_of(value)
+    if container is None:
+        return None
+    kind, keys, items, _ = container
+    return _Node(kind, keys, tuple(map(_pattern, items)), value)
+
+
+def _matched(value: Any, pattern: _Node | _Leaf | None, what: str) -> Any:
+    """The value in the structure and dtypes of a pattern. Raises TypeError or ValueError."""
+    if isinstance(pattern, _Node):
+        return _matched_items(value, pattern, what)
+    if pattern is None:
+        return None
+    found = np.asarray(value)
+    if found.dtype.kind not in "fiub":
+        raise TypeError(f"{what} has dtype {found.dtype}, which is not real")
+    if found.shape != pattern.shape:
+        raise ValueError(f"{what} has shape {found.shape}, not {pattern.shape}")
+    if pattern.dtype is None:
+        return float(found)
+    return (
+        found.astype(pattern.dtype, copy=False) if pattern.is_array else pattern.dtype.type(found)
+    )
+
+
+def _matched_items(value: Any, pattern: _Node, what: str) -> Any:
+    container = container_of(value)
+    if container is None or (container[0], set(container[1])) != (pattern.kind, set(pattern.keys)):
+        raise TypeError(f"{what} has not the structure of {type(pattern.value).__name__} here")
+    given = dict(zip(container[1], container[2], strict=True))
+    items = {
+        key: _matched(given[key], inner, what + item_place(pattern.kind, key))
+        for key, inner in zip(pattern.keys, pattern.items, strict=True)
+    }
+    if pattern.kind == "dict":
+        return items
+    if pattern.kind != "record":
+        return type(pattern.value)(items.values())
+    if isinstance(pattern.value, tuple):
+        return type(pattern.value)(*items.values())
+    return dataclasses.replace(pattern.value, **items)
+
+
+# Functions and their parameters ---------------------------------------------------------------
+
+
+def _function_of(f: Any, mode: str) -> tuple[types.FunctionType, tuple[Any, ...]]:
+    """The Python function behind a callable, and the arguments that are bound to it already."""
+    if isinstance(f, types.FunctionType):
+        return f, ()
+    if isinstance(f, types.MethodType) and isinstance(f.__func__, types.FunctionType):
+        return f.__func__, (f.__self__,)
+    if isinstance(f, staticmethod | classmethod):
+        kind = type(f).__name__
+        raise TypeError(f"put `@{kind}` above the decorator that takes the derivative")
+    name = getattr(f, "__name__", type(f).__name__)
+    if getattr(type(f), "__s2s_derivative__", False) or isinstance(f, types.MethodType):
+        raise _refused(
+            "nested-derivative",
+            f"`{name}` is a derivative itself",
+            "save its source and differentiate the generated function",
+        )
+    if not callable(f):
+        raise TypeError(f"the derivative of a {name} is not defined: a function is needed")
+    raise _refused(
+        "unsupported-function",
+        f"`{name}` is a {type(f).__name__}, not a function written in Python",
+        f"write a function that calls it: `lambda x: {name}(x)`",
+    )
+
+
+def _positional(function: types.FunctionType) -> tuple[str, ...]:
+    return function.__code__.co_varnames[: function.__code__.co_argcount]
+
+
+def _names(function: types.FunctionType, wrt: Wrt, skip: int) -> tuple[str, ...]:
+    """The parameters that `wrt` means; positions count after the first `skip`."""
+    code = function.__code__
+    positional = _positional(function)[skip:]
+    known = code.co_varnames[skip : code.co_argcount + code.co_kwonlyargcount]
+    listed = ", ".join(known) or "none"
+    names: list[str] = []
+    for item in (wrt,) if isinstance(wrt, int | str) else tuple(wrt):
+        if isinstance(item, bool) or not isinstance(item, int | str):
+            raise TypeError(f"`wrt` holds positions and names of parameters, not {item!r}")
+        if isinstance(item, int) and -len(positional) <= item < len(positional):
+            item = positional[item]
+        if item not in known:
+            what = f"`{item}`" if isinstance(item, str) else f"at position {item}"
+            message = f"`{function.__name__}` has no parameter {what}"
+            raise _refused("bad-wrt", message, f"its parameters are {listed}")
+        if item in names:
+            raise _refused("bad-wrt", f"`wrt` names `{item}` twice", "name each parameter once")
+        names.append(item)
+    if not names:
+        raise _refused("bad-wrt", "`wrt` names no parameter", f"name some of {listed}")
+    return tuple(names)
+
+
+def _refused(name: str, message: str, help: str) -> DifferentiationError:
+    return DifferentiationError([Diagnostic(name, message, None, help=help)])
+
+
+# Files ----------------------------------------------------------------------------------------
+
+
+def write_atomically(path: str | os.PathLike[str], text: str) -> None:
+    """Write a file so that nobody ever sees a part of it. Raises OSError."""
+    target = os.path.realpath(path)
+    try:
+        mode = os.stat(target).st_mode & 0o777
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        mode = 0o666 & ~mask
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".s2s_ad-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+        os.chmod(temporary, mode)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,14 +1,28 @@
 """Well-formedness of the IR, run after every pass: what holds between any two of them.
 
-Every variable is assigned once and before it is read; every target has the type its operation infers, as far as that can be
-compared; blocks agree with the statements they belong to; results are the leaves of the output.
+Every variable is assigned once and before it is read; every target has the type its operation
+infers, as far as that can be compared; blocks agree with the statements they belong to; results are
+the leaves of the output.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from s2s_ad.ir import Assign, Atom, Block, For, Function, If, Statement, Var, While, leaves, operands_of, show
+from s2s_ad.ir import (
+    Assign,
+    Atom,
+    Block,
+    For,
+    Function,
+    If,
+    Statement,
+    Var,
+    While,
+    leaves,
+    operands_of,
+    show,
+)
 from s2s_ad.rewrite import formal_variables
 from s2s_ad.types import Array, Number, Scalar, Sizes, Type, TypeProblem
 
@@ -18,7 +32,9 @@ class IllFormed(Exception):
 
 
 def check(function: Function, after: str) -> Function:
-    """Give the function back, or raise IllFormed with the pass, the rule broken and ten lines around."""
+    """Give the function back, or raise IllFormed with the pass, the rule broken and ten lines
+    around.
+    """
     problem = _Checker().run(function)
     if problem:
         raise IllFormed(f"after {after}: {problem[0]}\n{_excerpt(function, problem[1])}")
@@ -27,8 +43,13 @@ def check(function: Function, after: str) -> Function:
 
 def _excerpt(function: Function, culprit: str) -> str:
     lines = show(function).splitlines()
-    at = next((k for k, line in enumerate(lines) if culprit and line.strip().startswith(culprit)), 0)
-    return "\n".join(("> " if k == at else "  ") + lines[k] for k in range(max(0, at - 5), min(len(lines), at + 6)))
+    at = next(
+        (k for k, line in enumerate(lines) if culprit and line.strip().startswith(culprit)), 0
+    )
+    return "\n".join(
+        ("> " if k == at else "  ") + lines[k]
+        for k in range(max(0, at - 5), min(len(lines), at + 6))
+    )
 
 
 class _Broken(Exception):
@@ -79,21 +100,35 @@ class _Checker:
         match statement:
             case Assign():
                 self.assign(statement)
-            case For(targets, trip, initial, body):
-                if len(body.parameters) != len(initial) + 1 or not len(targets) == len(initial) == len(body.results):
-                    raise _Broken("a loop's targets, initial values, parameters and results do not match")
+            case For(targets, _, initial, body):
+                if len(body.parameters) != len(initial) + 1 or not len(targets) == len(
+                    initial
+                ) == len(body.results):
+                    raise _Broken(
+                        "a loop's targets, initial values, parameters and results do not match"
+                    )
                 self.block(body, visible)
             case While(targets, initial, test, body):
-                counts = {len(initial), len(targets), len(test.parameters), len(body.parameters), len(body.results)}
+                counts = {
+                    len(initial),
+                    len(targets),
+                    len(test.parameters),
+                    len(body.parameters),
+                    len(body.results),
+                }
                 if len(counts) != 1 or len(test.results) != 1:
-                    raise _Broken("a loop's targets, initial values, parameters and results do not match")
+                    raise _Broken(
+                        "a loop's targets, initial values, parameters and results do not match"
+                    )
                 self.block(test, visible)
                 self.block(body, visible)
             case If(targets, _, then, orelse):
                 if then.parameters or orelse.parameters:
                     raise _Broken("a branch has parameters")
                 if not len(targets) == len(then.results) == len(orelse.results):
-                    raise _Broken("the branches give another number of results than there are targets")
+                    raise _Broken(
+                        "the branches give another number of results than there are targets"
+                    )
                 self.block(then, visible)
                 self.block(orelse, visible)
 
@@ -105,11 +140,16 @@ class _Checker:
         except TypeProblem as problem:
             raise _Broken(f"{statement.op.name} does not take these operands: {problem}") from None
         if statement.targets and not agrees(inferred, statement.target.type):
-            raise _Broken(f"`{statement.target}` has type {statement.target.type}, its operation gives {inferred}")
+            raise _Broken(
+                f"`{statement.target}` has type {statement.target.type}, "
+                f"its operation gives {inferred}"
+            )
 
 
 def agrees(inferred: Type, declared: Type) -> bool:
-    """Whether the two can be types of one value. Sizes known only while running, and unknown ranks, agree with all."""
+    """Whether the two can be types of one value. Sizes known only while running, and unknown ranks,
+    agree with all.
+    """
     match inferred, declared:
         case (Number(kind=left), Number(kind=right)):
             return left == right
@@ -122,7 +162,12 @@ def agrees(inferred: Type, declared: Type) -> bool:
                 return True
             if len(shape) != len(other):
                 return False
-            return all(a == b or a.is_local or b.is_local for a, b in zip(shape, other, strict=True))
-        case (Array(left, None), (Scalar(right) | Number("float" as right))) | (Scalar(right), Array(left, None)):
+            return all(
+                a == b or a.is_local or b.is_local for a, b in zip(shape, other, strict=True)
+            )
+        case (Array(left, None), (Scalar(right) | Number("float" as right))) | (
+            Scalar(right),
+            Array(left, None),
+        ):
             return left == right or right == "float"
     return type(inferred) is type(declared)

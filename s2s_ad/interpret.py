@@ -8,7 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from s2s_ad.ir import Assign, Atom, Block, Const, For, Function, If, Statement, Structure, Tree, Var, While
+from s2s_ad.ir import (
+    Assign,
+    Atom,
+    Block,
+    Const,
+    For,
+    Function,
+    If,
+    Statement,
+    Structure,
+    Tree,
+    Var,
+    While,
+)
 
 
 def interpret(function: Function, arguments: Sequence[Any]) -> Any:

@@ -1,8 +1,9 @@
 """The intermediate representation: a structured Wengert list.
 
-Every variable is assigned once. A function body, a loop body and a branch are all a `Block`: parameters, statements,
-results. Values are pure mathematics: writing `x[i] = v` makes a new value `x with [i] = v`; which values may share memory
-is settled by the last pass (`place_copies`), not here. `show()` prints the grammar of `docs/ir.md`.
+Every variable is assigned once. A function body, a loop body and a branch are all a `Block`:
+parameters, statements, results. Values are pure mathematics: writing `x[i] = v` makes a new value
+`x with [i] = v`; which values may share memory is settled by the last pass (`place_copies`), not
+here. `show()` prints the grammar of `docs/ir.md`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import Any
 from s2s_ad.diagnostics import Span
 from s2s_ad.types import FLOAT, Items, Number, Size, Sizes, Slice, Static, Type
 
-# Atoms ------------------------------------------------------------------------------------------------------------
+# Atoms --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Var:
-    """A value that is assigned once. `%3` in a name stands for the unnamed Wengert value printed as `v3`."""
+    """A value that is assigned once. `%3` in a name stands for the unnamed Wengert value printed as
+    `v3`.
+    """
 
     name: str
     type: Type = field(compare=False)
@@ -40,7 +43,9 @@ class Var:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Const:
-    """A value known when compiling; `text` is how it is spelled where that is not its `repr` (`np.pi`)."""
+    """A value known when compiling; `text` is how it is spelled where that is not its `repr`
+    (`np.pi`).
+    """
 
     value: Any
     text: str = ""
@@ -76,7 +81,9 @@ def type_of_constant(value: Any) -> Type:
         case float():
             return FLOAT
         case slice():
-            start, stop, step = (type_of_constant(part) for part in (value.start, value.stop, value.step))
+            start, stop, step = (
+                type_of_constant(part) for part in (value.start, value.stop, value.step)
+            )
             return Slice((start, stop, step))
         case tuple():
             return Items(tuple(type_of_constant(item) for item in value))
@@ -88,18 +95,22 @@ def type_of_constant(value: Any) -> Type:
 def spell_constant(value: Any) -> str:
     """Python source for a constant; slices in the notation of subscripts."""
     if isinstance(value, slice):
-        bounds = ["" if part is None else repr(part) for part in (value.start, value.stop, value.step)]
+        bounds = [
+            "" if part is None else repr(part) for part in (value.start, value.stop, value.step)
+        ]
         return ":".join(bounds if bounds[2] else bounds[:2])
     if isinstance(value, tuple):
         return f"({', '.join(map(spell_constant, value))}{',' if len(value) == 1 else ''})"
     return "..." if value is Ellipsis else repr(value)
 
 
-# Operations -------------------------------------------------------------------------------------------------------
+# Operations ---------------------------------------------------------------------------------------
 
 
 class NotDifferentiable(Exception):
-    """No rule of an operation fits these operands; the message says why, `help` what to do instead."""
+    """No rule of an operation fits these operands; the message says why, `help` what to do
+    instead.
+    """
 
     def __init__(self, message: str, help: str = "") -> None:
         super().__init__(message)
@@ -108,7 +119,8 @@ class NotDifferentiable(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """Lines of Python that carry an adjoint from the result to the operands: text, or a function that writes the text.
+    """Lines of Python that carry an adjoint from the result to the operands: text, or a function
+    that writes the text.
 
     `when` says for which operands the lines hold; without it, for all.
     """
@@ -122,11 +134,13 @@ class Rule:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Operation:
-    """What a Wengert line computes: its spelling, its type, its derivative, all from one declaration.
+    """What a Wengert line computes: its spelling, its type, its derivative, all from one
+    declaration.
 
-    `parameters` name the operands in the order of an `Assign`; one with a star takes any number. The operation prints as
-    `template` (`{0} + {1}`) or, where that is empty, as a call of `call`; operands equal to `defaults` are left out, others
-    with a default go by keyword. An `update` is the pure form of a statement that changes its first operand.
+    `parameters` name the operands in the order of an `Assign`; one with a star takes any number.
+    The operation prints as `template` (`{0} + {1}`) or, where that is empty, as a call of `call`;
+    operands equal to `defaults` are left out, others with a default go by keyword. An `update` is
+    the pure form of a statement that changes its first operand.
     """
 
     name: str
@@ -142,7 +156,7 @@ class Operation:
     printer: Callable[[Sequence[Atom], Sequence[str]], str] | None = None
     # derivative
     rules: tuple[Rule, ...] = ()
-    # lines `tangent_out = ...`, one for each operand with a slope, in the operands, out and tangent_<operand>; they add up
+    # lines `tangent_out = ...` that add up, in the operands, `out` and `tangent_<operand>`
     tangent: str | tuple[str, ...] | Callable[[Sequence[Atom]], str | tuple[str, ...]] = ()
     linear: tuple[str, ...] = ()
     bilinear: tuple[str, ...] = ()
@@ -150,6 +164,7 @@ class Operation:
     # behaviour
     elementwise: bool = False
     broadcasts: tuple[str, ...] = ()  # operands whose contributions are summed back to their shape
+    shape_only: tuple[str, ...] = ()  # operands of which only shape and dtype are read
     view_of: str = ""  # the operand whose memory the result is, or may be (`may_copy`)
     may_copy: bool = False
     effect: bool = False  # never dropped, moved, shared or repeated
@@ -174,8 +189,12 @@ class Operation:
         return tuple(names)
 
     def is_marked(self, marks: Sequence[str], operand: str) -> bool:
-        """Whether `operand` (a name from `operand_names`) is among `marks`, which may name the starred parameter."""
-        return operand in marks or (self.variadic in marks and operand.removeprefix(self.variadic).isdigit())
+        """Whether `operand` (a name from `operand_names`) is among `marks`, which may name the
+        starred parameter.
+        """
+        return operand in marks or (
+            self.variadic in marks and operand.removeprefix(self.variadic).isdigit()
+        )
 
     def tangent_lines(self, operands: Sequence[Atom]) -> tuple[str, ...]:
         """What `tangent` says for these operands."""
@@ -186,12 +205,14 @@ class Operation:
         return f"<operation {self.name}>"
 
 
-# Statements -------------------------------------------------------------------------------------------------------
+# Statements ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """A Wengert line. `role` tells code of the primal from what a pass added: "primal", "adjoint", "tangent"."""
+    """A Wengert line. `role` tells code of the primal from what a pass added: "primal", "adjoint",
+    "tangent".
+    """
 
     targets: tuple[Var, ...]
     op: Operation
@@ -225,7 +246,9 @@ class For:
 
 @dataclass(frozen=True, slots=True)
 class While:
-    """`test` and `body` take the carried values; `test` gives one boolean, `body` the next carried values."""
+    """`test` and `body` take the carried values; `test` gives one boolean, `body` the next carried
+    values.
+    """
 
     targets: tuple[Var, ...]
     initial: tuple[Atom, ...]
@@ -237,7 +260,9 @@ class While:
 
 @dataclass(frozen=True, slots=True)
 class If:
-    """`then` and `orelse` take no parameters (they see what is before them) and give the targets' values."""
+    """`then` and `orelse` take no parameters (they see what is before them) and give the targets'
+    values.
+    """
 
     targets: tuple[Var, ...]
     test: Atom
@@ -250,19 +275,21 @@ class If:
 Statement = Assign | For | While | If
 
 
-# Functions --------------------------------------------------------------------------------------------------------
+# Functions ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Structure:
-    """A container of known structure: its leaves are the IR's variables. `kind`: tuple, list, dict or record.
+    """A container of known structure: its leaves are the IR's variables. `kind`: tuple, list, dict
+    or record.
 
-    A record (named tuple or dataclass) keeps its field names as keys and its class name in `constructor`.
+    A record (named tuple or dataclass) keeps its field names as keys and its class name in
+    `constructor`.
     """
 
     kind: str
     keys: tuple[Any, ...]
-    items: tuple[Tree, ...]
+    items: tuple[Any, ...]  # atoms and structures; while lowering also functions and the like
     constructor: str = ""
 
 
@@ -271,7 +298,9 @@ Tree = Atom | Structure
 
 @dataclass(frozen=True)
 class Formal:
-    """A parameter of the Python function. `hidden` ones are free variables of the function, read at each call."""
+    """A parameter of the Python function. `hidden` ones are free variables of the function, read at
+    each call.
+    """
 
     name: str
     tree: Tree
@@ -282,7 +311,9 @@ class Formal:
 
 @dataclass(frozen=True)
 class Function:
-    """A Python function as IR. `body.parameters` are the variables in `formals`, `body.results` the leaves of `output`."""
+    """A Python function as IR. `body.parameters` are the variables in `formals`, `body.results` the
+    leaves of `output`.
+    """
 
     name: str
     formals: tuple[Formal, ...]
@@ -290,10 +321,14 @@ class Function:
     output: Tree
     span: Span | None = None
     constants: tuple[tuple[str, str], ...] = ()  # module constants copied along: name, source text
-    taken_names: frozenset[str] = frozenset()  # names in the user's function, which no invented name may shadow
+    taken_names: frozenset[str] = (
+        frozenset()
+    )  # names in the user's function, which no invented name may shadow
     statements: tuple[Span, ...] = ()  # where the user's statements stand
     guarded: bool = True  # whether the entry checks what the types of the parameters say
-    assumptions: tuple[tuple[Size, Size], ...] = ()  # equal sizes that parameters' shapes do not show
+    assumptions: tuple[
+        tuple[Size, Size], ...
+    ] = ()  # equal sizes that parameters' shapes do not show
 
 
 def leaves(tree: Tree) -> Iterator[Atom]:
@@ -311,7 +346,9 @@ def with_leaves(tree: Tree, atoms: Sequence[Atom]) -> Tree:
 
     def build(tree: Tree) -> Tree:
         if isinstance(tree, Structure):
-            return Structure(tree.kind, tree.keys, tuple(build(item) for item in tree.items), tree.constructor)
+            return Structure(
+                tree.kind, tree.keys, tuple(build(item) for item in tree.items), tree.constructor
+            )
         return next(supply)
 
     return build(tree)
@@ -341,12 +378,14 @@ def operands_of(statement: Statement) -> tuple[Atom, ...]:
             return (test,)
 
 
-# Printing ---------------------------------------------------------------------------------------------------------
+# Printing -----------------------------------------------------------------------------------------
 
 
 def show(function: Function) -> str:
     """The function in the notation of `docs/ir.md`, the same at every stage."""
-    lines = [f"function {function.name}({', '.join(f'{v}: {v.type}' for v in function.body.parameters)})"]
+    lines = [
+        f"function {function.name}({', '.join(f'{v}: {v.type}' for v in function.body.parameters)})"
+    ]
     _show_block(function.body, lines, 1)
     results = ", ".join(map(str, function.body.results))
     lines.append(f"  return {results}")
@@ -370,7 +409,9 @@ def show_right_side(op: Operation, operands: Sequence[Atom]) -> str:
 
 
 def spell_call(op: Operation, operands: Sequence[Atom], texts: Sequence[str]) -> str:
-    """The call an operation prints as: defaults left out, a starred parameter within its brackets."""
+    """The call an operation prints as: defaults left out, a starred parameter within its
+    brackets.
+    """
     shown: list[str] = []
     grouped: list[str] = []
     bracket = op.call[-1] if op.call[-1] in "([" else ""
@@ -402,10 +443,12 @@ def _show_block(block: Block, lines: list[str], depth: int) -> None:
             case For(targets=targets, trip=trip, initial=initial, body=body):
                 carried = _show_carried(body.parameters[1:], initial)
                 bounds = ", ".join(map(str, trip))
-                lines.append(f"{indent}{_show_targets(targets)}for {body.parameters[0]} in range({bounds}){carried}")
+                head = f"{_show_targets(targets)}for {body.parameters[0]} in range({bounds})"
+                lines.append(f"{indent}{head}{carried}")
                 _show_inner(body, "next", lines, depth + 1)
             case While(targets=targets, initial=initial, test=test, body=body):
-                lines.append(f"{indent}{_show_targets(targets)}while{_show_carried(test.parameters, initial)}")
+                carried = _show_carried(test.parameters, initial)
+                lines.append(f"{indent}{_show_targets(targets)}while{carried}")
                 _show_inner(test, "test", lines, depth + 1)
                 lines.append(f"{indent}do{_show_carried(body.parameters, test.parameters)}")
                 _show_inner(body, "next", lines, depth + 1)
@@ -433,7 +476,31 @@ def _show_inner(block: Block, word: str, lines: list[str], depth: int) -> None:
 
 
 __all__ = [
-    "Assign", "Atom", "Block", "Const", "For", "Formal", "Function", "If", "Items", "NotDifferentiable", "Number",
-    "Operation", "Rule", "Statement", "Static", "Structure", "Tree", "Var", "While", "blocks_of", "leaves",
-    "operands_of", "show", "show_assign", "spell_call", "spell_constant", "with_leaves",
-]  # fmt: skip
+    "Assign",
+    "Atom",
+    "Block",
+    "Const",
+    "For",
+    "Formal",
+    "Function",
+    "If",
+    "Items",
+    "NotDifferentiable",
+    "Number",
+    "Operation",
+    "Rule",
+    "Statement",
+    "Static",
+    "Structure",
+    "Tree",
+    "Var",
+    "While",
+    "blocks_of",
+    "leaves",
+    "operands_of",
+    "show",
+    "show_assign",
+    "spell_call",
+    "spell_constant",
+    "with_leaves",
+]

@@ -1,7 +1,8 @@
-"""The list of passes for each mode, and the way through it: a `Function` of the user in, the text of a module out.
+"""The list of passes for each mode, and the way through it: a `Function` of the user in, the text
+of a module out.
 
-What happens between any two passes: `check`, then `watch`. A derivative is one function, or for `vjp` a pair: what runs
-forward and keeps values, and what runs backward.
+What happens between any two passes: `check`, then `watch`. A derivative is one function, or for
+`vjp` a pair: what runs forward and keeps values, and what runs backward.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ Watch = Callable[[str, Function], None]
 
 @dataclass(frozen=True)
 class Options:
-    """What to derive. `wrt` are names of parameters, None for every one with floats; `bare`: one result, not a tuple."""
+    """What to derive. `wrt` are names of parameters, None for every one with floats; `bare`: one
+    result, not a tuple.
+    """
 
     mode: str = "grad"
     wrt: tuple[str, ...] | None = None
@@ -99,7 +102,9 @@ def passes_for(function: Function, options: Options) -> tuple[Pass, ...]:
 
 
 def differentiable(function: Function, options: Options) -> tuple[str, ...]:
-    """The parameters to differentiate: those asked for, or all that hold floats. Unknown names are refused."""
+    """The parameters to differentiate: those asked for, or all that hold floats. Unknown names are
+    refused.
+    """
     visible = [formal for formal in function.formals if not formal.hidden]
     if options.wrt is None:
         names = tuple(
@@ -108,14 +113,20 @@ def differentiable(function: Function, options: Options) -> tuple[str, ...]:
             if any(isinstance(leaf, Var) and is_float(leaf.type) for leaf in leaves(formal.tree))
         )
         if not names:
-            raise _refused(function, f"`{function.name}` has no parameter that holds floats",
-                           "annotate one as `float` or as an array, or use `--arg`")  # fmt: skip
+            raise _refused(
+                function,
+                f"`{function.name}` has no parameter that holds floats",
+                "annotate one as `float` or as an array, or use `--arg`",
+            )
         return names
     known = [formal.name for formal in visible]
     for name in options.wrt:
         if name not in known:
-            raise _refused(function, f"`{function.name}` has no parameter `{name}`",
-                           f"its parameters are {', '.join(known) or 'none'}")  # fmt: skip
+            raise _refused(
+                function,
+                f"`{function.name}` has no parameter `{name}`",
+                f"its parameters are {', '.join(known) or 'none'}",
+            )
     return options.wrt
 
 
@@ -124,7 +135,9 @@ def _refused(function: Function, message: str, help: str) -> DifferentiationErro
 
 
 def derive(function: Function, options: Options, watch: Watch = silent) -> list[Function]:
-    """The functions of the generated module, ready to be named and printed. Raises DifferentiationError."""
+    """The functions of the generated module, ready to be named and printed. Raises
+    DifferentiationError.
+    """
     check(function, after="lower")
     watch("lower", function)
     derived = run(function, passes_for(function, options), watch)

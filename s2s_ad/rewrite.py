@@ -1,7 +1,8 @@
-"""Building and rewriting IR: fresh names, a builder of typed statements, substitution, the one traversal.
+"""Building and rewriting IR: fresh names, a builder of typed statements, substitution, the one
+traversal.
 
-Passes take a `Function` and give a new one; nothing is changed in place. A `Builder` types what it appends, folds nothing
-and knows no operation by name.
+Passes take a `Function` and give a new one; nothing is changed in place. A `Builder` types what it
+appends, folds nothing and knows no operation by name.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from s2s_ad.types import Sizes, Type
 
 
 class Names:
-    """Gives names that no variable of a function has: versions of a base name, and numbers for unnamed values."""
+    """Gives names that no variable of a function has: versions of a base name, and numbers for
+    unnamed values.
+    """
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
@@ -65,7 +68,9 @@ class Names:
 
 
 class Builder:
-    """Appends typed statements to a list. `span` and `role` are those of what is being lowered or differentiated."""
+    """Appends typed statements to a list. `span` and `role` are those of what is being lowered or
+    differentiated.
+    """
 
     def __init__(self, names: Names, sizes: Sizes, role: str = "primal") -> None:
         self.names = names
@@ -75,7 +80,9 @@ class Builder:
         self.statements: list[Statement] = []
 
     def assign(self, op: Operation, *operands: Atom, name: str = "") -> Var:
-        """Append `target = op(operands)` and give the target. Raises TypeProblem if the operands do not fit."""
+        """Append `target = op(operands)` and give the target. Raises TypeProblem if the operands do
+        not fit.
+        """
         type = self.sizes.resolve_type(op.infer(self.sizes, operands))
         target = self.names.fresh(name, type) if name else self.names.temporary(type)
         self.statements.append(Assign((target,), op, operands, self.span, self.role))
@@ -129,13 +136,18 @@ def count_uses(block: Block) -> dict[Var, int]:
 
 
 def map_statement(
-    statement: Statement, atom: Callable[[Atom], Atom], var: Callable[[Var], Var], block: Callable[[Block], Block]
+    statement: Statement,
+    atom: Callable[[Atom], Atom],
+    var: Callable[[Var], Var],
+    block: Callable[[Block], Block],
 ) -> Statement:
     """The statement with every read atom, every defined variable and every inner block replaced."""
     targets = tuple(var(target) for target in statement.targets)
     match statement:
         case Assign():
-            return replace(statement, targets=targets, operands=tuple(atom(a) for a in statement.operands))
+            return replace(
+                statement, targets=targets, operands=tuple(atom(a) for a in statement.operands)
+            )
         case For():
             start, stop, step = (atom(a) for a in statement.trip)
             return replace(
@@ -164,7 +176,9 @@ def map_statement(
 
 
 def map_block(block: Block, atom: Callable[[Atom], Atom], var: Callable[[Var], Var]) -> Block:
-    """The block with every atom it reads and every variable it defines replaced, all the way down."""
+    """The block with every atom it reads and every variable it defines replaced, all the way
+    down.
+    """
 
     def inner(block: Block) -> Block:
         return map_block(block, atom, var)
@@ -177,7 +191,9 @@ def map_block(block: Block, atom: Callable[[Atom], Atom], var: Callable[[Var], V
 
 
 def substitute(block: Block, values: Mapping[Var, Atom]) -> Block:
-    """Replace reads of variables. A replacement is itself looked up, so chains need not be resolved first."""
+    """Replace reads of variables. A replacement is itself looked up, so chains need not be resolved
+    first.
+    """
 
     def atom(atom: Atom) -> Atom:
         while isinstance(atom, Var) and atom in values:
@@ -194,8 +210,12 @@ def rename(function: Function, new_name: Callable[[Var], Var]) -> Function:
         return new_name(atom) if isinstance(atom, Var) else atom
 
     body = map_block(function.body, atom, new_name)
-    formals = tuple(replace(formal, tree=map_tree(formal.tree, atom)) for formal in function.formals)
-    return replace(function, body=body, formals=formals, output=with_leaves(function.output, body.results))
+    formals = tuple(
+        replace(formal, tree=map_tree(formal.tree, atom)) for formal in function.formals
+    )
+    return replace(
+        function, body=body, formals=formals, output=with_leaves(function.output, body.results)
+    )
 
 
 def map_tree(tree: Tree, atom: Callable[[Atom], Atom]) -> Tree:
@@ -208,4 +228,6 @@ def with_body(function: Function, body: Block) -> Function:
 
 
 def formal_variables(formals: Iterable[Formal]) -> tuple[Var, ...]:
-    return tuple(leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var))
+    return tuple(
+        leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
+    )

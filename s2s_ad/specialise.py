@@ -1,23 +1,24 @@
 """Compiles a live function for the types of its arguments, and finds again what was compiled.
 
-A `Table` belongs to one function and one kind of derivative. It holds a `Specialisation` for each signature it was called
-with: the generated text, the functions it defines, the free variables they are passed, and the objects (helper functions,
-strings, modules) that must still be the same for it to hold.
+A `Table` belongs to one function and one kind of derivative. It holds a `Specialisation` for each
+signature it was called with: the generated text, the functions it defines, the free variables they
+are passed, and the objects (helper functions, strings, modules) that must still be the same for it
+to hold.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import itertools
-import keyword
 import linecache
 import re
 import sys
 import threading
 import types
 import weakref
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from s2s_ad.frontend.annotations import TypeTree
     from s2s_ad.frontend.values import UserFunction
     from s2s_ad.ir import Function
+
+# What reading a variable raises that is no longer there.
+_GONE = (NameError, KeyError, ValueError, AttributeError)
 
 _COMPILING = threading.RLock()
 _MODULE_NUMBERS = itertools.count(1)
@@ -46,43 +50,57 @@ class Wanted:
     level: int
 
 
-# Parameters -----------------------------------------------------------------------------------
+# Parameters ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class Parameters:
-    """The parameters of a Python function; `bind` gives their values in order, as a call would."""
+    """The parameters of a Python function; `bind` gives their values in order, as a call would.
 
+    Python itself binds, in a function with the same parameters: that is fast, and its errors are
+    the ones that everybody knows. `name` is what they call the function.
+    """
+
+    name: str
     positional: tuple[str, ...]
     keyword: tuple[str, ...]
-    bind: Callable[..., tuple[Any, ...]]
+    positional_only: int = 0
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         return self.positional + self.keyword
 
+    @functools.cached_property
+    def bind(self) -> Callable[..., tuple[Any, ...]]:
+        parts = [f"{name}=_[{name!r}]" if name in self.defaults else name for name in self.names]
+        if self.keyword:
+            parts.insert(len(self.positional), "*")
+        if self.positional_only:
+            parts.insert(self.positional_only, "/")
+        values = "".join(f"{name}, " for name in self.names)
+        namespace: dict[str, Any] = {"_": self.defaults}
+        exec(f"def {self.name}({', '.join(parts)}): return ({values})", namespace)
+        bind: Callable[..., tuple[Any, ...]] = namespace[self.name]
+        return bind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name, self.positional, self.keyword, self.positional_only,
+                            self.defaults)  # fmt: skip
+
 
 def parameters_of(function: types.FunctionType, name: str) -> Parameters:
-    """The parameters of a function. `name` is what errors call the function that is called with them.
-
-    Python itself binds arguments, in a function with the same parameters: fast, and its errors are
-    those that one knows.
-    """
+    """The parameters of a function that is called by another name."""
     code = function.__code__
     count = code.co_argcount
-    positional = code.co_varnames[:count]
     keywords = code.co_varnames[count : count + code.co_kwonlyargcount]
-    values = _default_values(function)
-    defaults = [f"{parameter}=_[{parameter!r}]" if parameter in values else parameter
-                for parameter in positional + keywords]  # fmt: skip
-    if code.co_posonlyargcount:
-        defaults.insert(code.co_posonlyargcount, "/")
-    if keywords:
-        defaults.insert(len(defaults) - len(keywords), "*")
-    returned = "".join(f"{parameter}, " for parameter in positional + keywords)
-    namespace: dict[str, Any] = {"_": values}
-    exec(f"def {name}({', '.join(defaults)}): return ({returned})", namespace)
-    return Parameters(positional, keywords, namespace[name])
+    return Parameters(
+        name,
+        code.co_varnames[:count],
+        keywords,
+        code.co_posonlyargcount,
+        _default_values(function),
+    )
 
 
 def _default_values(function: types.FunctionType) -> dict[str, Any]:
@@ -107,7 +125,7 @@ def _annotations(function: types.FunctionType) -> Mapping[str, Any]:
     return function.__annotations__
 
 
-# Specialisations ------------------------------------------------------------------------------
+# Specialisations ----------------------------------------------------------------------------------
 
 
 @dataclass(eq=False)
@@ -130,18 +148,24 @@ class Specialisation:
     def __post_init__(self) -> None:
         self.call = self.functions[self.name]
 
+    def is_stale(self) -> bool:
+        """Whether something that shaped the code has been replaced."""
+        try:
+            return not all(_is_same(read(), seen) for read, seen in self.used)
+        except _GONE:
+            return True
+
     def free_values(self) -> dict[str, Any] | None:
         """The free variables' values now; None if this specialisation does not hold for them."""
         try:
             for read, seen in self.used:
-                now = read()
-                if now is not seen and not (isinstance(seen, str) and now == seen):
+                if read() is not seen and not _is_same(read(), seen):
                     return None
             if not self.free:
                 return {}
             values = [read() for read in self.free]
-        except (NameError, KeyError, ValueError, AttributeError):
-            return None  # it is no longer there
+        except _GONE:
+            return None
         if tuple(map(signature_of, values)) != self.free_signature:
             return None
         return dict(zip(self.hidden, values, strict=True))
@@ -154,43 +178,314 @@ class Specialisation:
         return self.call(*values[: self.count], **named, **more)
 
 
+def _is_same(now: object, seen: object) -> bool:
+    return now is seen or (isinstance(seen, str) and now == seen)
+
+
 class Table:
     """The specialisations of a function for one kind of derivative, by the signature of a call."""
 
     def __init__(self, function: types.FunctionType, wanted: Wanted) -> None:
-        self.function = function
+        # weakly, for tables are kept by function: whoever calls `find` holds it
+        self._function = weakref.ref(function)
         self.wanted = wanted
         self.name = derivative_name(wanted.mode, function)
         self.parameters = parameters_of(function, self.name)
         self.found: dict[Hashable, tuple[Specialisation, ...]] = {}
+
+    def primal(self) -> types.FunctionType:
+        function = self._function()
+        assert function is not None
+        return function
 
     def find(self, values: Sequence[Any]) -> tuple[Specialisation, dict[str, Any]]:
         """The specialisation for these arguments, compiled if need be, and its free variables.
 
         Raises DifferentiationError.
         """
-        try:
-            signature = tuple(map(signature_of, values))
+        signature = _signature(values)
+        while True:
             known = self.found.get(signature, ())
-        except (TypeError, RecursionError):  # an unhashable key; a container within itself
-            return self._compile(values), {}
-        for candidate in known:
-            free = candidate.free_values()
-            if free is not None:
-                return candidate, free
-        with _COMPILING:
-            if self.found.get(signature, ()) is not known:
-                return self.find(values)
-            made = self._compile(values)
-            # what a rebound helper made stale goes; what only a free variable's type excludes stays
-            kept = [other for other in known if not _is_stale(other)]
-            self.found[signature] = (made, *kept)
-        return made, made.free_values() or {}
-
-    def _compile(self, values: Sequence[Any]) -> Specialisation:
-        with compiling(self.function.__name__):
-            return _specialise(self, values)
+            for candidate in known:
+                free = candidate.free_values()
+                if free is not None:
+                    return candidate, free
+            with _COMPILING:
+                if self.found.get(signature, ()) is not known:
+                    continue  # another thread has compiled it
+                made = self.compile(values)
+                # what a rebound helper made stale goes; what a free variable's type excludes stays
+                kept = [other for other in known if not other.is_stale()]
+                self.found[signature] = (made, *kept)
 
     def every(self) -> list[Specialisation]:
         """All specialisations, in the order in which their signatures were first met."""
         return [made for group in list(self.found.values()) for made in reversed(group)]
+
+    def compile(self, values: Sequence[Any]) -> Specialisation:
+        """Compile for the types of these arguments. Raises DifferentiationError."""
+        with _as_refusals(self.primal()):
+            used: list[tuple[Callable[[], object], object]] = []
+            user_function = self.source(used)
+            argument_types = self.argument_types(user_function, values)
+            return self.generate(user_function, argument_types, used)
+
+    def compile_unseen(self) -> Specialisation:
+        """Compile for what annotations and use say. Raises DifferentiationError."""
+        with _as_refusals(self.primal()):
+            used: list[tuple[Callable[[], object], object]] = []
+            return self.generate(self.source(used), {}, used)
+
+    def source(self, used: list[tuple[Callable[[], object], object]]) -> UserFunction:
+        from s2s_ad.frontend.resolve import live_function
+
+        user_function = live_function(self.primal(), used)
+        found = tuple(param.name.value for param in _params(user_function))
+        if found != self.parameters.names and not _has_stars(self.primal()):
+            raise _refusal(
+                "no-source",
+                f"the source found for `{self.primal().__name__}` has other parameters",
+                user_function.unit.span(user_function.node),
+                "the file has changed since it was imported: import it again",
+            )
+        return user_function
+
+    def argument_types(
+        self, user_function: UserFunction, values: Sequence[Any]
+    ) -> dict[str, TypeTree | Const]:
+        """The types of the arguments. All those that cannot be used are refused together."""
+        sizes = _size_names(user_function)
+        problems: list[Diagnostic] = []
+        found: dict[str, TypeTree | Const] = {}
+        params = {param.name.value: param for param in _params(user_function)}
+        for name, value in zip(self.parameters.names, values, strict=True):
+            span = user_function.unit.span(params[name]) if name in params else None
+            try:
+                found[name] = type_of_value(value, lambda: Size.of(next(sizes)))
+            except UnsupportedValue as problem:
+                problems.append(_unsupported(name, problem, span))
+            else:
+                if name in self.wanted.wrt:
+                    problems += _integer(name, value, span)
+        if problems:
+            raise DifferentiationError(problems)
+        return found
+
+    def generate(
+        self,
+        user_function: UserFunction,
+        argument_types: Mapping[str, TypeTree | Const],
+        used: Sequence[tuple[Callable[[], object], object]],
+    ) -> Specialisation:
+        from s2s_ad.frontend.lower import lower_function
+
+        function, free = lower_function(user_function, argument_types)
+        text = self.text(function, self.name)
+        hidden = tuple(formal.name for formal in function.formals if formal.hidden)
+        functions = load_module(text, self.name)
+        taken = {*self.parameters.names, *hidden}
+        name = self.name
+        if self.wanted.mode == "vjp":
+            name = name.replace("vjp_", "forward_", 1)
+        code = functions[name].__code__
+        everything = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        return Specialisation(
+            text=text,
+            functions=functions,
+            name=name,
+            count=len(self.parameters.positional),
+            keywords=self.parameters.keyword,
+            hidden=hidden,
+            free=[variable.read for variable in free],
+            free_signature=tuple(signature_of(variable.read()) for variable in free),
+            used=tuple(used),
+            labels={formal.name: _label(formal.tree) for formal in function.formals},
+            directions=tuple(name for name in everything if name not in taken),
+            primal=function,
+        )
+
+    def text(self, function: Function, name: str) -> str:
+        """The module for a lowered function, whose derivative is to be called `name`."""
+        from s2s_ad.pipeline import Options, generate
+
+        wanted = self.wanted
+        options = Options(wanted.mode, wanted.wrt, wanted.bare, wanted.has_aux, wanted.level, name)
+        path = function.span.file.path if function.span is not None else ""
+        return generate(function, options, path)
+
+    def all_text(self) -> str:
+        """The generated module; of several specialisations, each named by what tells it apart."""
+        every = self.every()
+        if not every:
+            return self.compile_unseen().text
+        if len(every) == 1:
+            return every[0].text
+        with _as_refusals(self.primal()):
+            names = [f"{self.name}_{label}" for label in _distinct_labels(every)]
+            return join_modules(
+                [self.text(made.primal, name) for made, name in zip(every, names, strict=True)
+                 if made.primal is not None]
+            )  # fmt: skip
+
+
+_TABLES: weakref.WeakKeyDictionary[types.FunctionType, dict[Wanted, Table]]
+_TABLES = weakref.WeakKeyDictionary()
+
+
+def table_of(function: types.FunctionType, wanted: Wanted) -> Table:
+    """The table of a function: the same for every `grad(f)` with the same options."""
+    with _COMPILING:
+        tables = _TABLES.setdefault(function, {})
+        if wanted not in tables:
+            tables[wanted] = Table(function, wanted)
+        return tables[wanted]
+
+
+def derivative_name(mode: str, function: types.FunctionType) -> str:
+    """`grad_loss`; a lambda counts as `f`."""
+    name = function.__code__.co_name
+    return f"{mode.replace('-', '_')}_{name if name.isidentifier() else 'f'}"
+
+
+# Refusals -----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _as_refusals(function: types.FunctionType) -> Iterator[None]:
+    """Whatever goes wrong in the compiler reaches the user as a DifferentiationError."""
+    try:
+        yield
+    except DifferentiationError:
+        raise
+    except Exception as problem:
+        message = f"{type(problem).__name__} while compiling `{function.__name__}`: {problem}"
+        raise _refusal(
+            "internal-error", message, None, "this is a bug of s2s_ad: please report the function"
+        ) from problem
+
+
+def _refusal(name: str, message: str, span: Span | None, help: str) -> DifferentiationError:
+    return DifferentiationError([Diagnostic(name, message, span, help=help)])
+
+
+def _unsupported(name: str, problem: UnsupportedValue, span: Span | None) -> Diagnostic:
+    message = f"the argument `{name}{problem.place}` is {problem.message}"
+    return Diagnostic(problem.name or "unsupported-argument", message, span, help=problem.help)
+
+
+def _integer(name: str, value: Any, span: Span | None) -> list[Diagnostic]:
+    """A refusal if an argument to differentiate is an integer or an array of integers."""
+    kind = getattr(value, "dtype", None)
+    if isinstance(value, int) and kind is None:
+        what = f"the {'boolean' if isinstance(value, bool) else 'integer'} {value}"
+        help = f"pass {float(value)!r}" if abs(value) < 2**53 else "pass a float"
+    elif kind is not None and kind.kind in "iub":
+        what = f"of dtype {kind}"
+        help = f"pass `{name}.astype(float)`"
+    else:
+        return []
+    message = f"`{name}` is {what}: a derivative needs floats"
+    return [Diagnostic("integer-argument", message, span, help=help)]
+
+
+# Sources and types --------------------------------------------------------------------------------
+
+
+def _params(user_function: UserFunction) -> Sequence[Any]:
+    parameters = user_function.node.params
+    return (*parameters.posonly_params, *parameters.params, *parameters.kwonly_params)
+
+
+def _has_stars(function: types.FunctionType) -> bool:
+    return bool(function.__code__.co_flags & (0x04 | 0x08))  # CO_VARARGS, CO_VARKEYWORDS
+
+
+def _size_names(user_function: UserFunction) -> Iterator[str]:
+    """Names for the sizes of arguments that no variable of the function has."""
+    from s2s_ad.frontend.lower import SIZE_NAMES, identifiers
+
+    words = identifiers(user_function.node)
+    numbered = (f"n{number}" for number in itertools.count(len(SIZE_NAMES) + 1))
+    return (name for name in itertools.chain(SIZE_NAMES, numbered) if name not in words)
+
+
+def _signature(values: Sequence[Any]) -> Hashable:
+    try:
+        signature = tuple(map(signature_of, values))
+        hash(signature)
+    except (TypeError, RecursionError):
+        return None  # a container within itself, or a strange key: compiling refuses it
+    return signature
+
+
+def _label(tree: Any) -> str:
+    """A type as part of a name: `float`, `f64_2d`, `f64_nx1`."""
+    if isinstance(tree, Structure):
+        return "_".join([tree.kind, *map(_label, tree.items)])
+    if isinstance(tree, Const):
+        return re.sub(r"\W+", "_", str(tree.value)).strip("_").lower() or "empty"
+    kind = tree.type
+    if isinstance(kind, Array) and kind.shape is not None:
+        pattern = "x".join("1" if size == ONE else "n" for size in kind.shape)
+        return f"{kind.dtype}_{pattern if '1' in pattern else f'{len(kind.shape)}d'}"
+    return kind.dtype if isinstance(kind, Scalar | Array) else str(kind)
+
+
+def _distinct_labels(every: Sequence[Specialisation]) -> list[str]:
+    """For each specialisation the types by which it differs from others, made unique."""
+    names = dict.fromkeys(name for made in every for name in made.labels)
+    differing = [name for name in names if len({made.labels.get(name) for made in every}) > 1]
+    labels: list[str] = []
+    for made in every:
+        label = "_".join(made.labels[name] for name in differing if name in made.labels)[:60]
+        label, wanted = label or "1", label or "1"
+        count = 1
+        while label in labels:
+            count += 1
+            label = f"{wanted}_{count}"
+        labels.append(label)
+    return labels
+
+
+# Generated modules --------------------------------------------------------------------------------
+
+
+def load_module(text: str, name: str) -> dict[str, Any]:
+    """Run a generated module. Its text is known to `linecache`, so that tracebacks show it."""
+    path = f"<s2s_ad {name} {next(_MODULE_NUMBERS)}>"
+    namespace: dict[str, Any] = {"__name__": f"generated.{name}"}
+    exec(compile(text, path, "exec", dont_inherit=True), namespace)
+    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
+    # as long as the function lives, and no longer
+    weakref.finalize(namespace[name], linecache.cache.pop, path, None)
+    return namespace
+
+
+def join_modules(texts: Sequence[str]) -> str:
+    """One module with what several define; what they share, such as helpers, stands there once."""
+    imports: dict[str, None] = {}
+    constants: dict[str, None] = {}
+    definitions: dict[str, None] = {}
+    heading = ""
+    for text in texts:
+        lines = text.splitlines()
+        for node in ast.parse(text).body:
+            part = "\n".join(lines[node.lineno - 1 : node.end_lineno])
+            match node:
+                case ast.Import() | ast.ImportFrom():
+                    imports[part] = None
+                case ast.FunctionDef():
+                    definitions[part] = None
+                case ast.Expr():
+                    heading = heading or part
+                case _:
+                    constants[part] = None
+    blocks = [heading, *_import_blocks(imports), "\n".join(constants)]
+    return "\n\n\n".join(["\n\n".join(filter(None, blocks)), *definitions]) + "\n"
+
+
+def _import_blocks(imports: Iterable[str]) -> Iterator[str]:
+    """The standard library, then the others; within each, `import` before `from`."""
+    third = {line for line in imports if line.split()[1].split(".")[0] in ("numpy", "scipy")}
+    for group in (set(imports) - third, third):
+        yield "\n".join(sorted(group, key=lambda line: (line.startswith("from"), line)))

@@ -1,8 +1,10 @@
-"""Types of the values a program computes: numbers, NumPy scalars, arrays with symbolic sizes, and a few static things.
+"""Types of the values a program computes: numbers, NumPy scalars, arrays with symbolic sizes, and a
+few static things.
 
-What comes in: facts about operands. What goes out: the type of a result, or `TypeProblem` with a message for the user.
-A size is a polynomial with integer coefficients in symbols; symbols that the entry of a function can compute have plain
-names (`n`), sizes known only while running start with `?`. Nothing here knows about syntax, operations or derivatives.
+What comes in: facts about operands. What goes out: the type of a result, or `TypeProblem` with a
+message for the user. A size is a polynomial with integer coefficients in symbols; symbols that the
+entry of a function can compute have plain names (`n`), sizes known only while running start with
+`?`. Nothing here knows about syntax, operations or derivatives.
 """
 
 from __future__ import annotations
@@ -16,19 +18,23 @@ import numpy as np
 
 
 class TypeProblem(Exception):
-    """An operation cannot take these operands. `name` is the diagnostic's; `help` says what to do instead."""
+    """An operation cannot take these operands. `name` is the diagnostic's; `help` says what to do
+    instead.
+    """
 
     def __init__(self, name: str, message: str, help: str = "") -> None:
         super().__init__(message)
         self.name, self.message, self.help = name, message, help
 
 
-# Sizes ------------------------------------------------------------------------------------------------------------
+# Sizes --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class SliceLength:
-    """The number of elements that `[start:stop:step]` picks of `size`: exact for every sign and length."""
+    """The number of elements that `[start:stop:step]` picks of `size`: exact for every sign and
+    length.
+    """
 
     size: Size
     bounds: tuple[Size | None, Size | None, Size | None]
@@ -39,7 +45,9 @@ class SliceLength:
 
     def substitute(self, values: Mapping[Symbol, Size]) -> Size:
         size = self.size.substitute(values)
-        start, stop, step = (None if bound is None else bound.substitute(values) for bound in self.bounds)
+        start, stop, step = (
+            None if bound is None else bound.substitute(values) for bound in self.bounds
+        )
         return slice_length(size, start, stop, step)
 
 
@@ -49,7 +57,9 @@ Monomial = tuple[Symbol, ...]
 
 @dataclass(frozen=True)
 class Size:
-    """An integer polynomial: sorted pairs of a monomial (sorted symbols, with repeats) and its non-zero coefficient."""
+    """An integer polynomial: sorted pairs of a monomial (sorted symbols, with repeats) and its
+    non-zero coefficient.
+    """
 
     terms: tuple[tuple[Monomial, int], ...] = ()
 
@@ -65,7 +75,11 @@ class Size:
     def _from(terms: Mapping[Monomial, int]) -> Size:
         # longer monomials first, constants last: that is also the order in which a size is printed
         kept = [(monomial, factor) for monomial, factor in terms.items() if factor]
-        return Size(tuple(sorted(kept, key=lambda term: (-len(term[0]), [str(symbol) for symbol in term[0]]))))
+        return Size(
+            tuple(
+                sorted(kept, key=lambda term: (-len(term[0]), [str(symbol) for symbol in term[0]]))
+            )
+        )
 
     def __add__(self, other: Size | int) -> Size:
         terms = dict(self.terms)
@@ -103,7 +117,13 @@ class Size:
                 if isinstance(symbol, str):
                     names.add(symbol)
                 else:
-                    names.update(*(part.symbols for part in (symbol.size, *symbol.bounds) if part is not None))
+                    names.update(
+                        *(
+                            part.symbols
+                            for part in (symbol.size, *symbol.bounds)
+                            if part is not None
+                        )
+                    )
         return frozenset(names)
 
     @property
@@ -127,13 +147,17 @@ class Size:
                 if symbol in values:
                     value = values[symbol]
                 else:
-                    value = Size.of(symbol) if isinstance(symbol, str) else symbol.substitute(values)
+                    value = (
+                        Size.of(symbol) if isinstance(symbol, str) else symbol.substitute(values)
+                    )
                 product = product * value
             total = total + product
         return total
 
     def divided_by(self, other: Size) -> Size | None:
-        """The exact quotient by a monomial, or None. The caller makes sure that `other` is not zero."""
+        """The exact quotient by a monomial, or None. The caller makes sure that `other` is not
+        zero.
+        """
         if len(other.terms) != 1:
             return Size.of(1) if self == other else None
         (divisor, divisor_factor) = other.terms[0]
@@ -167,7 +191,11 @@ Shape = tuple[Size, ...]
 def slice_length(size: Size, start: Size | None, stop: Size | None, step: Size | None) -> Size:
     """How many of `size` elements a slice picks: a number, the size itself, or the formula."""
     stride = 1 if step is None else step.constant
-    if abs(stride or 0) == 1 and stop is None and (start is None or (stride == 1 and start.constant == 0)):
+    if (
+        abs(stride or 0) == 1
+        and stop is None
+        and (start is None or (stride == 1 and start.constant == 0))
+    ):
         return size
     bounds = [None if bound is None else bound.constant for bound in (start, stop, step)]
     known = all(bound is None or bound.constant is not None for bound in (start, stop, step))
@@ -190,7 +218,7 @@ def _normal_bounds(start: Size | None, stop: Size | None) -> tuple[Size | None, 
     return (None, stop) if first == 0 and stop is not None else (start, stop)
 
 
-# Types ------------------------------------------------------------------------------------------------------------
+# Types --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -206,7 +234,9 @@ class Number:
 
 @dataclass(frozen=True)
 class Scalar:
-    """A NumPy scalar such as `np.float64(1.0)`: what indexing and reductions give. It has a dtype and is immutable."""
+    """A NumPy scalar such as `np.float64(1.0)`: what indexing and reductions give. It has a dtype
+    and is immutable.
+    """
 
     dtype: str
 
@@ -216,7 +246,9 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Array:
-    """An `ndarray`; `shape` is None when the rank is unknown. Rank 0 is an array too, not a scalar."""
+    """An `ndarray`; `shape` is None when the rank is unknown. Rank 0 is an array too, not a
+    scalar.
+    """
 
     dtype: str
     shape: Shape | None
@@ -229,7 +261,9 @@ class Array:
 
 @dataclass(frozen=True)
 class Static:
-    """Something that is not differentiated and is known by its kind only: `None`, a string, a dtype, an ellipsis."""
+    """Something that is not differentiated and is known by its kind only: `None`, a string, a
+    dtype, an ellipsis.
+    """
 
     kind: str
 
@@ -249,7 +283,9 @@ class Slice:
 
 @dataclass(frozen=True)
 class Items:
-    """A tuple of inactive things used whole: an index, a shape. Tuples of arrays do not get as far as the IR."""
+    """A tuple of inactive things used whole: an index, a shape. Tuples of arrays do not get as far
+    as the IR.
+    """
 
     items: tuple[Type, ...]
 
@@ -265,10 +301,19 @@ BOOL = Number("bool")
 NONE = Static("None")
 
 DTYPES = {
-    "f64": "float64", "f32": "float32", "f16": "float16",
-    "i64": "int64", "i32": "int32", "i16": "int16", "i8": "int8",
-    "u64": "uint64", "u32": "uint32", "u16": "uint16", "u8": "uint8", "bool": "bool",
-}  # fmt: skip
+    "f64": "float64",
+    "f32": "float32",
+    "f16": "float16",
+    "i64": "int64",
+    "i32": "int32",
+    "i16": "int16",
+    "i8": "int8",
+    "u64": "uint64",
+    "u32": "uint32",
+    "u16": "uint16",
+    "u8": "uint8",
+    "bool": "bool",
+}
 SHORT_DTYPES = {long: short for short, long in DTYPES.items()}
 
 
@@ -318,7 +363,9 @@ def size_of(type: Type) -> Size | None:
 
 
 def dtype_of(type: Type) -> str:
-    """The dtype of a value once NumPy has it as an array: Python floats count as f64, ints as i64."""
+    """The dtype of a value once NumPy has it as an array: Python floats count as f64, ints as
+    i64.
+    """
     match type:
         case Number(kind=kind):
             return {"float": "f64", "int": "i64", "bool": "bool"}[kind]
@@ -333,7 +380,9 @@ def with_dtype(type: Type, dtype: str) -> Type:
 
 
 def same_memory_layout(left: Type, right: Type) -> bool:
-    """Whether a value of one type can stand for the other: same kind of thing, shape and dtype; known values ignored."""
+    """Whether a value of one type can stand for the other: same kind of thing, shape and dtype;
+    known values ignored.
+    """
     if isinstance(left, Number) and isinstance(right, Number):
         return left.kind == right.kind
     return left == right
@@ -346,7 +395,9 @@ def scalar_like(type: Type) -> bool:
 
 @cache
 def _result_dtype(parts: tuple[str, ...]) -> str:
-    """NumPy's promotion (NEP 50): Python numbers are weak. Parts are short dtypes, or `float`, `int`, `pybool`."""
+    """NumPy's promotion (NEP 50): Python numbers are weak. Parts are short dtypes, or `float`,
+    `int`, `pybool`.
+    """
     weak: dict[str, Any] = {"float": 0.0, "int": 0, "pybool": False}
     operands = [weak[part] if part in weak else np.dtype(DTYPES[part]) for part in parts]
     return SHORT_DTYPES[np.result_type(*operands).name]
@@ -364,24 +415,29 @@ def promote(types: Iterable[Type]) -> str:
 
 
 def float_result(dtype: str) -> str:
-    """The dtype of `np.exp` and its like: floats stay, integers become f64 (small ones become smaller floats)."""
+    """The dtype of `np.exp` and its like: floats stay, integers become f64 (small ones become
+    smaller floats).
+    """
     return SHORT_DTYPES[np.exp(np.ones((), DTYPES[dtype])).dtype.name]
 
 
-# Broadcasting and unification -------------------------------------------------------------------------------------
+# Broadcasting and unification ---------------------------------------------------------------------
 
 
 class Sizes:
     """What is known and assumed about sizes while a function is lowered.
 
-    `unify` makes two sizes equal when the entry of the function can check it; each such equality is an assumption, which
-    the generated module checks once at entry. Without permission to assume (`assume=False`: inside a branch or a loop,
-    or after lowering) different sizes stay different and a broadcast of them has a fresh size.
+    `unify` makes two sizes equal when the entry of the function can check it; each such equality is
+    an assumption, which the generated module checks once at entry. Without permission to assume
+    (`assume=False`: inside a branch or a loop, or after lowering) different sizes stay different
+    and a broadcast of them has a fresh size.
     """
 
     def __init__(self) -> None:
         self.values: dict[Symbol, Size] = {}
-        self.assumptions: list[tuple[SliceLength, Size]] = []  # equalities that shapes of parameters do not show
+        self.assumptions: list[
+            tuple[SliceLength, Size]
+        ] = []  # equalities that shapes of parameters do not show
         self.counter = 0
         self.assume = True
 
@@ -391,7 +447,9 @@ class Sizes:
 
     @staticmethod
     def knowing(assumptions: Iterable[tuple[Size, Size]], first: int) -> Sizes:
-        """For code added after lowering: what was assumed holds, nothing more is; fresh sizes count from `first`."""
+        """For code added after lowering: what was assumed holds, nothing more is; fresh sizes count
+        from `first`.
+        """
         sizes = Sizes()
         sizes.assume = False
         sizes.counter = first
@@ -418,12 +476,16 @@ class Sizes:
         return size
 
     def unify(self, left: Size, right: Size) -> bool:
-        """Make the two equal, or say that this cannot be assumed. Raises TypeProblem where they cannot be equal."""
+        """Make the two equal, or say that this cannot be assumed. Raises TypeProblem where they
+        cannot be equal.
+        """
         difference = self.resolve(left) - self.resolve(right)
         if difference.constant == 0:
             return True
         if difference.constant is not None:
-            raise TypeProblem("shape-mismatch", f"sizes {self.resolve(left)} and {self.resolve(right)} differ")
+            raise TypeProblem(
+                "shape-mismatch", f"sizes {self.resolve(left)} and {self.resolve(right)} differ"
+            )
         if not self.assume or difference.is_local:
             return False
         solved = self._solve_for_one(difference)
@@ -437,14 +499,21 @@ class Sizes:
 
     @staticmethod
     def _solve_for_one(difference: Size) -> tuple[Symbol, Size] | None:
-        """A symbol that stands alone in `difference = 0`, and its value: the last name in order, so that early names
-        stay, or else a slice length."""
-        alone = [term for term in reversed(difference.terms) if len(term[0]) == 1 and abs(term[1]) == 1]
+        """A symbol that stands alone in `difference = 0`, and its value: the last name in order, so
+        that early names stay, or else a slice length.
+        """
+        alone = [
+            term for term in reversed(difference.terms) if len(term[0]) == 1 and abs(term[1]) == 1
+        ]
         alone.sort(key=lambda term: isinstance(term[0][0], SliceLength))
         for monomial, factor in alone:
             symbol = monomial[0]
             rest = difference - Size(((monomial, factor),))
-            occurs = symbol in rest.symbols if isinstance(symbol, str) else any(symbol in m for m, _ in rest.terms)
+            occurs = (
+                symbol in rest.symbols
+                if isinstance(symbol, str)
+                else any(symbol in m for m, _ in rest.terms)
+            )
             if not occurs:
                 return symbol, (-rest if factor == 1 else rest)
         return None
@@ -458,7 +527,10 @@ class Sizes:
         if self.unify(left, right):
             return self.resolve(left)
         # a size known only while running may turn out to be 1; meeting a literal, it is that or 1
-        return next((size for size in (left, right) if size.constant is not None), None) or self.fresh()
+        return (
+            next((size for size in (left, right) if size.constant is not None), None)
+            or self.fresh()
+        )
 
     def broadcast(self, shapes: Sequence[Shape | None]) -> Shape | None:
         """The shape of an elementwise result, or None if some rank is unknown."""
@@ -473,7 +545,9 @@ class Sizes:
                     result[position] = self.broadcast_size(result[position], size)
                 except TypeProblem:
                     spelled = " and ".join(f"({', '.join(map(str, shape))})" for shape in known)
-                    raise TypeProblem("shape-mismatch", f"shapes {spelled} do not broadcast") from None
+                    raise TypeProblem(
+                        "shape-mismatch", f"shapes {spelled} do not broadcast"
+                    ) from None
         return tuple(result)
 
     def resolve_type(self, type: Type) -> Type:

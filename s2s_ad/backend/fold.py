@@ -1,7 +1,8 @@
 """Decides which values get a line of their own and which are written where they are used.
 
-A value read once is folded into its reader if no update of memory it reads stands between, and if the line stays readable. The
-user's named values keep their lines, so that the forward sweep reads like the source; at level 0 every Wengert line stays.
+A value read once is folded into its reader if no update of memory it reads stands between, and if
+the line stays readable. The user's named values keep their lines, so that the forward sweep reads
+like the source; at level 0 every Wengert line stays.
 """
 
 from __future__ import annotations
@@ -74,14 +75,20 @@ def fold(function: Function, level: int, single_result: bool) -> Folding:
                 read |= reads[operand]
             else:
                 estimate.length += len(str(operand))
-        read |= {operand for operand in statement.operands if isinstance(operand, Var) and operand not in folding.inlined}
+        read |= {
+            operand
+            for operand in statement.operands
+            if isinstance(operand, Var) and operand not in folding.inlined
+        }
         for target in statement.targets:
             folding.definitions[target] = statement
             position_of[target] = position
             reads[target] = read
             if _has_expression(statement):
                 estimates[target] = estimate
-    _fold_result(function, folding, uses, estimates, level, single_result, reads, writes, position_of)
+    _fold_result(
+        function, folding, uses, estimates, level, single_result, reads, writes, position_of
+    )
     return folding
 
 
@@ -91,8 +98,11 @@ def _has_expression(statement: Assign) -> bool:
 
 def _own_length(statement: Assign) -> int:
     op = statement.op
-    constants = sum(len(str(operand)) + 2 for operand in statement.operands if isinstance(operand, Const)
-                    and operand.value is not None and operand.value is not False)  # fmt: skip
+    constants = sum(
+        len(str(operand)) + 2
+        for operand in statement.operands
+        if isinstance(operand, Const) and operand.value is not None and operand.value is not False
+    )
     return (len(op.call) + 2 if op.call else 5) + constants + 2 * len(statement.operands)
 
 
@@ -100,7 +110,9 @@ def _is_user_adjoint(var: Var) -> bool:
     return var.name.startswith("grad_") and not var.is_temporary
 
 
-def _may_fold(var: Var, definition: Assign, level: int, uses: dict[Var, int], results: set[Atom]) -> bool:
+def _may_fold(
+    var: Var, definition: Assign, level: int, uses: dict[Var, int], results: set[Atom]
+) -> bool:
     if isinstance(var.type, Items | Slice):
         return True
     if uses.get(var, 0) != 1 or var in results:
@@ -122,7 +134,8 @@ def _writes(function: Function) -> list[tuple[int, Var]]:
 
 
 def _written_between(writes: list[tuple[int, Var]], reads: set[Var], start: int, end: int) -> bool:
-    # place_copies has seen to it that an updated array is dead under other names, so its own name is all to look for;
+    # place_copies has seen to it that an updated array is dead under other names, so its own name
+    # is all to look for;
     # a view read by the folded expression would be dead too
     return any(start < position < end and var in reads for position, var in writes)
 
@@ -148,5 +161,3 @@ def _fold_result(
         return
     if not _written_between(writes, reads[result], position_of[result], last):
         folding.inlined.add(result)
-
-

@@ -1,7 +1,8 @@
-"""The entry of a generated function: names for sizes, and checks of what the types of the parameters say.
+"""The entry of a generated function: names for sizes, and checks of what the types of the
+parameters say.
 
-What was assumed when generating (ranks, equal sizes, dtypes, numbers that are no arrays) is checked here once, so that no
-assumption can go wrong silently.
+What was assumed when generating (ranks, equal sizes, dtypes, numbers that are no arrays) is checked
+here once, so that no assumption can go wrong silently.
 """
 
 from __future__ import annotations
@@ -43,17 +44,24 @@ def entry_checks(
 
 
 def _numbers(
-    entry: Entry, function: Function, parameters: list[Var], spelled: Callable[[Var], str], library: Callable[[str], str]
+    entry: Entry,
+    function: Function,
+    parameters: list[Var],
+    spelled: Callable[[Var], str],
+    library: Callable[[str], str],
 ) -> None:
     """Where a number is expected, an array would broadcast and give a wrong result."""
     tests, names = [], []
     for var in parameters:
         if var.type == Number("float") or var.type == Scalar("f64"):
-            tests.append(f"{library('builtins.isinstance')}({spelled(var)}, ({library('builtins.float')}, "
-                         f"{library('builtins.int')}))")  # fmt: skip
+            tests.append(
+                f"{library('builtins.isinstance')}({spelled(var)}, ({library('builtins.float')}, "
+                f"{library('builtins.int')}))"
+            )
             names.append(spelled(var))
         elif isinstance(var.type, Scalar) and is_float(var.type):
-            tests.append(f"{library('builtins.isinstance')}({spelled(var)}, {library('numpy.' + DTYPES[var.type.dtype])})")
+            dtype = library(f"numpy.{DTYPES[var.type.dtype]}")
+            tests.append(f"{library('builtins.isinstance')}({spelled(var)}, {dtype})")
             names.append(spelled(var))
     if tests:
         joined = tests[0] if len(tests) == 1 else f"({' and '.join(tests)})"
@@ -66,21 +74,34 @@ def _numbers(
         else:
             entry.lines.append(line)
         plural = "numbers" if len(names) > 1 else "a number"
-        entry.lines += layout.raise_with("        ", "TypeError", f"{function.name}: expected {plural}: {', '.join(names)}")
+        entry.lines += layout.raise_with(
+            "        ", "TypeError", f"{function.name}: expected {plural}: {', '.join(names)}"
+        )
 
 
 def _dtypes(
-    entry: Entry, function: Function, arrays: list[Var], spelled: Callable[[Var], str], library: Callable[[str], str],
+    entry: Entry,
+    function: Function,
+    arrays: list[Var],
+    spelled: Callable[[Var], str],
+    library: Callable[[str], str],
     active: set[Var],
-) -> None:  # fmt: skip
-    """The dtype of a gradient is its argument's; where all is float64, other arguments cannot change that."""
+) -> None:
+    """The dtype of a gradient is its argument's; where all is float64, other arguments cannot
+    change that.
+    """
     floats = [var for var in arrays if is_float(var.type)]
-    mixed = any(isinstance(var.type, Array | Scalar) and is_float(var.type) and var.type.dtype != "f64"
-                for var in function.body.parameters)  # fmt: skip
+    mixed = any(
+        isinstance(var.type, Array | Scalar) and is_float(var.type) and var.type.dtype != "f64"
+        for var in function.body.parameters
+    )
     checked = floats if mixed else [var for var in floats if var in active]
     if not checked:
         return
-    tests = [f"{_spelled_dtype(var, spelled, library)} != {library('numpy.' + _dtype(var))}" for var in checked]
+    tests = [
+        f"{_spelled_dtype(var, spelled, library)} != {library('numpy.' + _dtype(var))}"
+        for var in checked
+    ]
     entry.lines += layout.condition("    ", tests)
     listed = ", ".join(f"{spelled(var)} {_dtype(var)}" for var in checked)
     entry.lines += layout.raise_with("        ", "TypeError", f"{function.name}: expected {listed}")
@@ -88,7 +109,11 @@ def _dtypes(
 
 def _spelled_dtype(var: Var, spelled: Callable[[Var], str], library: Callable[[str], str]) -> str:
     # of unknown rank: a number will do as well
-    return f"{spelled(var)}.dtype" if _shape(var) is not None else f"{library('numpy.result_type')}({spelled(var)})"
+    return (
+        f"{spelled(var)}.dtype"
+        if _shape(var) is not None
+        else f"{library('numpy.result_type')}({spelled(var)})"
+    )
 
 
 def _dtype(var: Var) -> str:
@@ -97,9 +122,13 @@ def _dtype(var: Var) -> str:
 
 
 def _shapes(
-    entry: Entry, function: Function, arrays: list[Var], spelled: Callable[[Var], str],
-    free_name: Callable[[str], str], needed: set[str],
-) -> None:  # fmt: skip
+    entry: Entry,
+    function: Function,
+    arrays: list[Var],
+    spelled: Callable[[Var], str],
+    free_name: Callable[[str], str],
+    needed: set[str],
+) -> None:
     known = [var for var in arrays if _shape(var) is not None]
     if not known:
         return
@@ -109,7 +138,11 @@ def _shapes(
     unpacked: list[str] = []
     for var in known:
         shape = _shape(var) or ()
-        at_home = [size.symbol for size in shape if size.symbol is not None and homes.get(size.symbol) == var]
+        at_home = [
+            size.symbol
+            for size in shape
+            if size.symbol is not None and homes.get(size.symbol) == var
+        ]
         is_home = len(at_home) == len(shape) and len(set(at_home)) == len(shape) and bool(shape)
         if is_home and any(symbol in wanted for symbol in at_home):
             names = []
@@ -125,18 +158,28 @@ def _shapes(
         else:
             for axis, size in enumerate(shape):
                 # a size at home in an array with other sizes is taken from there
-                if size.symbol in wanted and homes.get(size.symbol or "") == var and size.symbol not in entry.sizes:
+                if (
+                    size.symbol in wanted
+                    and homes.get(size.symbol or "") == var
+                    and size.symbol not in entry.sizes
+                ):
                     assert size.symbol is not None
                     entry.sizes[size.symbol] = free_name(size.symbol)
-                    unpacked.append(f"    {entry.sizes[size.symbol]} = {spelled(var)}.shape[{axis}]")
+                    unpacked.append(
+                        f"    {entry.sizes[size.symbol]} = {spelled(var)}.shape[{axis}]"
+                    )
             tests.append(f"{spelled(var)}.shape != {_spelled_shape(entry, var, homes)}")
     for left, right in function.assumptions:
         tests.append(f"{_spelled_size(entry, left)} != {_spelled_size(entry, right)}")
     entry.lines += unpacked
     if tests:
         entry.lines += layout.condition("    ", tests)
-        listed = ", ".join(f"{spelled(var)}[{', '.join(map(str, _shape(var) or ()))}]" for var in known)
-        entry.lines += layout.raise_with("        ", "ValueError", f"{function.name}: expected {listed}")
+        listed = ", ".join(
+            f"{spelled(var)}[{', '.join(map(str, _shape(var) or ()))}]" for var in known
+        )
+        entry.lines += layout.raise_with(
+            "        ", "ValueError", f"{function.name}: expected {listed}"
+        )
 
 
 def _shape(var: Var) -> tuple[Size, ...] | None:
@@ -144,7 +187,9 @@ def _shape(var: Var) -> tuple[Size, ...] | None:
 
 
 def _homes(arrays: list[Var]) -> dict[str, Var]:
-    """For each symbol, the array whose shape defines it: best one in which it stands among plain symbols only."""
+    """For each symbol, the array whose shape defines it: best one in which it stands among plain
+    symbols only.
+    """
     homes: dict[str, Var] = {}
 
     def plain(var: Var) -> bool:
@@ -165,15 +210,23 @@ def _homes(arrays: list[Var]) -> dict[str, Var]:
     return homes
 
 
-def _compared_symbols(arrays: list[Var], homes: dict[str, Var], function: Function) -> Iterator[str]:
+def _compared_symbols(
+    arrays: list[Var], homes: dict[str, Var], function: Function
+) -> Iterator[str]:
     """The symbols that some comparison needs."""
     for var in arrays:
         shape = _shape(var) or ()
         symbols = [size.symbol for size in shape]
-        if all(symbol is not None and homes[symbol] == var for symbol in symbols) and len(set(symbols)) == len(symbols):
+        if all(symbol is not None and homes[symbol] == var for symbol in symbols) and len(
+            set(symbols)
+        ) == len(symbols):
             continue
         for axis, size in enumerate(shape):
-            if not (size.symbol is not None and homes[size.symbol] == var and _first_axis(shape, size) == axis):
+            if not (
+                size.symbol is not None
+                and homes[size.symbol] == var
+                and _first_axis(shape, size) == axis
+            ):
                 yield from size.symbols
     for left, right in function.assumptions:
         yield from left.symbols
@@ -188,11 +241,15 @@ def _spelled_shape(entry: Entry, var: Var, homes: dict[str, Var]) -> str:
     shape = _shape(var) or ()
     parts = []
     for axis, size in enumerate(shape):
-        own = size.symbol is not None and size.symbol not in entry.sizes and homes[size.symbol] == var
+        own = (
+            size.symbol is not None and size.symbol not in entry.sizes and homes[size.symbol] == var
+        )
         parts.append(f"{var.base_name}.shape[{axis}]" if own else _spelled_size(entry, size))
     return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
 
 
 def _spelled_size(entry: Entry, size: Size) -> str:
-    renamed = size.substitute({symbol: Size.of(name) for symbol, name in entry.sizes.items() if symbol != name})
+    renamed = size.substitute(
+        {symbol: Size.of(name) for symbol, name in entry.sizes.items() if symbol != name}
+    )
     return str(renamed)

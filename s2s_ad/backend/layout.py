@@ -7,7 +7,9 @@ from collections.abc import Sequence
 LIMIT = 100
 
 
-def signature(head: str, parameters: Sequence[str], result: str, result_parts: Sequence[str] = ()) -> list[str]:
+def signature(
+    head: str, parameters: Sequence[str], result: str, result_parts: Sequence[str] = ()
+) -> list[str]:
     """`def f(a: int, b: int) -> float:`; `result_parts` are the items of a `tuple[...]` result."""
     one = f"{head}({', '.join(parameters)}) -> {result}:"
     if len(one) <= LIMIT:
@@ -49,7 +51,11 @@ def raise_with(indent: str, exception: str, message: str) -> list[str]:
             line = ""
         line += piece
     pieces.append(line)
-    return [f"{indent}raise {exception}(", *(f'{inside}"{piece}"' for piece in pieces), f"{indent})"]
+    return [
+        f"{indent}raise {exception}(",
+        *(f'{inside}"{piece}"' for piece in pieces),
+        f"{indent})",
+    ]
 
 
 def return_values(indent: str, values: Sequence[str], text: str) -> list[str]:
@@ -74,7 +80,9 @@ def commented(line: str, comment: str) -> list[str]:
 
 
 def shorten(text: str, room: int) -> str | None:
-    """The text in at most `room` characters, the insides of brackets replaced by dots; None if that is too long too."""
+    """The text in at most `room` characters, the insides of brackets replaced by dots; None if that
+    is too long too.
+    """
     text = " ".join(text.split())
     if len(text) <= room:
         return text
@@ -99,6 +107,10 @@ def _longest_bracket(text: str) -> tuple[int, int] | None:
             stack.append(place)
         elif letter in ")]" and stack:
             start = stack.pop() + 1
-            if letter == ")" and place - start > 3 and (best is None or place - start > best[1] - best[0]):
+            if (
+                letter == ")"
+                and place - start > 3
+                and (best is None or place - start > best[1] - best[0])
+            ):
                 best = (start, place)
     return best

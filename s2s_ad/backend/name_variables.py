@@ -1,6 +1,8 @@
-"""Gives back the user's names: versions share one where they are not alive at once; leftovers are v1, v2, ... in order.
+"""Gives back the user's names: versions share one where they are not alive at once; leftovers are
+v1, v2, ... in order.
 
-Parameters keep their names whatever happens. Nothing gets a name that the module uses for something else.
+Parameters keep their names whatever happens. Nothing gets a name that the module uses for something
+else.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from s2s_ad.backend.fold import Folding
 from s2s_ad.ir import Assign, Function, Var
 
 
-def name_variables(function: Function, folding: Folding, reserved: Iterable[str], level: int) -> dict[Var, str]:
+def name_variables(
+    function: Function, folding: Folding, reserved: Iterable[str], level: int
+) -> dict[Var, str]:
     """A Python name for every variable that has a line, and for the parameters."""
     last_line = _last_lines(function, folding)
     names: dict[Var, str] = {}
@@ -22,7 +26,9 @@ def name_variables(function: Function, folding: Folding, reserved: Iterable[str]
         busy_until[formal.name] = float("inf")
     for parameter in function.body.parameters:
         if parameter in fixed:
-            names[parameter] = next(formal.name for formal in function.formals if formal.tree == parameter)
+            names[parameter] = next(
+                formal.name for formal in function.formals if formal.tree == parameter
+            )
             busy_until[names[parameter]] = last_line.get(parameter, -1)
         else:
             names[parameter] = _free(parameter.base_name, busy_until, -1)
@@ -47,7 +53,9 @@ def name_variables(function: Function, folding: Folding, reserved: Iterable[str]
 
 
 def _last_lines(function: Function, folding: Folding) -> dict[Var, float]:
-    """The last line on which each variable is written out, folded expressions counted where they are printed."""
+    """The last line on which each variable is written out, folded expressions counted where they
+    are printed.
+    """
     last: dict[Var, float] = {}
 
     def touch(atom: object, line: float) -> None:
@@ -91,10 +99,16 @@ def _numbering(function: Function, folding: Folding, level: int) -> dict[str, st
 
 
 def _becomes(function: Function) -> dict[Var, Var]:
-    """For an unnamed array that updates fill, the variable it ends up as: that name is the one to print."""
+    """For an unnamed array that updates fill, the variable it ends up as: that name is the one to
+    print.
+    """
     becomes: dict[Var, Var] = {}
     for statement in reversed(function.body.statements):
-        if isinstance(statement, Assign) and statement.op.update and isinstance(statement.operands[0], Var):
+        if (
+            isinstance(statement, Assign)
+            and statement.op.update
+            and isinstance(statement.operands[0], Var)
+        ):
             source = statement.operands[0]
             if source.is_temporary:
                 becomes[source] = becomes.get(statement.target, statement.target)

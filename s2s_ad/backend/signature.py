@@ -17,7 +17,8 @@ def annotation(tree: Tree, library: Library) -> str:
             return "Any"
         items = [annotation(item, library) for item in tree.items]
         if tree.kind == "dict":
-            return f"{library('builtins.dict')}[{_common([_key_type(key) for key in tree.keys])}, {_common(items)}]"
+            keys = _common([type(key).__name__ for key in tree.keys])
+            return f"{library('builtins.dict')}[{keys}, {_common(items)}]"
         if tree.kind == "list":
             return f"{library('builtins.list')}[{_common(items)}]"
         return f"{library('builtins.tuple')}[{', '.join(items)}]"
@@ -35,10 +36,6 @@ def annotation(tree: Tree, library: Library) -> str:
         case Static("None"):
             return "None"
     return "Any"
-
-
-def _key_type(key: object) -> str:
-    return type(key).__name__
 
 
 def _common(items: list[str]) -> str:

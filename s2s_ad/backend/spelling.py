@@ -33,14 +33,20 @@ Spell = Callable[[Atom], Expression]
 
 
 def spell_atom(constant: Const, library: Callable[[str], str]) -> Expression:
-    """A constant; `library` gives the name of something of NumPy or math, noting that it is used."""
+    """A constant; `library` gives the name of something of NumPy or math, noting that it is
+    used.
+    """
     if constant.text:
         return Expression(library(constant.text) if "." in constant.text else constant.text)
     value = constant.value
     if isinstance(value, float) and not math.isfinite(value):
         name = library("numpy.nan" if math.isnan(value) else "numpy.inf")
         return Expression(f"-{name}", UNARY) if value < 0 else Expression(name)
-    text = repr(value).replace("'", '"') if isinstance(value, str) and '"' not in value else spell_constant(value)
+    text = (
+        repr(value).replace("'", '"')
+        if isinstance(value, str) and '"' not in value
+        else spell_constant(value)
+    )
     negative = isinstance(value, int | float) and text.startswith("-")
     return Expression(text, UNARY if negative else ATOMIC)
 
@@ -62,7 +68,9 @@ def spell_operation(statement: Assign, spell: Spell, library: Callable[[str], st
         if op.name == "ndarray.astype":
             texts[0] = expressions[0].within(ATOMIC)
         return Expression(_module_names(op.printer(operands, texts), library), weight=weight)
-    return Expression(_module_names(spell_call(op, operands, texts), library, call_only=True), weight=weight)
+    return Expression(
+        _module_names(spell_call(op, operands, texts), library, call_only=True), weight=weight
+    )
 
 
 def _module_names(text: str, library: Callable[[str], str], call_only: bool = False) -> str:
@@ -78,8 +86,10 @@ def _module_names(text: str, library: Callable[[str], str], call_only: bool = Fa
 def _spell_template(op: Operation, expressions: Sequence[Expression], weight: int) -> Expression:
     level = op.precedence
     if level == ATOMIC:  # an attribute
-        return Expression(op.template.format(expressions[0].within(ATOMIC), *(e.text for e in expressions[1:])),
-                          weight=weight)  # fmt: skip
+        return Expression(
+            op.template.format(expressions[0].within(ATOMIC), *(e.text for e in expressions[1:])),
+            weight=weight,
+        )
     if len(expressions) == 1:
         operand = expressions[0].within(level)
         return Expression(op.template.format(operand), level, weight)
@@ -87,17 +97,26 @@ def _spell_template(op: Operation, expressions: Sequence[Expression], weight: in
     if op.name == "**":
         base, exponent = left.within(POWER + 1), right.within(UNARY)
         tight = _is_simple_power_operand(base) and _is_simple_power_operand(exponent)
-        return Expression(f"{base}**{exponent}" if tight else f"{base} ** {exponent}", POWER, weight)
+        return Expression(
+            f"{base}**{exponent}" if tight else f"{base} ** {exponent}", POWER, weight
+        )
     if op.name in ("*", "/"):  # `(A @ B) * c` is easier to read than `A @ B * c`
         left, right = (Expression(f"({e.text})") if e.is_product else e for e in (left, right))
     # comparisons do not associate: both sides bind tighter
     first = left.within(level + 1 if level == 6 else level)
-    return Expression(op.template.format(first, right.within(level + 1)), level, weight, op.name == "@")
+    return Expression(
+        op.template.format(first, right.within(level + 1)), level, weight, op.name == "@"
+    )
 
 
 def _is_simple_power_operand(text: str) -> bool:
-    """What ruff writes without spaces around `**`: names, attributes and numbers, possibly with a sign."""
-    return re.fullmatch(r"-?(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|\d[\w.]*(?:[eE][-+]?\d+)?)", text) is not None
+    """What ruff writes without spaces around `**`: names, attributes and numbers, possibly with a
+    sign.
+    """
+    return (
+        re.fullmatch(r"-?(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|\d[\w.]*(?:[eE][-+]?\d+)?)", text)
+        is not None
+    )
 
 
 def subscript(index: Atom, spell: Spell) -> str:
@@ -107,7 +126,9 @@ def subscript(index: Atom, spell: Spell) -> str:
             return spell(index).text
         value = index.value
         if isinstance(value, tuple) and value:
-            return ", ".join(spell_constant(part) for part in value) + ("," if len(value) == 1 else "")
+            return ", ".join(spell_constant(part) for part in value) + (
+                "," if len(value) == 1 else ""
+            )
         return spell_constant(value)
     return spell(index).text
 
@@ -117,7 +138,9 @@ def spell_tuple(texts: Sequence[str]) -> str:
 
 
 def spell_slice(statement: Assign, spell: Spell) -> str:
-    """`a:b`, with spaces around the colon where a bound is more than a name or a number, as ruff writes it."""
+    """`a:b`, with spaces around the colon where a bound is more than a name or a number, as ruff
+    writes it.
+    """
     parts = []
     for operand in statement.operands:
         nothing = isinstance(operand, Const) and operand.value is None
@@ -131,7 +154,9 @@ def spell_slice(statement: Assign, spell: Spell) -> str:
     return re.sub(r"^: ", ": ", text) if shown[0] else f": {shown[1]}" if len(shown) == 2 else text
 
 
-def spell_index_parts(statement: Assign, spell: Spell, definition: Callable[[Atom], Assign | None]) -> str:
+def spell_index_parts(
+    statement: Assign, spell: Spell, definition: Callable[[Atom], Assign | None]
+) -> str:
     """The parts of an index tuple, without brackets around them."""
     texts = []
     for operand in statement.operands:
@@ -145,5 +170,15 @@ def spell_index_parts(statement: Assign, spell: Spell, definition: Callable[[Ato
     return ", ".join(texts) + ("," if len(texts) == 1 else "")
 
 
-__all__ = ["ATOMIC", "SLICE", "TUPLE", "Expression", "spell_atom", "spell_index_parts", "spell_operation", "spell_slice",
-           "spell_tuple", "subscript"]  # fmt: skip
+__all__ = [
+    "ATOMIC",
+    "SLICE",
+    "TUPLE",
+    "Expression",
+    "spell_atom",
+    "spell_index_parts",
+    "spell_operation",
+    "spell_slice",
+    "spell_tuple",
+    "subscript",
+]

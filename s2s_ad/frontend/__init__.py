@@ -1,1 +1,3 @@
-"""From source to typed IR: finding functions, reading types, lowering. The only part that imports libcst."""
+"""From source to typed IR: finding functions, reading types, lowering. The only part that imports
+libcst.
+"""

@@ -1,7 +1,8 @@
 """Types written by users: annotations, read from syntax only, and the texts of `--arg`.
 
-`float`, `int`, `bool`, `np.ndarray`, `npt.NDArray[np.float32]`, jaxtyping's `Float[Array, "n d"]`, containers of them, and
-the short form `float[n, d]`. A type tree has types at its leaves and `Structure`s for containers.
+`float`, `int`, `bool`, `np.ndarray`, `npt.NDArray[np.float32]`, jaxtyping's `Float[Array, "n d"]`,
+containers of them, and the short form `float[n, d]`. A type tree has types at its leaves and
+`Structure`s for containers.
 """
 
 from __future__ import annotations
@@ -19,10 +20,26 @@ TypeTree = Type | Structure
 
 PYTHON = {"float": FLOAT, "int": INT, "bool": BOOL}
 JAXTYPING = {
-    "Float": "f64", "Float64": "f64", "Float32": "f32", "Float16": "f16", "Int": "i64", "Int64": "i64", "Int32": "i32",
-    "Integer": "i64", "Bool": "bool", "Real": "f64", "Num": "f64", "Shaped": "f64", "UInt": "u64", "UInt8": "u8",
-    "Int8": "i8", "Int16": "i16", "UInt16": "u16", "UInt32": "u32", "UInt64": "u64",
-}  # fmt: skip
+    "Float": "f64",
+    "Float64": "f64",
+    "Float32": "f32",
+    "Float16": "f16",
+    "Int": "i64",
+    "Int64": "i64",
+    "Int32": "i32",
+    "Integer": "i64",
+    "Bool": "bool",
+    "Real": "f64",
+    "Num": "f64",
+    "Shaped": "f64",
+    "UInt": "u64",
+    "UInt8": "u8",
+    "Int8": "i8",
+    "Int16": "i16",
+    "UInt16": "u16",
+    "UInt32": "u32",
+    "UInt64": "u64",
+}
 
 
 class BadType(Exception):
@@ -65,7 +82,7 @@ class TypeReader:
                 return NONE
             case ast.Call(func=ast.Name("dict"), args=[], keywords=keywords):
                 items = tuple(self._required(keyword.value, strict) for keyword in keywords)
-                return Structure("dict", tuple(keyword.arg for keyword in keywords), items)  # type: ignore[arg-type]
+                return Structure("dict", tuple(keyword.arg for keyword in keywords), items)
             case ast.Subscript(value=base, slice=inner):
                 return self._subscript(_last_name(base), inner, strict)
             case ast.Name() | ast.Attribute():
@@ -114,7 +131,7 @@ class TypeReader:
         unknown_length = isinstance(elements[-1], ast.Constant) and elements[-1].value is Ellipsis
         if unknown_length or (kind == "list" and not strict):
             if strict:
-                raise BadType("a container needs one type for each of its items, as in `tuple[float, float[n]]`")
+                raise BadType("a container needs a type for each item: `tuple[float, float[n]]`")
             return None
         items = tuple(self._required(element, strict) for element in elements)
         return Structure(kind, tuple(range(len(items))), items)
@@ -127,7 +144,9 @@ class TypeReader:
 
     def _short_shape(self, inner: ast.expr) -> Shape | None:
         elements = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-        if any(isinstance(element, ast.Constant) and element.value is Ellipsis for element in elements):
+        if any(
+            isinstance(element, ast.Constant) and element.value is Ellipsis for element in elements
+        ):
             return None
         return tuple(self._size(element) for element in elements)
 

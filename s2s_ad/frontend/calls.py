@@ -1,7 +1,9 @@
-"""Calls: of operations of the catalogue, of the user's functions, and of the few functions that need a hand.
+"""Calls: of operations of the catalogue, of the user's functions, and of the few functions that
+need a hand.
 
-`SPECIAL` and `METHODS` list the latter: functions whose arguments are containers, or whose signature depends on how many
-arguments there are. Everything else is found in the catalogue by its dotted name.
+`SPECIAL` and `METHODS` list the latter: functions whose arguments are containers, or whose
+signature depends on how many arguments there are. Everything else is found in the catalogue by its
+dotted name.
 """
 
 from __future__ import annotations
@@ -10,10 +12,16 @@ import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-
 import libcst as cst
 
-from s2s_ad.frontend.expressions import array_operand, atom, display, lower_expression, static, static_operand
+from s2s_ad.frontend.expressions import (
+    array_operand,
+    atom,
+    display,
+    lower_expression,
+    static,
+    static_operand,
+)
 from s2s_ad.frontend.lower import Lowering, inline
 from s2s_ad.frontend.values import Method, Named, UserFunction, Value
 from s2s_ad.ir import Atom, Const, Operation, Structure, Var
@@ -23,11 +31,42 @@ from s2s_ad.types import Array, is_numeric, rank_of
 
 # Arguments that say how to compute, and are not computed with
 STATIC_ARGUMENTS = frozenset(
-    "axis axes shape newshape dtype keepdims ddof axis1 axis2 num reps repeats shift source destination k n offset "
-    "subscripts layout order size start_axis pad_width mode".split()
+    [
+        "axis",
+        "axes",
+        "shape",
+        "newshape",
+        "dtype",
+        "keepdims",
+        "ddof",
+        "axis1",
+        "axis2",
+        "num",
+        "reps",
+        "repeats",
+        "shift",
+        "source",
+        "destination",
+        "k",
+        "n",
+        "offset",
+        "subscripts",
+        "layout",
+        "order",
+        "size",
+        "start_axis",
+        "pad_width",
+        "mode",
+    ]
 )
 # Arguments accepted where they change nothing
-HARMLESS = {"order": ("C", "K"), "copy": (True, None), "out": (None,), "subok": (False,), "like": (None,)}
+HARMLESS = {
+    "order": ("C", "K"),
+    "copy": (True, None),
+    "out": (None,),
+    "subok": (False,),
+    "like": (None,),
+}
 
 
 @dataclass
@@ -55,7 +94,9 @@ def lower_call(lowering: Lowering, node: cst.Call, name: str) -> Value:
         return _call_method(lowering, function, arguments, name)
     if isinstance(function, Named):
         return _call_named(lowering, function.name, arguments, name)
-    raise lowering.refuse("not-a-function", f"`{lowering.code(node.func)}` is not a function", node.func)
+    raise lowering.refuse(
+        "not-a-function", f"`{lowering.code(node.func)}` is not a function", node.func
+    )
 
 
 def _arguments(lowering: Lowering, node: cst.Call) -> Arguments:
@@ -64,12 +105,20 @@ def _arguments(lowering: Lowering, node: cst.Call) -> Arguments:
         value = lower_expression(lowering, argument.value)
         if argument.star == "*":
             if not isinstance(value, Structure) or value.kind == "dict":
-                raise lowering.refuse("star-argument", "only tuples and lists of known length can be unpacked", argument)
+                raise lowering.refuse(
+                    "star-argument",
+                    "only tuples and lists of known length can be unpacked",
+                    argument,
+                )
             arguments.positional.extend(value.items)
         elif argument.star == "**":
             if not isinstance(value, Structure) or value.kind != "dict":
-                raise lowering.refuse("star-argument", "only a dict of known keys can be unpacked", argument)
-            arguments.keywords.update({str(key): item for key, item in zip(value.keys, value.items, strict=True)})
+                raise lowering.refuse(
+                    "star-argument", "only a dict of known keys can be unpacked", argument
+                )
+            arguments.keywords.update(
+                {str(key): item for key, item in zip(value.keys, value.items, strict=True)}
+            )
         elif argument.keyword is not None:
             arguments.keywords[argument.keyword.value] = value
             arguments.nodes[argument.keyword.value] = argument
@@ -78,29 +127,38 @@ def _arguments(lowering: Lowering, node: cst.Call) -> Arguments:
     return arguments
 
 
-# Functions of the user --------------------------------------------------------------------------------------------
+# Functions of the user ----------------------------------------------------------------------------
 
 
 def _call_user_function(lowering: Lowering, function: UserFunction, arguments: Arguments) -> Value:
     parameters = function.node.params
     if isinstance(parameters.star_arg, cst.Param) or parameters.star_kwarg is not None:
-        raise lowering.refuse("star-parameters", f"`{function.name}` takes any number of arguments", arguments.node)
+        raise lowering.refuse(
+            "star-parameters", f"`{function.name}` takes any number of arguments", arguments.node
+        )
     by_position = [*parameters.posonly_params, *parameters.params]
     if len(arguments.positional) > len(by_position):
-        raise lowering.refuse("bad-call", f"`{function.name}` takes {len(by_position)} arguments", arguments.node)
+        raise lowering.refuse(
+            "bad-call", f"`{function.name}` takes {len(by_position)} arguments", arguments.node
+        )
     names: dict[str, Value] = {}
     for param, value in zip(by_position, arguments.positional, strict=False):
         names[param.name.value] = value
     known = {param.name.value for param in (*parameters.params, *parameters.kwonly_params)}
     for keyword, value in arguments.keywords.items():
         if keyword not in known or keyword in names:
-            raise lowering.refuse("bad-call", f"`{function.name}` does not take `{keyword}` here", arguments.nodes.get(
-                keyword, arguments.node))  # fmt: skip
+            raise lowering.refuse(
+                "bad-call",
+                f"`{function.name}` does not take `{keyword}` here",
+                arguments.nodes.get(keyword, arguments.node),
+            )
         names[keyword] = value
     for param in (*by_position, *parameters.kwonly_params):
         if param.name.value not in names:
             if param.default is None:
-                raise lowering.refuse("bad-call", f"`{function.name}` needs `{param.name.value}`", arguments.node)
+                raise lowering.refuse(
+                    "bad-call", f"`{function.name}` needs `{param.name.value}`", arguments.node
+                )
             names[param.name.value] = _default_value(lowering, function, param)
     return inline(lowering, function, names, arguments.node)
 
@@ -117,7 +175,7 @@ def _default_value(lowering: Lowering, function: UserFunction, param: cst.Param)
         lowering.frames.pop()
 
 
-# Operations of the catalogue --------------------------------------------------------------------------------------
+# Operations of the catalogue ----------------------------------------------------------------------
 
 
 def _call_named(lowering: Lowering, function: str, arguments: Arguments, name: str) -> Value:
@@ -133,11 +191,17 @@ def _call_named(lowering: Lowering, function: str, arguments: Arguments, name: s
 def unknown_operation(lowering: Lowering, function: str, node: cst.Call) -> Exception:
     spelled = lowering.code(node.func)
     module = function.rpartition(".")[0]
-    names = [known for known in (*catalogue().operations, *SPECIAL) if known.rpartition(".")[0] == module]
+    names = [
+        known for known in (*catalogue().operations, *SPECIAL) if known.rpartition(".")[0] == module
+    ]
     near = difflib.get_close_matches(function, names, n=1)
     hint = f"did you mean `{near[0].replace('numpy.', 'np.')}`? otherwise " if near else ""
-    return lowering.refuse("unknown-operation", f"no derivative is known for `{spelled}`", node.func,
-                           help=f"{hint}declare its derivative with `s2s_ad.declare`")  # fmt: skip
+    return lowering.refuse(
+        "unknown-operation",
+        f"no derivative is known for `{spelled}`",
+        node.func,
+        help=f"{hint}declare its derivative with `s2s_ad.declare`",
+    )
 
 
 def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name: str) -> Value:
@@ -147,7 +211,9 @@ def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name
     if op.variadic:
         return lowering.assign(op, _variadic_operands(lowering, op, arguments), node, name)
     if len(arguments.positional) > len(op.parameters):
-        raise lowering.refuse("bad-call", f"`{lowering.code(node.func)}` takes {len(op.parameters)} arguments", node)
+        raise lowering.refuse(
+            "bad-call", f"`{lowering.code(node.func)}` takes {len(op.parameters)} arguments", node
+        )
     operands: list[Atom] = []
     for position, parameter in enumerate(op.parameters):
         if position < len(arguments.positional):
@@ -159,7 +225,9 @@ def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name
         elif parameter in op.defaults:
             value = Const(op.defaults[parameter])
         else:
-            raise lowering.refuse("bad-call", f"`{lowering.code(node.func)}` needs `{parameter}`", node)
+            raise lowering.refuse(
+                "bad-call", f"`{lowering.code(node.func)}` needs `{parameter}`", node
+            )
         operands.append(operand_for(lowering, parameter, value, node))
     _no_more(lowering, arguments)
     return lowering.assign(op, operands, node, name)
@@ -178,18 +246,24 @@ def _variadic_operands(lowering: Lowering, op: Operation, arguments: Arguments) 
     for parameter in op.parameters:
         if parameter.startswith("*") and op.call.endswith(("(", "[")):
             group = rest.pop(0) if rest else arguments.keywords.pop(op.variadic, None)
-            operands += [array_operand(lowering, item, node) for item in _members(lowering, group, node)]
+            operands += [
+                array_operand(lowering, item, node) for item in _members(lowering, group, node)
+            ]
         elif parameter.startswith("*"):
             operands += [array_operand(lowering, item, node) for item in rest]
             rest = []
         elif rest:
             operands.append(operand_for(lowering, parameter, rest.pop(0), node))
         elif parameter in arguments.keywords:
-            operands.append(operand_for(lowering, parameter, arguments.keywords.pop(parameter), node))
+            operands.append(
+                operand_for(lowering, parameter, arguments.keywords.pop(parameter), node)
+            )
         elif parameter in op.defaults:
             operands.append(Const(op.defaults[parameter]))
         else:
-            raise lowering.refuse("bad-call", f"`{lowering.code(node.func)}` needs `{parameter}`", node)
+            raise lowering.refuse(
+                "bad-call", f"`{lowering.code(node.func)}` needs `{parameter}`", node
+            )
     if rest:
         raise lowering.refuse("bad-call", "too many arguments", node)
     _no_more(lowering, arguments)
@@ -197,15 +271,19 @@ def _variadic_operands(lowering: Lowering, op: Operation, arguments: Arguments) 
 
 
 def _members(lowering: Lowering, group: Value | None, node: cst.CSTNode) -> Sequence[Value]:
-    """The arrays that `np.concatenate` and its like are given: a tuple or list, or the rows of an array."""
+    """The arrays that `np.concatenate` and its like are given: a tuple or list, or the rows of an
+    array.
+    """
     if isinstance(group, Structure) and group.kind in ("tuple", "list") and group.items:
-        return group.items  # type: ignore[return-value]
+        return group.items
     if isinstance(group, Var) and isinstance(group.type, Array) and group.type.shape:
         rows = lowering.sizes.resolve(group.type.shape[0]).constant
         if rows is not None and rows > 0:
             getitem = lowering.operation("getitem")
             return [lowering.assign(getitem, [group, Const(k)], node) for k in range(rows)]
-    raise lowering.refuse("bad-call", "a tuple or list of arrays of known length is needed here", node)
+    raise lowering.refuse(
+        "bad-call", "a tuple or list of arrays of known length is needed here", node
+    )
 
 
 def _drop_harmless(lowering: Lowering, op: Operation, arguments: Arguments) -> None:
@@ -219,12 +297,14 @@ def _drop_harmless(lowering: Lowering, op: Operation, arguments: Arguments) -> N
 def _no_more(lowering: Lowering, arguments: Arguments) -> None:
     for keyword in arguments.keywords:
         raise lowering.refuse(
-            "unsupported-argument", f"the argument `{keyword}` is not supported here",
-            arguments.nodes.get(keyword, arguments.node), help="write the computation without it",
-        )  # fmt: skip
+            "unsupported-argument",
+            f"the argument `{keyword}` is not supported here",
+            arguments.nodes.get(keyword, arguments.node),
+            help="write the computation without it",
+        )
 
 
-# Methods ----------------------------------------------------------------------------------------------------------
+# Methods ------------------------------------------------------------------------------------------
 
 
 def _call_method(lowering: Lowering, method: Method, arguments: Arguments, name: str) -> Value:
@@ -240,24 +320,39 @@ def _call_method(lowering: Lowering, method: Method, arguments: Arguments, name:
         if target is not None:
             arguments.positional.insert(0, receiver)
             return call_operation(lowering, catalogue().operations[target], arguments, name)
-    raise lowering.refuse("unknown-operation", f"no derivative is known for the method `{method.name}`", node.func,
-                          help="use the NumPy function, or declare its derivative with `s2s_ad.declare`")  # fmt: skip
+    raise lowering.refuse(
+        "unknown-operation",
+        f"no derivative is known for the method `{method.name}`",
+        node.func,
+        help="use the NumPy function, or declare its derivative with `s2s_ad.declare`",
+    )
 
 
-def _container_method(lowering: Lowering, receiver: Structure, method: str, arguments: Arguments) -> Value:
+def _container_method(
+    lowering: Lowering, receiver: Structure, method: str, arguments: Arguments
+) -> Value:
     if receiver.kind == "dict" and not arguments.keywords:
         if method == "values":
             return Structure("list", tuple(range(len(receiver.items))), receiver.items)
         if method == "get" and arguments.positional:
             key = static(arguments.positional[0])
             if key is not None and key.value in receiver.keys:
-                return receiver.items[receiver.keys.index(key.value)]
+                found: Value = receiver.items[receiver.keys.index(key.value)]
+                return found
             return arguments.positional[1] if len(arguments.positional) > 1 else Const(None)
     if receiver.kind == "record" and method == "_replace" and not arguments.positional:
-        items = dict(zip(receiver.keys, receiver.items, strict=True)) | arguments.keywords  # type: ignore[operator]
-        return Structure("record", receiver.keys, tuple(items[key] for key in receiver.keys), receiver.constructor)
-    raise lowering.refuse("unsupported-syntax", f"the method `{method}` of a {receiver.kind} is not supported yet",
-                          arguments.node)  # fmt: skip
+        items = dict(zip(receiver.keys, receiver.items, strict=True)) | arguments.keywords
+        return Structure(
+            "record",
+            receiver.keys,
+            tuple(items[key] for key in receiver.keys),
+            receiver.constructor,
+        )
+    raise lowering.refuse(
+        "unsupported-syntax",
+        f"the method `{method}` of a {receiver.kind} is not supported yet",
+        arguments.node,
+    )
 
 
 def _reshape(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
@@ -265,7 +360,9 @@ def _reshape(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str
     _drop_harmless(lowering, lowering.operation("numpy.reshape"), arguments)
     shape = _spread(lowering, arguments)
     _no_more(lowering, arguments)
-    return lowering.assign(lowering.operation("numpy.reshape"), [receiver, shape], arguments.node, name)
+    return lowering.assign(
+        lowering.operation("numpy.reshape"), [receiver, shape], arguments.node, name
+    )
 
 
 def _spread(lowering: Lowering, arguments: Arguments) -> Atom:
@@ -273,13 +370,19 @@ def _spread(lowering: Lowering, arguments: Arguments) -> Atom:
     values = arguments.positional
     if not values and "shape" in arguments.keywords:
         values = [arguments.keywords.pop("shape")]
-    value = values[0] if len(values) == 1 else Structure("tuple", tuple(range(len(values))), tuple(values))  # type: ignore[arg-type]
+    value = (
+        values[0]
+        if len(values) == 1
+        else Structure("tuple", tuple(range(len(values))), tuple(values))
+    )
     return static_operand(lowering, value, arguments.node)
 
 
 def _transpose_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
     axes: Atom = _spread(lowering, arguments) if arguments.positional else Const(None)
-    return lowering.assign(lowering.operation("numpy.transpose"), [receiver, axes], arguments.node, name)
+    return lowering.assign(
+        lowering.operation("numpy.transpose"), [receiver, axes], arguments.node, name
+    )
 
 
 def _copy_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
@@ -295,12 +398,16 @@ def _astype(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str)
     _drop_harmless(lowering, lowering.operation("ndarray.astype"), arguments)
     dtype = static_operand(lowering, arguments.take(0, "dtype", Const(None)), arguments.node)
     _no_more(lowering, arguments)
-    return lowering.assign(lowering.operation("ndarray.astype"), [receiver, dtype], arguments.node, name)
+    return lowering.assign(
+        lowering.operation("ndarray.astype"), [receiver, dtype], arguments.node, name
+    )
 
 
 def _item_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
     if arguments.positional or rank_of(receiver.type) != 0:
-        raise lowering.refuse("unsupported-argument", "`item` is supported for arrays of rank 0", arguments.node)
+        raise lowering.refuse(
+            "unsupported-argument", "`item` is supported for arrays of rank 0", arguments.node
+        )
     return lowering.assign(lowering.operation("builtins.float"), [receiver], arguments.node, name)
 
 
@@ -314,7 +421,7 @@ METHODS: dict[str, Callable[[Lowering, Atom, Arguments, str], Value]] = {
 }
 
 
-# Functions that need a hand ---------------------------------------------------------------------------------------
+# Functions that need a hand -----------------------------------------------------------------------
 
 
 def _array(lowering: Lowering, arguments: Arguments, name: str) -> Value:
@@ -360,8 +467,10 @@ def _arange(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 
 def _log(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`math.log(x, base)` is a quotient of logarithms, as in CPython."""
-    logs = [
-        lowering.assign(lowering.operation("math.log"), [atom(lowering, value, arguments.node)], arguments.node)
+    logs: list[Atom] = [
+        lowering.assign(
+            lowering.operation("math.log"), [atom(lowering, value, arguments.node)], arguments.node
+        )
         for value in arguments.positional[:2]
     ]
     _no_more(lowering, arguments)
@@ -376,11 +485,17 @@ def _sum(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     value = arguments.positional[0] if arguments.positional else Const(None)
     total: Atom = atom(lowering, arguments.take(1, "start", Const(0)), node)
     if not isinstance(value, Structure):
-        raise lowering.refuse("unsupported-argument", "the builtin `sum` needs a list or tuple of known length", node,
-                              help="use `np.sum`")  # fmt: skip
+        raise lowering.refuse(
+            "unsupported-argument",
+            "the builtin `sum` needs a list or tuple of known length",
+            node,
+            help="use `np.sum`",
+        )
     for k, item in enumerate(value.items):
         last = name if k == len(value.items) - 1 else ""
-        total = lowering.assign(lowering.operation("+"), [total, atom(lowering, item, node)], node, last)  # type: ignore[arg-type]
+        total = lowering.assign(
+            lowering.operation("+"), [total, atom(lowering, item, node)], node, last
+        )
     return total
 
 
@@ -394,24 +509,36 @@ def _length(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 def _power(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     operands = [atom(lowering, value, arguments.node) for value in arguments.positional]
     if len(operands) != 2:
-        raise lowering.refuse("unsupported-argument", "`pow` with a modulus is not supported", arguments.node)
+        raise lowering.refuse(
+            "unsupported-argument", "`pow` with a modulus is not supported", arguments.node
+        )
     return lowering.assign(lowering.operation("**"), operands, arguments.node, name)
 
 
 def _extreme(symbol: str, arguments: Arguments, lowering: Lowering) -> Value:
-    raise lowering.refuse("unsupported-syntax", f"the builtin `{symbol}` is not supported yet", arguments.node,
-                          help=f"use `np.{symbol}imum`, which works on numbers and arrays")  # fmt: skip
+    raise lowering.refuse(
+        "unsupported-syntax",
+        f"the builtin `{symbol}` is not supported yet",
+        arguments.node,
+        help=f"use `np.{symbol}imum`, which works on numbers and arrays",
+    )
 
 
 def _print(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    raise lowering.refuse("unsupported-syntax", "statements with effects are not supported yet", arguments.node,
-                          help="remove the call")  # fmt: skip
+    raise lowering.refuse(
+        "unsupported-syntax",
+        "statements with effects are not supported yet",
+        arguments.node,
+        help="remove the call",
+    )
 
 
 def _tuple(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     value = arguments.positional[0] if arguments.positional else Structure("tuple", (), ())
     if not isinstance(value, Structure):
-        raise lowering.refuse("not-constant", "only a container of known length can be converted", arguments.node)
+        raise lowering.refuse(
+            "not-constant", "only a container of known length can be converted", arguments.node
+        )
     kind = "list" if lowering.code(arguments.node.func) == "list" else "tuple"
     return Structure(kind, tuple(range(len(value.items))), value.items)
 

@@ -1,7 +1,7 @@
 """One function for each kind of expression; `HANDLERS` at the end is the list of what is accepted.
 
-Each takes the state, the node and a name for the result, and gives a value. `atom` makes an operand of a value: containers of
-numbers become array displays, tuples of indices become constants.
+Each takes the state, the node and a name for the result, and gives a value. `atom` makes an operand
+of a value: containers of numbers become array displays, tuples of indices become constants.
 """
 
 from __future__ import annotations
@@ -22,11 +22,28 @@ from s2s_ad.operations.shaping import DIMENSION, DISPLAY, SHAPE
 from s2s_ad.types import Array, Items, Number, Scalar, shape_of
 
 OPERATORS = {
-    "Add": "+", "Subtract": "-", "Multiply": "*", "Divide": "/", "FloorDivide": "//", "Modulo": "%", "Power": "**",
-    "MatrixMultiply": "@", "BitAnd": "&", "BitOr": "|", "BitXor": "^", "LessThan": "<", "LessThanEqual": "<=",
-    "GreaterThan": ">", "GreaterThanEqual": ">=", "Equal": "==", "NotEqual": "!=", "Minus": "-x", "Plus": "+x",
-    "BitInvert": "~x", "Not": "notx",
-}  # fmt: skip
+    "Add": "+",
+    "Subtract": "-",
+    "Multiply": "*",
+    "Divide": "/",
+    "FloorDivide": "//",
+    "Modulo": "%",
+    "Power": "**",
+    "MatrixMultiply": "@",
+    "BitAnd": "&",
+    "BitOr": "|",
+    "BitXor": "^",
+    "LessThan": "<",
+    "LessThanEqual": "<=",
+    "GreaterThan": ">",
+    "GreaterThanEqual": ">=",
+    "Equal": "==",
+    "NotEqual": "!=",
+    "Minus": "-x",
+    "Plus": "+x",
+    "BitInvert": "~x",
+    "Not": "notx",
+}
 
 
 def operator_name(node_name: str) -> str:
@@ -43,7 +60,9 @@ def lower_expression(lowering: Lowering, node: cst.BaseExpression, name: str = "
 
 
 def current(lowering: Lowering, value: Value, node: cst.CSTNode) -> Value:
-    """What a value is now: free variables become hidden parameters, poisoned ones say nothing more."""
+    """What a value is now: free variables become hidden parameters, poisoned ones say nothing
+    more.
+    """
     if isinstance(value, Poison):
         raise Refused()
     if isinstance(value, Named):
@@ -59,22 +78,25 @@ def _hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode)
 
     for other, tree in lowering.hidden.values():
         if other.identity == free.identity:
-            return tree  # type: ignore[return-value]
+            return tree
     try:
         type = type_of_value(free.read(), lambda: lowering.parameter_size())
     except UnsupportedValue as problem:
-        raise lowering.refuse(problem.name or "free-variable",
-                              f"`{free.name}{problem.place}` is {problem}, which cannot be used here", node,
-                              help=problem.help if problem.name else "pass what is needed as an argument") from None  # fmt: skip
+        raise lowering.refuse(
+            problem.name or "free-variable",
+            f"`{free.name}{problem.place}` is {problem}, which cannot be used here",
+            node,
+            help=problem.help if problem.name else "pass what is needed as an argument",
+        ) from None
     name = free.name
     while name in lowering.hidden or any(name == value for value in lowering.taken_formals):
         name += "_"
     tree = _parameter_tree(lowering, type, name)
-    lowering.hidden[name] = (free, tree)  # type: ignore[assignment]
+    lowering.hidden[name] = (free, tree)
     return tree
 
 
-# Values as operands -----------------------------------------------------------------------------------------------
+# Values as operands -------------------------------------------------------------------------------
 
 
 def atom(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
@@ -87,13 +109,17 @@ def atom(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
         if value.kind == "tuple" and fixed is not None:
             return fixed
         if value.kind == "tuple" and all(_is_static_part(item) for item in value.items):
-            return lowering.assign(TUPLE, [atom(lowering, item, node) for item in value.items], node)
+            return lowering.assign(
+                TUPLE, [atom(lowering, item, node) for item in value.items], node
+            )
         return display(lowering, value, None, node)
     raise not_a_number(lowering, value, node)
 
 
 def not_a_number(lowering: Lowering, value: Value, node: cst.CSTNode) -> Refused:
-    what = {Named: "a function", UserFunction: "a function", Method: "a method"}.get(type(value), "a container")
+    what = {Named: "a function", UserFunction: "a function", Method: "a method"}.get(
+        type(value), "a container"
+    )
     return lowering.refuse("not-a-number", f"a number or an array is needed here, not {what}", node)
 
 
@@ -109,7 +135,9 @@ def array_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
 
 
 def static_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
-    """The value of an argument such as `axis` or `shape`: a constant where it is one, lists taken as tuples."""
+    """The value of an argument such as `axis` or `shape`: a constant where it is one, lists taken
+    as tuples.
+    """
     value = current(lowering, value, node)
     if isinstance(value, Named):
         return Const(value.name.rpartition(".")[2], value.name)
@@ -118,7 +146,9 @@ def static_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
         fixed = static(as_tuple)
         if fixed is not None:
             return fixed
-        return lowering.assign(TUPLE, [static_operand(lowering, item, node) for item in value.items], node)
+        return lowering.assign(
+            TUPLE, [static_operand(lowering, item, node) for item in value.items], node
+        )
     return atom(lowering, value, node)
 
 
@@ -136,17 +166,26 @@ def static(value: Value) -> Const | None:
 def _is_static_part(value: Value) -> bool:
     if isinstance(value, Structure):
         return False
-    return isinstance(value, Const) or (isinstance(value, Var) and not isinstance(value.type, Array) and not (
-        isinstance(value.type, Number | Scalar) and not str(value.type).startswith(("i", "u"))))  # fmt: skip
+    return isinstance(value, Const) or (
+        isinstance(value, Var)
+        and not isinstance(value.type, Array)
+        and not (
+            isinstance(value.type, Number | Scalar) and not str(value.type).startswith(("i", "u"))
+        )
+    )
 
 
 def display(lowering: Lowering, value: Structure, dtype: Const | None, node: cst.CSTNode) -> Atom:
-    """`np.array` of nested lists: one operation with the items in order and the layout as a constant."""
+    """`np.array` of nested lists: one operation with the items in order and the layout as a
+    constant.
+    """
     layout, items = _layout(lowering, value, node)
     return lowering.assign(DISPLAY, [Const(layout), dtype or Const(None), *items], node)
 
 
-def _layout(lowering: Lowering, value: Value, node: cst.CSTNode) -> tuple[tuple[int, ...], list[Atom]]:
+def _layout(
+    lowering: Lowering, value: Value, node: cst.CSTNode
+) -> tuple[tuple[int, ...], list[Atom]]:
     value = current(lowering, value, node)
     if isinstance(value, Const) and isinstance(value.value, tuple):
         value = Structure("tuple", (), tuple(Const(item) for item in value.value))
@@ -162,7 +201,7 @@ def _layout(lowering: Lowering, value: Value, node: cst.CSTNode) -> tuple[tuple[
     return (len(parts), *parts[0][0]), [item for _, items in parts for item in items]
 
 
-# Kinds of expression ----------------------------------------------------------------------------------------------
+# Kinds of expression ------------------------------------------------------------------------------
 
 
 def _name(lowering: Lowering, node: cst.Name, name: str) -> Value:
@@ -176,8 +215,12 @@ def _name(lowering: Lowering, node: cst.Name, name: str) -> Value:
 
     scope = lowering.frame.scope
     if isinstance(scope, FileScope) and node.value in scope.assignments:
-        raise lowering.refuse("free-variable", f"`{node.value}` is a global that is not one literal number", node,
-                              help="pass it as an argument, or assign it a literal once")  # fmt: skip
+        raise lowering.refuse(
+            "free-variable",
+            f"`{node.value}` is a global that is not one literal number",
+            node,
+            help="pass it as an argument, or assign it a literal once",
+        )
     raise lowering.refuse("unknown-name", f"`{node.value}` is not defined here", node)
 
 
@@ -199,51 +242,75 @@ def _sequence(lowering: Lowering, node: cst.Tuple | cst.List, name: str) -> Valu
         value = lower_expression(lowering, element.value)
         if isinstance(element, cst.StarredElement):
             if not isinstance(value, Structure) or value.kind == "dict":
-                raise lowering.refuse("star-argument", "only tuples and lists of known length can be unpacked", element)
+                raise lowering.refuse(
+                    "star-argument",
+                    "only tuples and lists of known length can be unpacked",
+                    element,
+                )
             items.extend(value.items)
         else:
             items.append(value)
     kind = "tuple" if isinstance(node, cst.Tuple) else "list"
-    return Structure(kind, tuple(range(len(items))), tuple(items))  # type: ignore[arg-type]
+    return Structure(kind, tuple(range(len(items))), tuple(items))
 
 
 def _dict(lowering: Lowering, node: cst.Dict, name: str) -> Value:
     entries: dict[Any, Value] = {}
     for element in node.elements:
         if not isinstance(element, cst.DictElement):
-            raise lowering.refuse("star-argument", "`**` in a dict display is not supported", element)
+            raise lowering.refuse(
+                "star-argument", "`**` in a dict display is not supported", element
+            )
         key = lower_expression(lowering, element.key)
         if not isinstance(key, Const):
             raise lowering.refuse("not-constant", "a key has to be a constant", element.key)
         entries[key.value] = lower_expression(lowering, element.value)
-    return Structure("dict", tuple(entries), tuple(entries.values()))  # type: ignore[arg-type]
+    return Structure("dict", tuple(entries), tuple(entries.values()))
 
 
 def _binary(lowering: Lowering, node: cst.BinaryOperation, name: str) -> Value:
     symbol = OPERATORS.get(type(node.operator).__name__)
     left, right = lower_expression(lowering, node.left), lower_expression(lowering, node.right)
     if symbol is None:
-        raise lowering.refuse("unsupported-syntax", f"`{lowering.code(node.operator).strip()}` is not supported", node)
+        raise lowering.refuse(
+            "unsupported-syntax", f"`{lowering.code(node.operator).strip()}` is not supported", node
+        )
     if isinstance(left, Structure) or isinstance(right, Structure):
         joined = _sequence_arithmetic(symbol, left, right)
         if joined is not None:
             return joined
-    operands = [_arithmetic_operand(lowering, left, node.left), _arithmetic_operand(lowering, right, node.right)]
+    operands = [
+        _arithmetic_operand(lowering, left, node.left),
+        _arithmetic_operand(lowering, right, node.right),
+    ]
     return lowering.assign(lowering.operation(symbol), operands, node, name)
 
 
 def _arithmetic_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
-    return array_operand(lowering, value, node) if isinstance(value, Structure) else atom(lowering, value, node)
+    return (
+        array_operand(lowering, value, node)
+        if isinstance(value, Structure)
+        else atom(lowering, value, node)
+    )
 
 
 def _sequence_arithmetic(symbol: str, left: Value, right: Value) -> Structure | None:
     """`(a, b) + (c,)` and `[a] * 3`: containers, not arrays."""
-    if isinstance(left, Structure) and isinstance(right, Structure) and symbol == "+" and left.kind == right.kind:
+    if (
+        isinstance(left, Structure)
+        and isinstance(right, Structure)
+        and symbol == "+"
+        and left.kind == right.kind
+    ):
         items = (*left.items, *right.items)
         return Structure(left.kind, tuple(range(len(items))), items)
     if symbol == "*":
         sequence, times = (left, right) if isinstance(left, Structure) else (right, left)
-        if isinstance(sequence, Structure) and isinstance(times, Const) and isinstance(times.value, int):
+        if (
+            isinstance(sequence, Structure)
+            and isinstance(times, Const)
+            and isinstance(times.value, int)
+        ):
             items = sequence.items * times.value
             return Structure(sequence.kind, tuple(range(len(items))), items)
     return None
@@ -252,30 +319,49 @@ def _sequence_arithmetic(symbol: str, left: Value, right: Value) -> Structure | 
 def _unary(lowering: Lowering, node: cst.UnaryOperation, name: str) -> Value:
     operand = atom(lowering, lower_expression(lowering, node.expression), node.expression)
     symbol = OPERATORS[type(node.operator).__name__]
-    if isinstance(operand, Const) and not operand.text and symbol == "-x" and isinstance(operand.value, int | float):
+    if (
+        isinstance(operand, Const)
+        and not operand.text
+        and symbol == "-x"
+        and isinstance(operand.value, int | float)
+    ):
         return Const(-operand.value)
     return lowering.assign(lowering.operation(symbol), [operand], node, name)
 
 
 def _comparison(lowering: Lowering, node: cst.Comparison, name: str) -> Value:
     if len(node.comparisons) > 1:
-        raise lowering.refuse("unsupported-syntax", "chained comparisons are not supported yet", node,
-                              help="combine two comparisons with `&`")  # fmt: skip
+        raise lowering.refuse(
+            "unsupported-syntax",
+            "chained comparisons are not supported yet",
+            node,
+            help="combine two comparisons with `&`",
+        )
     (target,) = node.comparisons
     symbol = OPERATORS.get(type(target.operator).__name__)
-    left, right = lower_expression(lowering, node.left), lower_expression(lowering, target.comparator)
+    left, right = (
+        lower_expression(lowering, node.left),
+        lower_expression(lowering, target.comparator),
+    )
     if symbol is None:
         return _identity_test(lowering, node, target, left, right)
     if isinstance(left, Const) and isinstance(right, Const) and not (left.text or right.text):
         equal = {"==": left.value == right.value, "!=": left.value != right.value}
         if symbol in equal and (isinstance(left.value, str) or isinstance(right.value, str)):
             return Const(equal[symbol])
-    operands = [_arithmetic_operand(lowering, left, node.left), _arithmetic_operand(lowering, right, target.comparator)]
+    operands = [
+        _arithmetic_operand(lowering, left, node.left),
+        _arithmetic_operand(lowering, right, target.comparator),
+    ]
     return lowering.assign(lowering.operation(symbol), operands, node, name)
 
 
 def _identity_test(
-    lowering: Lowering, node: cst.Comparison, target: cst.ComparisonTarget, left: Value, right: Value
+    lowering: Lowering,
+    node: cst.Comparison,
+    target: cst.ComparisonTarget,
+    left: Value,
+    right: Value,
 ) -> Value:
     """`x is None`, decided when compiling."""
     wanted = {cst.Is: True, cst.IsNot: False}.get(type(target.operator))
@@ -290,7 +376,8 @@ def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:
     if isinstance(base, Named):
         return Named(f"{base.name}.{attribute}")
     if isinstance(base, Structure) and base.kind == "record" and attribute in base.keys:
-        return base.items[base.keys.index(attribute)]
+        field: Value = base.items[base.keys.index(attribute)]
+        return field
     if isinstance(base, Var) and isinstance(base.type, Array | Scalar):
         op = catalogue().operations.get(f"ndarray.{attribute}")
         if op is not None and op.template:
@@ -313,9 +400,15 @@ def _subscript(lowering: Lowering, node: cst.Subscript, name: str) -> Value:
         return _item_of_static(lowering, base, node)
     x = atom(lowering, base, node.value)
     if not isinstance(x.type, Array | Scalar):
-        raise lowering.refuse("not-an-array", f"`{lowering.code(node.value)}` is a {x.type}, which has no items", node,
-                              help="annotate the parameter as an array if it is one")  # fmt: skip
-    return lowering.assign(lowering.operation("getitem"), [x, index_of(lowering, node.slice, node)], node, name)
+        raise lowering.refuse(
+            "not-an-array",
+            f"`{lowering.code(node.value)}` is a {x.type}, which has no items",
+            node,
+            help="annotate the parameter as an array if it is one",
+        )
+    return lowering.assign(
+        lowering.operation("getitem"), [x, index_of(lowering, node.slice, node)], node, name
+    )
 
 
 def _item(lowering: Lowering, base: Structure, node: cst.Subscript) -> Value:
@@ -326,17 +419,25 @@ def _item(lowering: Lowering, base: Structure, node: cst.Subscript) -> Value:
         key = index.type.value.constant
     if base.kind in ("dict", "record"):
         if key in base.keys:
-            return base.items[base.keys.index(key)]
+            entry: Value = base.items[base.keys.index(key)]
+            return entry
         raise lowering.refuse("bad-index", f"the key {key!r} is not known here", node)
     if isinstance(key, slice):
         items = base.items[key]
         return Structure(base.kind, tuple(range(len(items))), items)
     if not isinstance(key, int):
-        raise lowering.refuse("not-constant", f"the index of a {base.kind} has to be a constant", node,
-                              help="stack equal shapes into an array to index it by a variable")  # fmt: skip
+        raise lowering.refuse(
+            "not-constant",
+            f"the index of a {base.kind} has to be a constant",
+            node,
+            help="stack equal shapes into an array to index it by a variable",
+        )
     if not -len(base.items) <= key < len(base.items):
-        raise lowering.refuse("bad-index", f"index {key} is out of range for {len(base.items)} items", node)
-    return base.items[key]
+        raise lowering.refuse(
+            "bad-index", f"index {key} is out of range for {len(base.items)} items", node
+        )
+    item: Value = base.items[key]
+    return item
 
 
 def _item_of_static(lowering: Lowering, base: Var, node: cst.Subscript) -> Value:
@@ -346,11 +447,18 @@ def _item_of_static(lowering: Lowering, base: Var, node: cst.Subscript) -> Value
         if isinstance(statement, Assign) and base in statement.targets:
             if statement.op in SHAPE and isinstance(index, Const) and isinstance(index.value, int):
                 return lowering.assign(DIMENSION, [statement.operands[0], index], node)
-            if statement.op in SHAPE and isinstance(index, Const) and isinstance(index.value, slice):
+            if (
+                statement.op in SHAPE
+                and isinstance(index, Const)
+                and isinstance(index.value, slice)
+            ):
                 shape = shape_of(statement.operands[0].type)
                 if shape is not None:
                     picked = range(len(shape))[index.value]
-                    sizes = [lowering.assign(DIMENSION, [statement.operands[0], Const(k)], node) for k in picked]
+                    sizes = [
+                        lowering.assign(DIMENSION, [statement.operands[0], Const(k)], node)
+                        for k in picked
+                    ]
                     return Structure("tuple", tuple(range(len(sizes))), tuple(sizes))
             if statement.op is TUPLE and isinstance(index, Const) and isinstance(index.value, int):
                 return statement.operands[index.value]
@@ -358,10 +466,12 @@ def _item_of_static(lowering: Lowering, base: Var, node: cst.Subscript) -> Value
     raise lowering.refuse("not-constant", "the index of a tuple has to be a constant", node)
 
 
-def index_of(lowering: Lowering, elements: Sequence[cst.SubscriptElement], node: cst.CSTNode) -> Atom:
+def index_of(
+    lowering: Lowering, elements: Sequence[cst.SubscriptElement], node: cst.CSTNode
+) -> Atom:
     """What stands between the brackets, as one operand: a constant if all of it is."""
     parts = [_index_part(lowering, element.slice) for element in elements]
-    if len(parts) == 1 and not elements[0].comma.__class__ is cst.Comma:
+    if len(parts) == 1 and elements[0].comma.__class__ is not cst.Comma:
         return parts[0]
     if all(isinstance(part, Const) for part in parts):
         return Const(tuple(part.value for part in parts if isinstance(part, Const)))
@@ -378,7 +488,11 @@ def _index_part(lowering: Lowering, part: cst.BaseSlice) -> Atom:
     assert isinstance(part, cst.Slice)
     bounds: list[Atom] = []
     for bound in (part.lower, part.upper, part.step):
-        bounds.append(Const(None) if bound is None else atom(lowering, lower_expression(lowering, bound), bound))
+        bounds.append(
+            Const(None)
+            if bound is None
+            else atom(lowering, lower_expression(lowering, bound), bound)
+        )
     if all(isinstance(bound, Const) for bound in bounds):
         return Const(slice(*(bound.value for bound in bounds if isinstance(bound, Const))))
     return lowering.assign(SLICE, bounds, part)
@@ -399,16 +513,27 @@ def _conditional(lowering: Lowering, node: cst.IfExp, name: str) -> Value:
     test = lower_expression(lowering, node.test)
     if isinstance(test, Const):
         return lower_expression(lowering, node.body if test.value else node.orelse, name)
-    raise lowering.refuse("unsupported-syntax", "conditional expressions are not supported yet", node,
-                          help="choose between values with `np.where`")  # fmt: skip
+    raise lowering.refuse(
+        "unsupported-syntax",
+        "conditional expressions are not supported yet",
+        node,
+        help="choose between values with `np.where`",
+    )
 
 
 _KIND_NAMES = {
-    cst.BooleanOperation: "`and`/`or`", cst.ListComp: "a comprehension", cst.GeneratorExp: "a generator",
-    cst.DictComp: "a comprehension", cst.SetComp: "a comprehension", cst.Await: "`await`", cst.Yield: "`yield`",
-    cst.FormattedString: "a formatted string", cst.NamedExpr: "`:=`", cst.Set: "a set", cst.Imaginary:
-    "a complex number",
-}  # fmt: skip
+    cst.BooleanOperation: "`and`/`or`",
+    cst.ListComp: "a comprehension",
+    cst.GeneratorExp: "a generator",
+    cst.DictComp: "a comprehension",
+    cst.SetComp: "a comprehension",
+    cst.Await: "`await`",
+    cst.Yield: "`yield`",
+    cst.FormattedString: "a formatted string",
+    cst.NamedExpr: "`:=`",
+    cst.Set: "a set",
+    cst.Imaginary: "a complex number",
+}
 
 HANDLERS: dict[type[cst.CSTNode], Callable[[Lowering, Any, str], Value]] = {
     cst.Name: _name,

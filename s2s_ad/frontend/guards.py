@@ -1,7 +1,8 @@
 """Statements that only check: `if <test>: raise ...` and `assert`.
 
-They stay in the forward sweep. Those that check what the type of a parameter says (`if x.ndim != 2 or x.shape != (n, d)`: the
-entry checks of a generated module) become part of the type instead, and are printed again from it.
+They stay in the forward sweep. Those that check what the type of a parameter says (`if x.ndim != 2
+or x.shape != (n, d)`: the entry checks of a generated module) become part of the type instead, and
+are printed again from it.
 """
 
 from __future__ import annotations
@@ -32,8 +33,14 @@ def guard(lowering: Lowering, node: cst.If) -> bool:
 def _only_raise(node: cst.If) -> cst.Raise | None:
     if node.orelse is not None or len(node.body.body) != 1:
         return None
-    line: cst.CSTNode = node.body if isinstance(node.body, cst.SimpleStatementSuite) else node.body.body[0]
-    if isinstance(line, cst.SimpleStatementLine | cst.SimpleStatementSuite) and len(line.body) == 1 and isinstance(line.body[0], cst.Raise):
+    line: cst.CSTNode = (
+        node.body if isinstance(node.body, cst.SimpleStatementSuite) else node.body.body[0]
+    )
+    if (
+        isinstance(line, cst.SimpleStatementLine | cst.SimpleStatementSuite)
+        and len(line.body) == 1
+        and isinstance(line.body[0], cst.Raise)
+    ):
         return line.body[0]
     return None
 
@@ -45,8 +52,12 @@ def _alternatives(test: cst.BaseExpression) -> list[cst.BaseExpression]:
     return [test]
 
 
-def raise_if(lowering: Lowering, test: Atom, expression: cst.CSTNode | None, text: str, node: cst.CSTNode) -> None:
-    """An effect that raises where the test holds. Variables in the exception's text become operands."""
+def raise_if(
+    lowering: Lowering, test: Atom, expression: cst.CSTNode | None, text: str, node: cst.CSTNode
+) -> None:
+    """An effect that raises where the test holds. Variables in the exception's text become
+    operands.
+    """
     operands: list[Atom] = []
     names: list[str] = []
     for name in sorted(_names_in(expression)) if expression is not None else []:
@@ -70,7 +81,9 @@ def _names_in(node: cst.CSTNode) -> set[str]:
 
 
 def _refines(lowering: Lowering, test: cst.BaseExpression) -> bool:
-    """Whether the test only says that a parameter is not of some type; the parameter then gets that type."""
+    """Whether the test only says that a parameter is not of some type; the parameter then gets that
+    type.
+    """
     if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
         return _is_number_check(lowering, test.expression)
     if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1:
@@ -89,7 +102,11 @@ def _refines(lowering: Lowering, test: cst.BaseExpression) -> bool:
 
 def _is_number_check(lowering: Lowering, call: cst.BaseExpression) -> bool:
     """`isinstance(x, (float, int))` for a parameter that is a number."""
-    if not isinstance(call, cst.Call) or lowering.code(call.func) != "isinstance" or len(call.args) != 2:
+    if (
+        not isinstance(call, cst.Call)
+        or lowering.code(call.func) != "isinstance"
+        or len(call.args) != 2
+    ):
         return False
     var = _parameter(lowering, call.args[0].value)
     return var is not None and isinstance(var.type, Number | Scalar)
@@ -109,7 +126,9 @@ def _refine(lowering: Lowering, var: Var, attribute: str, expected: cst.BaseExpr
     if attribute == "ndim" and isinstance(expected, cst.Integer):
         rank = int(expected.value)
         if type.shape is None:
-            lowering.refine(var, Array(type.dtype, tuple(lowering.parameter_size() for _ in range(rank))))
+            lowering.refine(
+                var, Array(type.dtype, tuple(lowering.parameter_size() for _ in range(rank)))
+            )
         return type.shape is None or len(type.shape) == rank
     if attribute == "dtype":
         name = lowering.code(expected).rpartition(".")[2]
@@ -126,7 +145,9 @@ def _refine(lowering: Lowering, var: Var, attribute: str, expected: cst.BaseExpr
 def _refine_shape(lowering: Lowering, var: Var, type: Array, expected: cst.Tuple) -> bool:
     shape = atom(lowering, lower_expression(lowering, expected), expected)
     items = shape.type.items if isinstance(shape.type, Items) else ()
-    sizes: Shape = tuple(item.value for item in items if isinstance(item, Number) and item.value is not None)
+    sizes: Shape = tuple(
+        item.value for item in items if isinstance(item, Number) and item.value is not None
+    )
     if len(sizes) != len(items) or any(lowering.sizes.resolve(size).is_local for size in sizes):
         return False
     if type.shape is None:
@@ -134,7 +155,10 @@ def _refine_shape(lowering: Lowering, var: Var, type: Array, expected: cst.Tuple
         return True
     if len(type.shape) != len(sizes):
         return False
-    return all([lowering.sizes.unify(left, right) for left, right in zip(type.shape, sizes, strict=True)])
+    known = True
+    for left, right in zip(type.shape, sizes, strict=True):
+        known = lowering.sizes.unify(left, right) and known
+    return known
 
 
 __all__ = ["guard", "raise_if"]

@@ -1,8 +1,9 @@
 """The type of an unannotated parameter, from how the function uses it.
 
-Subscripted, with array attributes or methods, an operand of `@`: an array of unknown rank. So is what meets such an array, or
-goes through arithmetic into a reduction: it may be an array, and code for unknown rank is right for a number too. Used as an
-index or in `range`: an integer. Unpacked into k names: k floats. Otherwise a float.
+Subscripted, with array attributes or methods, an operand of `@`: an array of unknown rank. So is
+what meets such an array, or goes through arithmetic into a reduction: it may be an array, and code
+for unknown rank is right for a number too. Used as an index or in `range`: an integer. Unpacked
+into k names: k floats. Otherwise a float.
 """
 
 from __future__ import annotations
@@ -14,14 +15,93 @@ import libcst as cst
 from s2s_ad.types import FLOAT, INT, Array, Size, Type
 
 ARRAY_ATTRIBUTES = frozenset(
-    "T shape ndim size dtype sum mean max min prod var std dot reshape ravel flatten transpose swapaxes copy astype "
-    "squeeze argmax argmin cumsum cumprod trace diagonal repeat clip sort flat fill".split()
+    [
+        "T",
+        "shape",
+        "ndim",
+        "size",
+        "dtype",
+        "sum",
+        "mean",
+        "max",
+        "min",
+        "prod",
+        "var",
+        "std",
+        "dot",
+        "reshape",
+        "ravel",
+        "flatten",
+        "transpose",
+        "swapaxes",
+        "copy",
+        "astype",
+        "squeeze",
+        "argmax",
+        "argmin",
+        "cumsum",
+        "cumprod",
+        "trace",
+        "diagonal",
+        "repeat",
+        "clip",
+        "sort",
+        "flat",
+        "fill",
+    ]
 )
 # Functions that are called with arrays
 ARRAY_FUNCTIONS = frozenset(
-    "sum mean max min amax amin prod var std dot inner outer vdot einsum tensordot reshape ravel transpose swapaxes "
-    "concatenate stack expand_dims squeeze broadcast_to norm solve cumsum cumprod len shape zeros_like ones_like "
-    "full_like diff sort argmax argmin matmul average median trapezoid trace diag roll flip tile repeat copy".split()
+    [
+        "sum",
+        "mean",
+        "max",
+        "min",
+        "amax",
+        "amin",
+        "prod",
+        "var",
+        "std",
+        "dot",
+        "inner",
+        "outer",
+        "vdot",
+        "einsum",
+        "tensordot",
+        "reshape",
+        "ravel",
+        "transpose",
+        "swapaxes",
+        "concatenate",
+        "stack",
+        "expand_dims",
+        "squeeze",
+        "broadcast_to",
+        "norm",
+        "solve",
+        "cumsum",
+        "cumprod",
+        "len",
+        "shape",
+        "zeros_like",
+        "ones_like",
+        "full_like",
+        "diff",
+        "sort",
+        "argmax",
+        "argmin",
+        "matmul",
+        "average",
+        "median",
+        "trapezoid",
+        "trace",
+        "diag",
+        "roll",
+        "flip",
+        "tile",
+        "repeat",
+        "copy",
+    ]
 )
 BUILTIN_NUMBERS = frozenset(("max", "min", "sum", "abs", "float", "int"))
 
@@ -38,15 +118,15 @@ def type_by_use(function: cst.FunctionDef | cst.Lambda, name: str) -> Type:
 
 
 def _arrays(uses: _Uses) -> set[str]:
-    """The names that may hold arrays: those used as arrays, and those that arithmetic leads from them."""
+    """The names that may hold arrays: those used as arrays, and those that arithmetic leads from
+    them.
+    """
     arrays = set(uses.arrays) | set(uses.subscripted)
     while True:
         before = len(arrays)
         for target, value in uses.assigned:
             names = set(_elementwise_names(value))
-            if target in arrays:
-                arrays |= names
-            elif _has_product(value):
+            if target in arrays or _has_product(value):
                 arrays |= names
         if len(arrays) == before:
             return arrays
@@ -82,13 +162,19 @@ def _has_product(node: cst.CSTNode) -> bool:
     if isinstance(node, cst.Call):
         if _called(node) in ("dot", "matmul"):
             return True
-        return _called(node) not in ARRAY_FUNCTIONS and any(_has_product(argument.value) for argument in node.args)
+        return _called(node) not in ARRAY_FUNCTIONS and any(
+            _has_product(argument.value) for argument in node.args
+        )
     return False
 
 
 def _called(node: cst.Call) -> str:
     function = node.func
-    return function.attr.value if isinstance(function, cst.Attribute) else getattr(function, "value", "")
+    return (
+        function.attr.value
+        if isinstance(function, cst.Attribute)
+        else getattr(function, "value", "")
+    )
 
 
 class _Uses(cst.CSTVisitor):
@@ -124,7 +210,11 @@ class _Uses(cst.CSTVisitor):
             self.subscripted.add(node.value.value)
         for element in node.slice:
             part = element.slice
-            bounds = [part.value] if isinstance(part, cst.Index) else [part.lower, part.upper, part.step]  # type: ignore[attr-defined]
+            bounds: list[cst.BaseExpression | None] = []
+            if isinstance(part, cst.Index):
+                bounds = [part.value]
+            elif isinstance(part, cst.Slice):
+                bounds = [part.lower, part.upper, part.step]
             for bound in bounds:
                 if bound is not None:
                     self.indices.update(_integer_names(bound))
@@ -144,7 +234,9 @@ class _Uses(cst.CSTVisitor):
         function = _called(node)
         if isinstance(node.func, cst.Name) and function in BUILTIN_NUMBERS:
             return
-        arguments: list[cst.BaseExpression] = [argument.value for argument in node.args if argument.keyword is None]
+        arguments: list[cst.BaseExpression] = [
+            argument.value for argument in node.args if argument.keyword is None
+        ]
         if function in ("concatenate", "stack", "hstack", "vstack"):
             for argument in list(arguments):
                 if isinstance(argument, cst.Tuple | cst.List):

@@ -1,7 +1,7 @@
 """Types of live values: what a decorated function is called with, and its free variables.
 
-`type_of_value` gives the type tree that a specialisation is lowered with; `signature_of` gives, in well under a microsecond,
-a key that is equal for two values exactly when they may share a specialisation.
+`type_of_value` gives the type tree that a specialisation is lowered with; `signature_of` gives, in
+well under a microsecond, a key that is equal for two values just when they may share it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from s2s_ad.types import BOOL, DTYPES, FLOAT, INT, ONE, SHORT_DTYPES, Array, Sca
 class UnsupportedValue(Exception):
     """The value is of a kind that the compiler does not know; the message says which (`a set`).
 
-    `place` is the way to it within its container (`["w"][0]`); `name` and `help` are for the diagnostic,
-    where they are not the ones of the place that reports it.
+    `place` is the way to it within its container (`['w'][0]`); `name` and `help` are for the
+    diagnostic, where they are not those of the code that reports it.
     """
 
     def __init__(self, message: str, place: str = "", name: str = "", help: str = "") -> None:
@@ -29,7 +29,7 @@ class UnsupportedValue(Exception):
         self.message, self.place, self.name, self.help = message, place, name, help
 
 
-# Containers -------------------------------------------------------------------------------------------------------
+# Containers
 
 
 def container_of(value: Any) -> tuple[str, tuple[Any, ...], tuple[Any, ...], str] | None:
@@ -55,11 +55,11 @@ def item_place(kind: str, key: Any) -> str:
     return f".{key}" if kind == "record" else f"[{key!r}]"
 
 
-# Types ------------------------------------------------------------------------------------------------------------
+# Types
 
 
 def type_of_value(value: Any, fresh_size: Callable[[], Size], place: str = "") -> TypeTree | Const:
-    """The type of a live value. Sizes 1 are literal, all others are fresh symbols. Raises UnsupportedValue."""
+    """The type of a live value: sizes 1 are literal, others fresh symbols. Raises UnsupportedValue."""
     if value is None or isinstance(value, str):
         return Const(value)
     if isinstance(value, bool):
@@ -76,11 +76,14 @@ def type_of_value(value: Any, fresh_size: Callable[[], Size], place: str = "") -
     kind, keys, items, constructor = container
     for key in keys:
         if not isinstance(key, str) and type(key) is not int:
-            raise UnsupportedValue(f"a dict with the key {key!r}", place, help="use strings or integers as keys")
+            raise UnsupportedValue(
+                f"a dict with the key {key!r}", place, help="use strings or integers as keys"
+            )
     trees = tuple(
-        type_of_value(item, fresh_size, place + item_place(kind, key)) for key, item in zip(keys, items, strict=True)
+        type_of_value(item, fresh_size, place + item_place(kind, key))
+        for key, item in zip(keys, items, strict=True)
     )
-    return Structure(kind, keys, trees, constructor)  # type: ignore[arg-type]
+    return Structure(kind, keys, trees, constructor)
 
 
 def _type_of_array(value: Any, fresh_size: Callable[[], Size], place: str) -> TypeTree:
@@ -93,7 +96,8 @@ def _type_of_array(value: Any, fresh_size: Callable[[], Size], place: str) -> Ty
     if dtype is None:
         raise UnsupportedValue(f"an array of dtype {value.dtype}", place)
     if type(value) is not np.ndarray:
-        raise UnsupportedValue(_article(type(value).__name__), place, help="pass `np.asarray(...)` of it")
+        message = _article(type(value).__name__)
+        raise UnsupportedValue(message, place, help="pass `np.asarray(...)` of it")
     return Array(dtype, tuple(ONE if size == 1 else fresh_size() for size in value.shape))
 
 
@@ -104,32 +108,32 @@ def _article(name: str) -> str:
 def _advice(value: Any) -> tuple[str, str]:
     """Name and help of the diagnostic for a value of no known type."""
     if getattr(type(value), "__s2s_derivative__", False) or _is_our_own(value):
-        return "nested-derivative", "derivatives inside a differentiated function are not supported yet"
+        return "nested-derivative", "take derivatives outside the function that is differentiated"
     if isinstance(value, complex):
         return "", "complex numbers are not supported: pass the real and the imaginary part"
     if isinstance(value, tuple | list | dict):
         return "", "pass a plain tuple, list or dict, a named tuple or a dataclass"
     if callable(value):
         return "", "call it by its name as a global or closure variable, or wrap it in a `def`"
-    return "", "pass floats, integers, arrays, or tuples, lists, dicts, named tuples and dataclasses of them"
+    return "", "pass numbers, arrays, or tuples, lists, dicts, named tuples, dataclasses of them"
 
 
 def _is_our_own(value: Any) -> bool:
     return callable(value) and str(getattr(value, "__module__", "")).partition(".")[0] == "s2s_ad"
 
 
-# Signatures -------------------------------------------------------------------------------------------------------
+# Signatures
 
 # Types whose values all have one type tree. NumPy scalars say their dtype by their class.
-_PLAIN = frozenset({float, int, bool, *(getattr(np, "bool_" if name == "bool" else name) for name in DTYPES.values())})
+_PLAIN = frozenset({float, int, bool, *(np.dtype(name).type for name in DTYPES.values())})
 
 
 def signature_of(value: Any) -> Hashable:
-    """A key for the type of a value: what `type_of_value` tells apart differs here, and nothing of what it does not.
+    """A key for the type of a value: what `type_of_value` tells apart differs here, nothing else.
 
-    Which sizes are 1 counts, the other sizes do not. Values of no known type have their class as the key.
+    Which sizes are 1 counts, the other sizes do not. A value of no known type has its class as key.
     """
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _PLAIN:
         return kind
     if kind is np.ndarray:

@@ -1,8 +1,10 @@
-"""libcst to typed IR: functions and statements. Expressions are in `expressions.py`, calls in `calls.py`.
+"""libcst to typed IR: functions and statements. Expressions are in `expressions.py`, calls in
+`calls.py`.
 
-What comes in: a function whose source is at hand and the types of its parameters. What goes out: a `Function`, or a
-DifferentiationError with every refusal found. Names are bound to values; aliases and containers of known structure vanish.
-Calls of the user's other functions are lowered in place, with their own spans.
+What comes in: a function whose source is at hand and the types of its parameters. What goes out: a
+`Function`, or a DifferentiationError with every refusal found. Names are bound to values; aliases
+and containers of known structure vanish. Calls of the user's other functions are lowered in place,
+with their own spans.
 """
 
 from __future__ import annotations
@@ -16,13 +18,25 @@ import libcst as cst
 
 from s2s_ad.diagnostics import Reporter, Span
 from s2s_ad.frontend.annotations import TypeReader, TypeTree
-from s2s_ad.frontend.resolve import FileScope, imported_names
+from s2s_ad.frontend.resolve import FileScope
 from s2s_ad.frontend.source import Unit
-from s2s_ad.frontend.values import FreeVariable, Named, Poison, Refused, Scope, UserFunction, Value
-from s2s_ad.ir import Assign, Atom, Block, Const, Formal, Function, Operation, Structure, Tree, Var, leaves, with_leaves
+from s2s_ad.frontend.values import FreeVariable, Poison, Refused, Scope, UserFunction, Value
+from s2s_ad.ir import (
+    Assign,
+    Atom,
+    Block,
+    Const,
+    Formal,
+    Function,
+    Operation,
+    Structure,
+    Tree,
+    Var,
+    leaves,
+)
 from s2s_ad.operations import catalogue
 from s2s_ad.rewrite import Builder, Names, rename
-from s2s_ad.types import FLOAT, INT, Array, Items, Number, Size, Sizes, Type, TypeProblem
+from s2s_ad.types import INT, Items, Size, Sizes, Type, TypeProblem
 
 MAXIMUM_DEPTH = 60
 SIZE_NAMES = ("n", "m", "k", "d", "p", "q", "r")
@@ -64,12 +78,20 @@ class Lowering:
     def code(self, node: cst.CSTNode) -> str:
         return self.frame.unit.code(node)
 
-    def refuse(self, name: str, message: str, node: cst.CSTNode, *, label: str = "", help: str = "") -> Refused:
+    def refuse(
+        self, name: str, message: str, node: cst.CSTNode, *, label: str = "", help: str = ""
+    ) -> Refused:
         """Report; the caller raises what this gives."""
         self.reporter.error(name, message, self.span(node), label=label, help=help)
         return Refused()
 
-    def assign(self, op: Operation, operands: tuple[Atom, ...] | list[Atom], node: cst.CSTNode, name: str = "") -> Var:
+    def assign(
+        self,
+        op: Operation,
+        operands: tuple[Atom, ...] | list[Atom],
+        node: cst.CSTNode,
+        name: str = "",
+    ) -> Var:
         """Append a Wengert line; what its operands do not fit is reported at the node."""
         self.builder.span = self.span(node)
         try:
@@ -87,7 +109,11 @@ class Lowering:
     def parameter_size(self) -> Size:
         """A size of a parameter that nobody has named."""
         self.named_sizes += 1
-        name = SIZE_NAMES[self.named_sizes - 1] if self.named_sizes <= len(SIZE_NAMES) else f"n{self.named_sizes}"
+        name = (
+            SIZE_NAMES[self.named_sizes - 1]
+            if self.named_sizes <= len(SIZE_NAMES)
+            else f"n{self.named_sizes}"
+        )
         return self.parameter_size() if name in self.words else Size.of(name)
 
     def refine(self, var: Var, type: Type) -> None:
@@ -99,16 +125,20 @@ class Lowering:
                 self.frames[0].names[name] = special
 
 
-# Functions --------------------------------------------------------------------------------------------------------
+# Functions ----------------------------------------------------------------------------------------
 
 
 def lower_function(
-    function: UserFunction, argument_types: Mapping[str, TypeTree | Const] | None = None, bound: int = 0
+    function: UserFunction,
+    argument_types: Mapping[str, TypeTree | Const] | None = None,
+    bound: int = 0,
 ) -> tuple[Function, list[FreeVariable]]:
-    """Lower a function. `argument_types` overrides what annotations, defaults and use say about a parameter.
+    """Lower a function. `argument_types` overrides what annotations, defaults and use say about a
+    parameter.
 
-    The first `bound` parameters are left out (they are taken by a bound method). Gives the function and the free variables
-    that became hidden parameters, in their order. Raises DifferentiationError.
+    The first `bound` parameters are left out (they are taken by a bound method). Gives the function
+    and the free variables that became hidden parameters, in their order. Raises
+    DifferentiationError.
     """
     reporter = Reporter()
     sizes = Sizes()
@@ -121,23 +151,37 @@ def lower_function(
     try:
         formals = _formals(lowering, function, argument_types or {})
         lowering.taken_formals = frozenset(formal.name for formal in formals)
-        lowering.parameters = {leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)}
+        lowering.parameters = {
+            leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
+        }
         output = _tree(lowering, _body(lowering, function.node), function.node)
     except Refused:
         pass
     except RecursionError:
-        reporter.error("too-deep", "the expression is nested too deeply", lowering.span(function.node),
-                       help="split it over several statements")  # fmt: skip
+        reporter.error(
+            "too-deep",
+            "the expression is nested too deeply",
+            lowering.span(function.node),
+            help="split it over several statements",
+        )
     reporter.raise_if_any()
     for name, (_, tree) in lowering.hidden.items():
         formals.append(Formal(name, tree, kind="keyword", hidden=True))
-    return _finish(lowering, function, formals, output, words), [free for free, _ in lowering.hidden.values()]
+    return _finish(lowering, function, formals, output, words), [
+        free for free, _ in lowering.hidden.values()
+    ]
 
 
 def _finish(
-    lowering: Lowering, function: UserFunction, formals: list[Formal], output: Tree, words: frozenset[str]
+    lowering: Lowering,
+    function: UserFunction,
+    formals: list[Formal],
+    output: Tree,
+    words: frozenset[str],
 ) -> Function:
-    parameters = tuple(leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var))
+    parameters = tuple(
+        leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
+    )
     body = Block(parameters, tuple(lowering.builder.statements), tuple(leaves(output)))
     scope = function.scope
     constants = tuple(scope.constants_used.items()) if isinstance(scope, FileScope) else ()
@@ -154,7 +198,9 @@ def _finish(
     )
 
     def settled(var: Var) -> Var:
-        return Var(var.name, lowering.sizes.resolve_type(lowering.refined.get(var, var.type)), var.version)
+        return Var(
+            var.name, lowering.sizes.resolve_type(lowering.refined.get(var, var.type)), var.version
+        )
 
     return rename(result, settled)
 
@@ -178,13 +224,24 @@ def _formals(
 
     parameters = function.node.params
     if isinstance(parameters.star_arg, cst.Param) or parameters.star_kwarg is not None:
-        starred = parameters.star_arg if isinstance(parameters.star_arg, cst.Param) else parameters.star_kwarg
+        starred = (
+            parameters.star_arg
+            if isinstance(parameters.star_arg, cst.Param)
+            else parameters.star_kwarg
+        )
         assert starred is not None
-        raise lowering.refuse("star-parameters", "parameters of unknown number are not supported", starred,
-                              help="name the parameters one by one")  # fmt: skip
+        raise lowering.refuse(
+            "star-parameters",
+            "parameters of unknown number are not supported",
+            starred,
+            help="name the parameters one by one",
+        )
     reader = TypeReader(record=lambda name: _record(lowering, name))
-    groups = (("positional-only", parameters.posonly_params), ("positional", parameters.params),
-              ("keyword", parameters.kwonly_params))  # fmt: skip
+    groups = (
+        ("positional-only", parameters.posonly_params),
+        ("positional", parameters.params),
+        ("keyword", parameters.kwonly_params),
+    )
     formals: list[Formal] = []
     for kind, params in groups:
         for param in params:
@@ -214,7 +271,13 @@ def _without_lost_defaults(formals: list[Formal]) -> list[Formal]:
     for formal in reversed(formals):
         if formal.kind != "keyword":
             lost = lost or formal.default is None
-            formal = Formal(formal.name, formal.tree, None if lost else formal.default, formal.kind, formal.hidden)
+            formal = Formal(
+                formal.name,
+                formal.tree,
+                None if lost else formal.default,
+                formal.kind,
+                formal.hidden,
+            )
         result.insert(0, formal)
     return result
 
@@ -235,7 +298,11 @@ def _type_of_default(text: str) -> TypeTree | None:
         value = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
         return None
-    return Const(value).type if isinstance(value, bool | float) else (INT if isinstance(value, int) else None)
+    return (
+        Const(value).type
+        if isinstance(value, bool | float)
+        else (INT if isinstance(value, int) else None)
+    )
 
 
 def _record(lowering: Lowering, name: str) -> Structure | None:
@@ -244,7 +311,9 @@ def _record(lowering: Lowering, name: str) -> Structure | None:
     node = scope.names.get(name) if isinstance(scope, FileScope) else None
     if not isinstance(node, cst.ClassDef) or not isinstance(node.body, cst.IndentedBlock):
         return None
-    heads = [lowering.code(base.value) for base in node.bases] + [lowering.code(d.decorator) for d in node.decorators]
+    heads = [lowering.code(base.value) for base in node.bases] + [
+        lowering.code(d.decorator) for d in node.decorators
+    ]
     if not any(word in head for head in heads for word in ("NamedTuple", "dataclass")):
         return None
     fields: dict[str, Any] = {}
@@ -260,14 +329,20 @@ def _record(lowering: Lowering, name: str) -> Structure | None:
     return Structure("record", tuple(fields), tuple(fields.values()), name) if fields else None
 
 
-def _parameter_tree(lowering: Lowering, tree: TypeTree, name: str) -> Value:
-    """Variables for the leaves of a type; those within a container are named after the way to them."""
+def _parameter_tree(lowering: Lowering, tree: TypeTree | Const, name: str) -> Tree:
+    """Variables for the leaves of a type; those within a container are named after the way to
+    them.
+    """
     if isinstance(tree, Structure):
         items = tuple(
-            _parameter_tree(lowering, item, f"{name}_{key}" if str(key).isidentifier() or isinstance(key, int) else name)  # type: ignore[arg-type]
+            _parameter_tree(
+                lowering,
+                item,
+                f"{name}_{key}" if str(key).isidentifier() or isinstance(key, int) else name,
+            )
             for key, item in zip(tree.keys, tree.items, strict=True)
         )
-        return Structure(tree.kind, tree.keys, items, tree.constructor)  # type: ignore[arg-type]
+        return Structure(tree.kind, tree.keys, items, tree.constructor)
     if isinstance(tree, Const):
         return tree
     return lowering.builder.names.fresh(name, tree)
@@ -279,14 +354,23 @@ def _tree(lowering: Lowering, value: Value, node: cst.CSTNode) -> Tree:
 
     value = current(lowering, value, node)
     if isinstance(value, Structure):
-        return Structure(value.kind, value.keys, tuple(_tree(lowering, item, node) for item in value.items),
-                         value.constructor)  # fmt: skip
+        return Structure(
+            value.kind,
+            value.keys,
+            tuple(_tree(lowering, item, node) for item in value.items),
+            value.constructor,
+        )
+    if isinstance(value, Var) and isinstance(value.type, Items):
+        from s2s_ad.frontend.statements import unpack
+
+        items = tuple(unpack(lowering, value, len(value.type.items), node))
+        return _tree(lowering, Structure("tuple", tuple(range(len(items))), items), node)
     if isinstance(value, Var | Const):
         return value
     raise lowering.refuse("unsupported-value", "a function cannot be returned", node)
 
 
-# Statements -------------------------------------------------------------------------------------------------------
+# Statements ---------------------------------------------------------------------------------------
 
 
 class Returned(Exception):
@@ -317,7 +401,7 @@ def _suite(lowering: Lowering, suite: cst.BaseSuite) -> None:
     refused = False
     for statement in suite.body:
         smalls = statement.body if isinstance(statement, cst.SimpleStatementLine) else [statement]
-        for small in smalls:  # type: ignore[union-attr]
+        for small in smalls:
             try:
                 lower_statement(lowering, small)
             except Refused:
@@ -338,7 +422,9 @@ def _assigned_names(node: cst.CSTNode) -> list[str]:
     stack: list[cst.CSTNode] = [node]
     while stack:
         current = stack.pop()
-        if isinstance(current, cst.AssignTarget | cst.AugAssign | cst.AnnAssign | cst.For | cst.NamedExpr):
+        if isinstance(
+            current, cst.AssignTarget | cst.AugAssign | cst.AnnAssign | cst.For | cst.NamedExpr
+        ):
             targets: list[cst.CSTNode] = [current.target]
             while targets:
                 target = targets.pop()
@@ -358,22 +444,30 @@ def lower_statement(lowering: Lowering, node: cst.CSTNode) -> None:
     handler = statements.HANDLERS.get(type(node))
     if handler is None:
         keyword = type(node).__name__.lower()
-        raise lowering.refuse("unsupported-syntax", f"`{keyword}` statements are not supported", node)
+        raise lowering.refuse(
+            "unsupported-syntax", f"`{keyword}` statements are not supported", node
+        )
     lowering.statements.append(lowering.span(node))
     handler(lowering, node)
 
 
-def inline(lowering: Lowering, function: UserFunction, names: dict[str, Value], node: cst.CSTNode) -> Value:
+def inline(
+    lowering: Lowering, function: UserFunction, names: dict[str, Value], node: cst.CSTNode
+) -> Value:
     """Lower a call of the user's function in place: `names` are its parameters' values."""
     if any(frame.function.node is function.node for frame in lowering.frames):
-        raise lowering.refuse("recursion", f"`{function.name}` calls itself", node,
-                              help="write the recursion as a loop over the cases")  # fmt: skip
+        raise lowering.refuse(
+            "recursion",
+            f"`{function.name}` calls itself",
+            node,
+            help="write the recursion as a loop over the cases",
+        )
     if len(lowering.frames) > MAXIMUM_DEPTH:
         raise lowering.refuse("too-deep", "calls are nested too deeply", node)
-    lowering.frames.append(Frame(function, {**function.closure, **names}, function.unit, function.scope))
+    lowering.frames.append(
+        Frame(function, {**function.closure, **names}, function.unit, function.scope)
+    )
     try:
         return _body(lowering, function.node)
     finally:
         lowering.frames.pop()
-
-

@@ -42,7 +42,7 @@ def constant_of(name: str) -> Const | None:
     return Const(value, "" if value is None else name)
 
 
-# Files ------------------------------------------------------------------------------------------------------------
+# Files --------------------------------------------------------------------------------------------
 
 
 @dataclass(eq=False)
@@ -69,7 +69,7 @@ class FileScope:
     def _forget(self, name: str) -> None:
         # a later binding of a name replaces an earlier one of another kind
         for table in (self.names, self.imports, self.relative):
-            table.pop(name, None)  # type: ignore[attr-defined]
+            table.pop(name, None)
 
     def _small(self, small: cst.BaseSmallStatement) -> None:
         if isinstance(small, cst.Import | cst.ImportFrom):
@@ -160,7 +160,7 @@ def _dotted(node: cst.BaseExpression) -> str:
     return node.value if isinstance(node, cst.Name) else ""
 
 
-# Live functions ---------------------------------------------------------------------------------------------------
+# Live functions -----------------------------------------------------------------------------------
 
 
 @cache

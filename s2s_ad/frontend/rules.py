@@ -1,7 +1,7 @@
 """Rule texts of the catalogue to IR, by the same lowering as the user's code.
 
-`contributions` gives, for each line `grad_x += ...` of a rule, the statements that compute it and what it adds: a whole value,
-or an element-wise addition at an index. Texts are parsed once.
+`contributions` gives, for each line `grad_x += ...` of a rule, the statements that compute it and
+what it adds: a whole value, or an element-wise addition at an index. Texts are parsed once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ MODULES = {"np": "numpy", "math": "math"}
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one line does to the adjoint of `operand`: add `value`, or apply `update` (an operation) at `index`."""
+    """What one line does to the adjoint of `operand`: add `value`, or apply `update` (an operation)
+    at `index`.
+    """
 
     operand: str
     value: Atom
@@ -41,7 +43,9 @@ class RuleScope:
     def lookup(self, name: str) -> Value | None:
         if name in MODULES:
             return Named(MODULES[name])
-        return Named(f"helper.{name}" if f"helper.{name}" in catalogue().operations else f"builtins.{name}")
+        return Named(
+            f"helper.{name}" if f"helper.{name}" in catalogue().operations else f"builtins.{name}"
+        )
 
 
 @cache
@@ -76,7 +80,9 @@ def lower_line(builder: Builder, line: str, names: Mapping[str, Atom]) -> Contri
     statement, unit = _parsed(line)
     lowering = _RuleLowering(Reporter(), builder, builder.sizes)
     assert isinstance(unit, _RuleUnit)
-    placeholder = UserFunction("rule", cst.Lambda(params=cst.Parameters(), body=cst.Name("x")), unit, RuleScope())
+    placeholder = UserFunction(
+        "rule", cst.Lambda(params=cst.Parameters(), body=cst.Name("x")), unit, RuleScope()
+    )
     lowering.frames.append(Frame(placeholder, dict(names), unit, placeholder.scope))
     try:
         return _contribution(lowering, statement)
@@ -89,20 +95,34 @@ def lower_line(builder: Builder, line: str, names: Mapping[str, Atom]) -> Contri
 def _contribution(lowering: Lowering, statement: cst.BaseSmallStatement) -> Contribution:
     match statement:
         case cst.AugAssign(target=cst.Name(value=target), value=value):
-            return Contribution(_operand(target), atom(lowering, lower_expression(lowering, value), value))
-        case cst.AugAssign(target=cst.Subscript(value=cst.Name(value=target), slice=index), value=value):
+            return Contribution(
+                _operand(target), atom(lowering, lower_expression(lowering, value), value)
+            )
+        case cst.AugAssign(
+            target=cst.Subscript(value=cst.Name(value=target), slice=index), value=value
+        ):
             added = atom(lowering, lower_expression(lowering, value), value)
-            return Contribution(_operand(target), added, ADDITEM, index_of(lowering, index, statement))
-        case cst.Assign(targets=[cst.AssignTarget(target=cst.Subscript(value=cst.Name(value=target), slice=index))]):
+            return Contribution(
+                _operand(target), added, ADDITEM, index_of(lowering, index, statement)
+            )
+        case cst.Assign(
+            targets=[
+                cst.AssignTarget(target=cst.Subscript(value=cst.Name(value=target), slice=index))
+            ]
+        ):
             stored = atom(lowering, lower_expression(lowering, statement.value), statement.value)
-            return Contribution(_operand(target), stored, SETITEM, index_of(lowering, index, statement))
+            return Contribution(
+                _operand(target), stored, SETITEM, index_of(lowering, index, statement)
+            )
         case cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value="tangent_out"))]):
-            return Contribution("out", atom(lowering, lower_expression(lowering, statement.value), statement.value))
+            return Contribution(
+                "out", atom(lowering, lower_expression(lowering, statement.value), statement.value)
+            )
         case cst.Expr(value=cst.Call(args=[target, index_argument, value_argument])):
-            index = atom(lowering, lower_expression(lowering, index_argument.value), statement)
+            where = atom(lowering, lower_expression(lowering, index_argument.value), statement)
             added = atom(lowering, lower_expression(lowering, value_argument.value), statement)
             assert isinstance(target.value, cst.Name)
-            return Contribution(_operand(target.value.value), added, ADD_AT, index)
+            return Contribution(_operand(target.value.value), added, ADD_AT, where)
     raise ValueError("not a line of a rule")
 
 

@@ -1,7 +1,8 @@
 """Parsed source text: libcst trees with the span of every node.
 
-A `Unit` is a stretch of text parsed on its own: one top-level statement of a file, or the text of a live function. Positions
-are computed for a unit when first asked for, because for a whole file they cost more than everything else together.
+A `Unit` is a stretch of text parsed on its own: one top-level statement of a file, or the text of a
+live function. Positions are computed for a unit when first asked for, because for a whole file they
+cost more than everything else together.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from s2s_ad.diagnostics import Diagnostic, DifferentiationError, SourceFile, Spa
 
 @dataclass(eq=False)
 class Unit:
-    """A parsed statement and where it stands: line 1 of `module` is line `first_line` of the file."""
+    """A parsed statement and where it stands: line 1 of `module` is line `first_line` of the
+    file.
+    """
 
     file: SourceFile
     module: cst.Module
@@ -35,7 +38,11 @@ class Unit:
             return Span(self.file, self.first_line, 0, self.first_line, 0)
         shift = self.first_line - 1
         return Span(
-            self.file, place.start.line + shift, place.start.column, place.end.line + shift, place.end.column
+            self.file,
+            place.start.line + shift,
+            place.start.column,
+            place.end.line + shift,
+            place.end.column,
         )
 
     def code(self, node: cst.CSTNode) -> str:
@@ -55,15 +62,23 @@ class ParsedFile:
         if statement not in self._units:
             alone = self.module.with_changes(body=[statement], header=[], footer=[])
             unit = Unit(self.file, alone, 1)
-            unit.first_line = self._line_of(statement) - unit.span(_keyword_node(statement)).line + 1
+            unit.first_line = (
+                self._line_of(statement) - unit.span(_keyword_node(statement)).line + 1
+            )
             self._units[statement] = unit
         return self._units[statement]
 
     def _line_of(self, statement: cst.CSTNode) -> int:
-        """The line of a top-level statement: by its `def NAME` where that is unique, otherwise by counting lines."""
+        """The line of a top-level statement: by its `def NAME` where that is unique, otherwise by
+        counting lines.
+        """
         if isinstance(statement, cst.FunctionDef | cst.ClassDef):
             keyword = "class" if isinstance(statement, cst.ClassDef) else r"(?:async\s+)?def"
-            found = list(re.finditer(rf"^{keyword}\s+{re.escape(statement.name.value)}\b", self.file.text, re.M))
+            found = list(
+                re.finditer(
+                    rf"^{keyword}\s+{re.escape(statement.name.value)}\b", self.file.text, re.M
+                )
+            )
             if len(found) == 1:
                 return self.file.text.count("\n", 0, found[0].start()) + 1
         lines = self.module.with_changes(body=[], footer=[]).code.count("\n")
@@ -72,7 +87,9 @@ class ParsedFile:
                 break
             lines += self.module.code_for_node(other).count("\n")
         alone = self.module.with_changes(body=[statement], header=[], footer=[])
-        first = MetadataWrapper(alone, unsafe_skip_copy=True).resolve(PositionProvider)[_keyword_node(statement)]
+        first = MetadataWrapper(alone, unsafe_skip_copy=True).resolve(PositionProvider)[
+            _keyword_node(statement)
+        ]
         return lines + first.start.line
 
 
@@ -82,7 +99,9 @@ def _keyword_node(statement: cst.CSTNode) -> cst.CSTNode:
 
 
 def parse_text(text: str, path: str, first_line: int = 1) -> ParsedFile:
-    """Parse source text. Raises DifferentiationError with `syntax-error` at the place where parsing stopped."""
+    """Parse source text. Raises DifferentiationError with `syntax-error` at the place where parsing
+    stopped.
+    """
     file = SourceFile(path, text, first_line)
     try:
         return ParsedFile(file, cst.parse_module(text))
@@ -90,10 +109,19 @@ def parse_text(text: str, path: str, first_line: int = 1) -> ParsedFile:
         line = min(error.raw_line, text.count("\n") + 1) + first_line - 1
         span = Span(file, line, error.raw_column, line, error.raw_column + 1)
         message = error.message.split(". ")[0]
-        raise DifferentiationError([Diagnostic("syntax-error", f"the file does not parse: {message}", span)]) from None
+        raise DifferentiationError(
+            [Diagnostic("syntax-error", f"the file does not parse: {message}", span)]
+        ) from None
     except (RecursionError, ValueError) as error:
         raise DifferentiationError(
-            [Diagnostic("syntax-error", f"the file does not parse: {error}", None, help="simplify the nesting")]
+            [
+                Diagnostic(
+                    "syntax-error",
+                    f"the file does not parse: {error}",
+                    None,
+                    help="simplify the nesting",
+                )
+            ]
         ) from None
 
 

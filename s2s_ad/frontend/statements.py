@@ -1,4 +1,6 @@
-"""One function for each kind of statement; `HANDLERS` at the end is the list of what is accepted."""
+"""One function for each kind of statement; `HANDLERS` at the end is the list of what is
+accepted.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from s2s_ad.frontend.guards import guard, raise_if
 from s2s_ad.frontend.lower import Lowering, Returned
 from s2s_ad.frontend.resolve import imported_names
 from s2s_ad.frontend.values import Named, UserFunction, Value
-from s2s_ad.ir import Const, Structure, Var
+from s2s_ad.ir import Assign, Const, Structure, Var
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
 from s2s_ad.types import Array, Size
 
@@ -39,13 +41,21 @@ def bind(lowering: Lowering, target: cst.CSTNode, value: Value) -> None:
         items = unpack(lowering, value, len(target.elements), target)
         for element, item in zip(target.elements, items, strict=True):
             if isinstance(element, cst.StarredElement):
-                raise lowering.refuse("unsupported-syntax", "starred targets are not supported", element)
+                raise lowering.refuse(
+                    "unsupported-syntax", "starred targets are not supported", element
+                )
             bind(lowering, element.value, item)
     elif isinstance(target, cst.Subscript):
-        raise lowering.refuse("write-in-place", f"writing to `{lowering.code(target)}` is not supported yet", target,
-                              help="build the array in one expression (`np.stack`, `np.where`, `np.concatenate`)")  # fmt: skip
+        raise lowering.refuse(
+            "write-in-place",
+            f"writing to `{lowering.code(target)}` is not supported yet",
+            target,
+            help="build the array in one expression (`np.stack`, `np.where`, `np.concatenate`)",
+        )
     else:
-        raise lowering.refuse("unsupported-syntax", f"cannot assign to `{lowering.code(target)}`", target)
+        raise lowering.refuse(
+            "unsupported-syntax", f"cannot assign to `{lowering.code(target)}`", target
+        )
 
 
 def unpack(lowering: Lowering, value: Value, count: int, node: cst.CSTNode) -> list[Value]:
@@ -53,7 +63,9 @@ def unpack(lowering: Lowering, value: Value, count: int, node: cst.CSTNode) -> l
     value = current(lowering, value, node)
     if isinstance(value, Structure):
         if len(value.items) != count:
-            raise lowering.refuse("bad-unpacking", f"{len(value.items)} values for {count} names", node)
+            raise lowering.refuse(
+                "bad-unpacking", f"{len(value.items)} values for {count} names", node
+            )
         return list(value.items) if value.kind != "dict" else [Const(key) for key in value.keys]
     if isinstance(value, Const) and isinstance(value.value, tuple) and len(value.value) == count:
         return [Const(item) for item in value.value]
@@ -61,15 +73,23 @@ def unpack(lowering: Lowering, value: Value, count: int, node: cst.CSTNode) -> l
         shape_source = _shape_source(lowering, value)
         if shape_source is not None:
             refine_rank(lowering, shape_source, count)
-            return [lowering.assign(DIMENSION, [shape_source, Const(k)], node) for k in range(count)]
+            return [
+                lowering.assign(DIMENSION, [shape_source, Const(k)], node) for k in range(count)
+            ]
         if isinstance(value.type, Array):
             getitem = lowering.operation("getitem")
             rows = lowering.sizes.resolve(value.type.shape[0]) if value.type.shape else None
             if rows is None or (rows.constant is not None and rows.constant != count):
-                raise lowering.refuse("bad-unpacking", f"an array of {rows or 'unknown'} rows for {count} names", node)
+                raise lowering.refuse(
+                    "bad-unpacking", f"an array of {rows or 'unknown'} rows for {count} names", node
+                )
             if not lowering.sizes.unify(rows, Size.of(count)):
-                raise lowering.refuse("bad-unpacking", f"how many rows there are is not known: {count} are needed", node,
-                                      help=f"write `x[0]`, ... `x[{count - 1}]`")  # fmt: skip
+                raise lowering.refuse(
+                    "bad-unpacking",
+                    f"how many rows there are is not known: {count} are needed",
+                    node,
+                    help=f"write `x[0]`, ... `x[{count - 1}]`",
+                )
             return [lowering.assign(getitem, [value, Const(k)], node) for k in range(count)]
     raise lowering.refuse("bad-unpacking", "this value cannot be unpacked", node)
 
@@ -77,8 +97,8 @@ def unpack(lowering: Lowering, value: Value, count: int, node: cst.CSTNode) -> l
 def _shape_source(lowering: Lowering, value: Var) -> Var | None:
     """`x`, if the value is `x.shape`."""
     for statement in reversed(lowering.builder.statements):
-        if value in statement.targets:
-            source = statement.operands[0] if getattr(statement, "op", None) in SHAPE else None
+        if isinstance(statement, Assign) and value in statement.targets:
+            source = statement.operands[0] if statement.op in SHAPE else None
             return source if isinstance(source, Var) else None
     return None
 
@@ -87,21 +107,29 @@ def refine_rank(lowering: Lowering, var: Var, rank: int) -> None:
     """A statement such as `n, d = X.shape` on every path tells the rank of a parameter."""
     type = lowering.refined.get(var, var.type)
     if isinstance(type, Array) and type.shape is None and var in lowering.parameters:
-        lowering.refine(var, Array(type.dtype, tuple(lowering.parameter_size() for _ in range(rank))))
+        lowering.refine(
+            var, Array(type.dtype, tuple(lowering.parameter_size() for _ in range(rank)))
+        )
 
 
 def _augmented(lowering: Lowering, node: cst.AugAssign) -> None:
     if not isinstance(node.target, cst.Name):
-        raise lowering.refuse("write-in-place", f"writing to `{lowering.code(node.target)}` is not supported yet",
-                              node.target, help="assign to a new name")  # fmt: skip
+        raise lowering.refuse(
+            "write-in-place",
+            f"writing to `{lowering.code(node.target)}` is not supported yet",
+            node.target,
+            help="assign to a new name",
+        )
     name = node.target.value
     left = atom(lowering, lower_expression(lowering, node.target), node.target)
     if isinstance(left.type, Array):
         operator = type(node.operator).__name__
         raise lowering.refuse(
-            "write-in-place", f"`{name}` is an array: this changes it in place, which is not supported yet", node,
+            "write-in-place",
+            f"`{name}` is an array: this changes it in place, which is not supported yet",
+            node,
             help=f"write `{name} = {name} {operator_text(operator)} ...`, which makes a new array",
-        )  # fmt: skip
+        )
     right = atom(lowering, lower_expression(lowering, node.value), node.value)
     op = lowering.operation(operator_name(type(node.operator).__name__.removesuffix("Assign")))
     lowering.frame.names[name] = lowering.assign(op, [left, right], node, name)
@@ -123,17 +151,25 @@ def _expression(lowering: Lowering, node: cst.Expr) -> None:
 
 def _function(lowering: Lowering, node: cst.FunctionDef) -> None:
     if node.decorators:
-        raise lowering.refuse("unsupported-syntax", "decorated inner functions are not supported", node.decorators[0])
+        raise lowering.refuse(
+            "unsupported-syntax", "decorated inner functions are not supported", node.decorators[0]
+        )
     frame = lowering.frame
     # the names are shared, not copied: an inner function sees later assignments, as in Python
-    frame.names[node.name.value] = UserFunction(node.name.value, node, frame.unit, frame.scope, frame.names)
+    frame.names[node.name.value] = UserFunction(
+        node.name.value, node, frame.unit, frame.scope, frame.names
+    )
 
 
 def _import(lowering: Lowering, node: cst.Import | cst.ImportFrom) -> None:
     absolute, relative = imported_names(node)
     if relative:
-        raise lowering.refuse("unsupported-syntax", "relative imports inside a function are not supported", node,
-                              help="import at the top of the file")  # fmt: skip
+        raise lowering.refuse(
+            "unsupported-syntax",
+            "relative imports inside a function are not supported",
+            node,
+            help="import at the top of the file",
+        )
     for name, dotted in absolute.items():
         lowering.frame.names[name] = Named(dotted)
 
@@ -148,8 +184,12 @@ def _assert(lowering: Lowering, node: cst.Assert) -> None:
 def _if(lowering: Lowering, node: cst.If) -> None:
     if guard(lowering, node):
         return
-    raise lowering.refuse("unsupported-syntax", "branches are not supported yet", node.test,
-                          help="choose between values with `np.where`")  # fmt: skip
+    raise lowering.refuse(
+        "unsupported-syntax",
+        "branches are not supported yet",
+        node.test,
+        help="choose between values with `np.where`",
+    )
 
 
 def _nothing(lowering: Lowering, node: cst.CSTNode) -> None:

@@ -1,4 +1,6 @@
-"""What an expression can stand for while it is lowered: an atom of the IR, or something that vanishes before the IR."""
+"""What an expression can stand for while it is lowered: an atom of the IR, or something that
+vanishes before the IR.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class Scope(Protocol):
 
 @dataclass(frozen=True)
 class Named:
-    """Something of a library, by its canonical dotted name: `numpy`, `numpy.sin`, `builtins.len`."""
+    """Something of a library, by its canonical dotted name: `numpy`, `numpy.sin`,
+    `builtins.len`.
+    """
 
     name: str
 
@@ -49,7 +53,9 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class FreeVariable:
-    """A global, closure cell or attribute of a live function that holds numbers: read anew at every call."""
+    """A global, closure cell or attribute of a live function that holds numbers: read anew at every
+    call.
+    """
 
     name: str
     read: Callable[[], object]
@@ -69,5 +75,13 @@ class Refused(Exception):
 
 
 __all__ = [
-    "FreeVariable", "Method", "Named", "Poison", "Refused", "Scope", "UserFunction", "Value", "Reporter",
-]  # fmt: skip
+    "FreeVariable",
+    "Method",
+    "Named",
+    "Poison",
+    "Refused",
+    "Reporter",
+    "Scope",
+    "UserFunction",
+    "Value",
+]

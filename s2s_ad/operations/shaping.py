@@ -135,9 +135,9 @@ def _unbroadcast_type(_: Sizes, operands: Sequence[Atom]) -> Type:
 operation(
     "out = unbroadcast(grad, like)",
     "grad_grad += np.broadcast_to(grad_out, np.shape(grad))",
-    "grad_like += np.zeros_like(like)",
+    shape_only=("like",),
     infer=_unbroadcast_type,
-    linear=("grad", "like"),
+    linear=("grad",),
     helper="unbroadcast",
     samples=(
         {"grad": "f[2,3]", "like": "f[3]"},
@@ -448,10 +448,10 @@ operation(
 operation(
     "out = np.full_like(x, fill_value, dtype=None)",
     "grad_fill_value += grad_out",
-    "grad_x += np.zeros_like(x)",
+    shape_only=("x",),
     infer=_full_like_type,
     broadcasts=("fill_value",),
-    linear=("x", "fill_value"),
+    linear=("fill_value",),
     samples=({"x": "f[2,3]", "fill_value": "f[]"},),
 )
 

@@ -1,1 +1,3 @@
-"""Passes: `Function -> Function`, one file each; the file, the function and the name in logs are one word."""
+"""Passes: `Function -> Function`, one file each; the file, the function and the name in logs are
+one word.
+"""

@@ -1,8 +1,10 @@
-"""Reverse mode on the Wengert list: from a function to its gradient, statement by statement in reverse order.
+"""Reverse mode on the Wengert list: from a function to its gradient, statement by statement in
+reverse order.
 
-What comes in: a well-formed function, the variables to differentiate with respect to, and what to seed. What goes out: the
-primal's statements, then the adjoint's (`role="adjoint"`), each with the span of the statement it undoes. Values of the primal
-that an adjoint reads are `recall`ed; `save_values` decides how. `grad_x` is the derivative of the result with respect to x.
+What comes in: a well-formed function, the variables to differentiate with respect to, and what to
+seed. What goes out: the primal's statements, then the adjoint's (`role="adjoint"`), each with the
+span of the statement it undoes. Values of the primal that an adjoint reads are `recall`ed;
+`save_values` decides how. `grad_x` is the derivative of the result with respect to x.
 """
 
 from __future__ import annotations
@@ -26,12 +28,14 @@ from s2s_ad.passes.contributions import (
     sum_to,
 )
 from s2s_ad.rewrite import Builder, Names, map_tree
-from s2s_ad.types import Array, Number, Sizes, is_float, rank_of, scalar_like
+from s2s_ad.types import Array, Number, Sizes, TypeProblem, is_float, rank_of, scalar_like
 
 
 @dataclass(frozen=True)
 class Request:
-    """What derivative is asked for: `wrt` are names of formals; `bare` says that one name gives one result, no tuple."""
+    """What derivative is asked for: `wrt` are names of formals; `bare` says that one name gives one
+    result, no tuple.
+    """
 
     wrt: tuple[str, ...]
     bare: bool
@@ -43,7 +47,8 @@ class Request:
 def adjoint(function: Function, request: Request, name: str) -> Function:
     """The gradient (or, seeded, the vector-Jacobian product) of `function`, under another name.
 
-    Raises DifferentiationError for an integer argument, a result that is no scalar, or an operation without a rule.
+    Raises DifferentiationError for an integer argument, a result that is no scalar, or an operation
+    without a rule.
     """
     wrt = [formal for formal in function.formals if formal.name in request.wrt]
     wrt.sort(key=lambda formal: request.wrt.index(formal.name))
@@ -64,7 +69,9 @@ def adjoint(function: Function, request: Request, name: str) -> Function:
         output = _pair(output, aux)
     statements = (*function.body.statements, *sweep.builder.statements)
     formals = (*function.formals, *seeds)
-    parameters = tuple(leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var))
+    parameters = tuple(
+        leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
+    )
     body = Block(parameters, statements, tuple(leaves(output)))
     return replace(function, name=name, formals=formals, body=body, output=output)
 
@@ -77,11 +84,17 @@ def differentiable_leaves(wrt: Sequence[Formal], function: Function) -> list[Var
     """The float leaves of the arguments to differentiate. An argument without any is refused."""
     sources = []
     for formal in wrt:
-        floats = [leaf for leaf in leaves(formal.tree) if isinstance(leaf, Var) and is_float(leaf.type)]
+        floats = [
+            leaf for leaf in leaves(formal.tree) if isinstance(leaf, Var) and is_float(leaf.type)
+        ]
         if not floats:
             kinds = ", ".join(str(leaf.type) for leaf in leaves(formal.tree)) or "empty"
-            raise refusal("integer-argument", f"`{formal.name}` is {kinds}: a derivative needs floats", function.span,
-                          f"pass a float (`3.0`, not `3`) or an array of floats as `{formal.name}`")  # fmt: skip
+            raise refusal(
+                "integer-argument",
+                f"`{formal.name}` is {kinds}: a derivative needs floats",
+                function.span,
+                f"pass a float (`3.0`, not `3`) or an array of floats as `{formal.name}`",
+            )
         sources += floats
     return sources
 
@@ -92,16 +105,30 @@ def split_aux(function: Function, has_aux: bool) -> tuple[Tree, Tree | None]:
         return function.output, None
     output = function.output
     if not (isinstance(output, Structure) and output.kind == "tuple" and len(output.items) == 2):
-        raise refusal("bad-aux", f"with has_aux, `{function.name}` has to return a pair (value, aux)", function.span,
-                      "return a tuple of two, or leave has_aux out")  # fmt: skip
+        raise refusal(
+            "bad-aux",
+            f"with has_aux, `{function.name}` has to return a pair (value, aux)",
+            function.span,
+            "return a tuple of two, or leave has_aux out",
+        )
     return output.items[0], output.items[1]
 
 
 def _scalar_result(function: Function, value: Tree) -> Atom:
-    if isinstance(value, Structure) or not is_float(value.type) or rank_of(value.type) not in (0, None):
-        found = "several values" if isinstance(value, Structure) else f"a value of type {value.type}"
-        raise refusal("not-a-scalar", f"a gradient needs one float as result, but `{function.name}` returns {found}",
-                      function.span, "reduce it (`np.sum`), or use `vjp` or `jacobian`")  # fmt: skip
+    if (
+        isinstance(value, Structure)
+        or not is_float(value.type)
+        or rank_of(value.type) not in (0, None)
+    ):
+        found = (
+            "several values" if isinstance(value, Structure) else f"a value of type {value.type}"
+        )
+        raise refusal(
+            "not-a-scalar",
+            f"a gradient needs one float as result, but `{function.name}` returns {found}",
+            function.span,
+            "reduce it (`np.sum`), or use `vjp` or `jacobian`",
+        )
     return value
 
 
@@ -114,13 +141,16 @@ class _Sweep:
         self.active = active
         self.adjoints: dict[Var, Atom] = {}
         self.recalled: dict[Var, Var] = {}
+        self.taken = {formal.name for formal in function.formals}
 
     def seed_one(self, result: Atom) -> None:
         if not (isinstance(result, Var) and result in self.active):
             return
         one: Atom = Const(1.0)
         if isinstance(result.type, Array) and result.type.shape is None:
-            one = self.builder.assign(catalogue().operations["numpy.ones_like"], self.recall(result), Const(None))
+            one = self.builder.assign(
+                catalogue().operations["numpy.ones_like"], self.recall(result), Const(None)
+            )
         elif not isinstance(result.type, Number):
             # 1.0 is weak: in float32 code it stays float32
             one = cast_like(self.builder, one, result.type)
@@ -137,11 +167,15 @@ class _Sweep:
             if isinstance(leaf, Var) and leaf in self.active:
                 known = self.adjoints.get(leaf)
                 plus = catalogue().operations["+"]
-                self.adjoints[leaf] = grad if known is None else self.builder.assign(plus, known, grad)
+                self.adjoints[leaf] = (
+                    grad if known is None else self.builder.assign(plus, known, grad)
+                )
             return grad
 
         tree = map_tree(value, seed)
         name = tree.base_name if isinstance(tree, Var) else "grad_out"
+        while name in self.taken:
+            name += "_"
         return Formal(name, tree)
 
     def reverse(self, block: Block) -> None:
@@ -156,7 +190,11 @@ class _Sweep:
         op, target = statement.op, statement.target
         self.builder.span = statement.span
         names = op.operand_names(len(statement.operands))
-        carried = [name for name, operand in zip(names, statement.operands, strict=True) if operand in self.active]
+        carried = [
+            name
+            for name, operand in zip(names, statement.operands, strict=True)
+            if operand in self.active and name not in op.shape_only
+        ]
         rule = choose_rule(statement, statement.operands)
         lines = [line for line in rule_lines(rule, statement) if _operand_of(line) in names]
         written = {_operand_of(line) for line in lines}
@@ -172,7 +210,10 @@ class _Sweep:
             environment["out"] = self.recall(target)
         by_name = dict(zip(names, statement.operands, strict=True))
         for line in wanted:
-            contribution = lower_line(self.builder, line, environment)
+            try:
+                contribution = lower_line(self.builder, line, environment)
+            except TypeProblem as problem:
+                raise refusal(problem.name, str(problem), statement.span, problem.help) from None
             self.add(statement, contribution, by_name[contribution.operand], self.adjoints[target])
 
     def recall(self, atom: Atom) -> Atom:
@@ -183,7 +224,9 @@ class _Sweep:
             self.recalled[atom] = self.builder.assign(RECALL, atom)
         return self.recalled[atom]
 
-    def add(self, statement: Assign, contribution: Contribution, operand: Atom, grad_out: Atom) -> None:
+    def add(
+        self, statement: Assign, contribution: Contribution, operand: Atom, grad_out: Atom
+    ) -> None:
         assert isinstance(operand, Var)
         name = f"grad_{operand.name}"
         known = self.adjoints.get(operand)
@@ -199,7 +242,9 @@ class _Sweep:
             return
         elif statement.op.elementwise and _alone_has_shape(statement, operand):
             value = cast_like(self.builder, value, operand.type)
-        elif statement.op.elementwise or statement.op.is_marked(statement.op.broadcasts, contribution.operand):
+        elif statement.op.elementwise or statement.op.is_marked(
+            statement.op.broadcasts, contribution.operand
+        ):
             value = sum_to(self.builder, value, self.shape_only(value, operand))
         else:
             value = cast_like(self.builder, value, operand.type)
@@ -209,7 +254,11 @@ class _Sweep:
 
     def shape_only(self, value: Atom, operand: Var) -> Atom:
         """The operand, recalled if it may be read: `unbroadcast` asks it for its shape."""
-        return operand if isinstance(operand.type, Array) and operand.type == value.type else self.recall(operand)
+        return (
+            operand
+            if isinstance(operand.type, Array) and operand.type == value.type
+            else self.recall(operand)
+        )
 
     def zeros(self, operand: Var) -> Atom:
         if isinstance(operand.type, Array):
@@ -217,7 +266,9 @@ class _Sweep:
         return Const(0.0)
 
     def gradient(self, leaf: Atom) -> Atom:
-        """The finished adjoint of an argument's leaf: of its type, zero if nothing depends on it."""
+        """The finished adjoint of an argument's leaf: of its type, zero if nothing depends on
+        it.
+        """
         if not isinstance(leaf, Var):
             return leaf
         self.builder.span = None
@@ -226,14 +277,18 @@ class _Sweep:
         found = self.adjoints.get(leaf)
         if found is None:
             return named(self.builder, self.zeros(leaf), f"grad_{leaf.name}")
-        if leaf.type == Array(getattr(leaf.type, "dtype", ""), ()) and not isinstance(found.type, Array):
+        if leaf.type == Array(getattr(leaf.type, "dtype", ""), ()) and not isinstance(
+            found.type, Array
+        ):
             copied = catalogue().operations["numpy.copy"]
             return named(self.builder, self.builder.assign(copied, found), f"grad_{leaf.name}")
         return cast_like(self.builder, found, leaf.type)
 
 
 def _alone_has_shape(statement: Assign, operand: Var) -> bool:
-    """Whether an operand of unknown rank has the shape of the result because all others are numbers."""
+    """Whether an operand of unknown rank has the shape of the result because all others are
+    numbers.
+    """
     if rank_of(operand.type) is not None:
         return False
     return statement.operands.count(operand) == 1 and all(
@@ -242,7 +297,9 @@ def _alone_has_shape(statement: Assign, operand: Var) -> bool:
 
 
 def _operand_of(line: str) -> str:
-    """The operand that a line writes to: `grad_x += ...`, `grad_x[i] += ...`, `np.add.at(grad_x, ...)`."""
+    """The operand that a line writes to: `grad_x += ...`, `grad_x[i] += ...`, `np.add.at(grad_x,
+    ...)`.
+    """
     head = line.removeprefix("np.add.at(").split("grad_", 1)[1]
     name = ""
     for letter in head:

@@ -1,7 +1,9 @@
-"""What the adjoint and tangent passes share: bringing a value to an operand's shape and dtype, activity, rule choice.
+"""What the adjoint and tangent passes share: bringing a value to an operand's shape and dtype,
+activity, rule choice.
 
-This is the one place that knows about broadcasting: a contribution to an operand is summed over the axes along which the
-operand was stretched, where the types do not prove the shapes equal, and cast where the dtypes differ.
+This is the one place that knows about broadcasting: a contribution to an operand is summed over the
+axes along which the operand was stretched, where the types do not prove the shapes equal, and cast
+where the dtypes differ.
 """
 
 from __future__ import annotations
@@ -13,7 +15,18 @@ from s2s_ad.ir import Assign, Atom, Block, Const, NotDifferentiable, Rule, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.support import ASTYPE, BROADCAST_TO, IDENTITY, NUMPY_SHAPE
 from s2s_ad.rewrite import Builder
-from s2s_ad.types import DTYPES, ONE, Array, Number, Scalar, Type, dtype_of, is_float, scalar_like, shape_of
+from s2s_ad.types import (
+    DTYPES,
+    ONE,
+    Array,
+    Number,
+    Scalar,
+    Type,
+    dtype_of,
+    is_float,
+    scalar_like,
+    shape_of,
+)
 
 
 def active_variables(block: Block, sources: Iterable[Var]) -> set[Var]:
@@ -22,13 +35,25 @@ def active_variables(block: Block, sources: Iterable[Var]) -> set[Var]:
     for statement in block.statements:
         if not isinstance(statement, Assign):
             raise NotImplementedError("structured statements")
-        if not statement.op.constant and any(operand in active for operand in statement.operands):
+        if not statement.op.constant and any(
+            operand in active for operand in differentiated(statement)
+        ):
             active.update(target for target in statement.targets if is_float(target.type))
     return active
 
 
+def differentiated(statement: Assign) -> list[Atom]:
+    """The operands whose values matter, not only their shapes."""
+    names = statement.op.operand_names(len(statement.operands))
+    only_shape = statement.op.shape_only
+    pairs = zip(names, statement.operands, strict=True)
+    return [operand for name, operand in pairs if name not in only_shape]
+
+
 def choose_rule(statement: Assign, operands: tuple[Atom, ...]) -> Rule:
-    """The first rule whose guard holds. Raises DifferentiationError `no-derivative` at the user's line."""
+    """The first rule whose guard holds. Raises DifferentiationError `no-derivative` at the user's
+    line.
+    """
     for rule in statement.op.rules:
         if rule.when is None or rule.when(operands):
             return rule
@@ -38,7 +63,8 @@ def choose_rule(statement: Assign, operands: tuple[Atom, ...]) -> Rule:
 def no_derivative(statement: Assign, why: str, help: str = "") -> DifferentiationError:
     return refusal(
         "no-derivative",
-        f"no derivative is known for `{statement.op.name}` with these operands{': ' if why else ''}{why}",
+        f"no derivative is known for `{statement.op.name}` with these operands"
+        + (f": {why}" if why else ""),
         statement.span,
         help or "declare one with `s2s_ad.declare`",
     )
@@ -56,7 +82,9 @@ def rule_lines(rule: Rule, statement: Assign) -> tuple[str, ...]:
 
 
 def sum_to(builder: Builder, value: Atom, operand: Atom) -> Atom:
-    """The value summed over the axes along which `operand` was broadcast to it, in the operand's dtype."""
+    """The value summed over the axes along which `operand` was broadcast to it, in the operand's
+    dtype.
+    """
     summed = _summed(builder, value, operand)
     return cast_like(builder, summed, operand.type)
 
@@ -66,7 +94,11 @@ def _summed(builder: Builder, value: Atom, operand: Atom) -> Atom:
     shape, wanted = shape_of(value.type), shape_of(operand.type)
     if wanted == ():
         whole = isinstance(value.type, Array) and (shape != () or not scalar_like(operand.type))
-        return builder.assign(total, value, Const(None), Const(False)) if whole and shape != () else value
+        return (
+            builder.assign(total, value, Const(None), Const(False))
+            if whole and shape != ()
+            else value
+        )
     if shape == wanted and shape is not None:
         return value
     if shape is None or wanted is None or len(shape) < len(wanted):
@@ -115,9 +147,16 @@ def spread_to(builder: Builder, value: Atom, like: Atom) -> Atom:
 
 
 def named(builder: Builder, value: Atom, name: str) -> Var:
-    """The value under a name: the last statement's target is renamed, anything else gets a line of its own."""
+    """The value under a name: the last statement's target is renamed, anything else gets a line of
+    its own.
+    """
     last = builder.statements[-1] if builder.statements else None
-    if isinstance(value, Var) and value.name.startswith("%") and isinstance(last, Assign) and last.targets == (value,):
+    if (
+        isinstance(value, Var)
+        and value.name.startswith("%")
+        and isinstance(last, Assign)
+        and last.targets == (value,)
+    ):
         target = builder.names.fresh(name, value.type)
         builder.statements[-1] = Assign((target,), last.op, last.operands, last.span, last.role)
         return target

@@ -1,8 +1,9 @@
-"""Settles memory: where a value that is updated or returned might share it with another, a copy is put in.
+"""Settles memory: where a value that is updated or returned might share it with another, a copy is
+put in.
 
-Up to here values are pure. From here on `x with [i] = v` happens in place: its first operand is an array that the function
-allocated and that nothing reads any more, under whatever name (views count as names). Results share no memory with arguments
-or with each other.
+Up to here values are pure. From here on `x with [i] = v` happens in place: its first operand is an
+array that the function allocated and that nothing reads any more, under whatever name (views count
+as names). Results share no memory with arguments or with each other.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ def place_copies(function: Function) -> Function:
     for position, statement in enumerate(function.body.statements):
         placer.visit(position, statement)
     results = placer.separate_results(function.body.results)
-    return with_body(function, Block(function.body.parameters, tuple(placer.builder.statements), results))
+    return with_body(
+        function, Block(function.body.parameters, tuple(placer.builder.statements), results)
+    )
 
 
 class _Placer:
@@ -27,7 +30,9 @@ class _Placer:
         sizes = Sizes.knowing(function.assumptions, 3_000_000)
         self.builder = Builder(Names.of(function), sizes)
         self.foreign = frozenset(function.body.parameters)
-        self.memory: dict[Var, frozenset[Var]] = {var: frozenset((var,)) for var in function.body.parameters}
+        self.memory: dict[Var, frozenset[Var]] = {
+            var: frozenset((var,)) for var in function.body.parameters
+        }
         self.read_only: set[Var] = set()
         self.definitions: dict[Var, Assign] = {}
         self.last_use: dict[Var, int] = {}
@@ -56,7 +61,9 @@ class _Placer:
             return frozenset()
         if op.update:
             return self.memory_of(statement.operands[0])
-        if not op.view_of or (op.name == "getitem" and not is_basic_index(statement.operands[1].type)):
+        if not op.view_of or (
+            op.name == "getitem" and not is_basic_index(statement.operands[1].type)
+        ):
             return frozenset((target,))
         source = statement.operands[op.parameters.index(op.view_of)]
         if op is BROADCAST_TO or source in self.read_only:
@@ -67,20 +74,30 @@ class _Placer:
         return self.memory.get(atom, frozenset()) if isinstance(atom, Var) else frozenset()
 
     def owned(self, position: int, statement: Assign) -> Assign:
-        """The update with a copy as first operand, unless the array is ours and nobody reads it any more."""
+        """The update with a copy as first operand, unless the array is ours and nobody reads it any
+        more.
+        """
         first, *rest = statement.operands
         assert isinstance(first, Var)
         where = self.memory_of(first)
-        shared = first in self.read_only or bool(where & self.foreign) or any(
-            var != first and self.last_use.get(var, -1) > position and where & memory
-            for var, memory in self.memory.items()
-        )  # fmt: skip
+        shared = (
+            first in self.read_only
+            or bool(where & self.foreign)
+            or any(
+                var != first and self.last_use.get(var, -1) > position and where & memory
+                for var, memory in self.memory.items()
+            )
+        )
         if shared or self.last_use[first] > position or first in rest:
             first = self.copy(first)
         # NumPy sees overlaps in `x[1:] = x[:-1]`, but not in `np.add.at`
-        if statement.op.update.startswith("np.") and any(self.memory_of(atom) & where for atom in rest):
+        if statement.op.update.startswith("np.") and any(
+            self.memory_of(atom) & where for atom in rest
+        ):
             rest = [self.copy(atom) if self.memory_of(atom) & where else atom for atom in rest]
-        return Assign(statement.targets, statement.op, (first, *rest), statement.span, statement.role)
+        return Assign(
+            statement.targets, statement.op, (first, *rest), statement.span, statement.role
+        )
 
     def copy(self, atom: Atom) -> Var:
         assert isinstance(atom, Var)
@@ -100,8 +117,14 @@ class _Placer:
         assert isinstance(atom.type, Array)
         value, shape = found.operands
         source = self.definitions.get(shape) if isinstance(shape, Var) else None
-        if source is not None and source.op is SHAPE_ATTRIBUTE and source.operands[0].type == atom.type:
-            return self.builder.assign(FULL_LIKE, source.operands[0], value, Const(None), name=atom.name)
+        if (
+            source is not None
+            and source.op is SHAPE_ATTRIBUTE
+            and source.operands[0].type == atom.type
+        ):
+            return self.builder.assign(
+                FULL_LIKE, source.operands[0], value, Const(None), name=atom.name
+            )
         name = DTYPES[atom.type.dtype]
         dtype = Const(None) if name == "float64" else Const(name, f"numpy.{name}")
         return self.builder.assign(FULL, shape, value, dtype, name=atom.name)

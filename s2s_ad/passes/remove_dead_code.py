@@ -16,4 +16,6 @@ def remove_dead_code(function: Function) -> Function:
             needed.update(atom for atom in operands_of(statement) if isinstance(atom, Var))
     if len(kept) == len(function.body.statements):
         return function
-    return with_body(function, Block(function.body.parameters, tuple(reversed(kept)), function.body.results))
+    return with_body(
+        function, Block(function.body.parameters, tuple(reversed(kept)), function.body.results)
+    )

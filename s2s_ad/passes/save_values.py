@@ -1,7 +1,7 @@
 """Decides how the reverse sweep gets the values it `recall`s.
 
-In straight-line code every value of the forward sweep is still there, so a recall is the value itself. Loops and branches will
-choose here between recomputing, a tape, and an undone write.
+In straight-line code every value of the forward sweep is still there, so a recall is the value
+itself. Loops and branches will choose here between recomputing, a tape, and an undone write.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Computes each expression once: a statement with the operation and operands of an earlier one becomes that one's value.
+"""Computes each expression once: a statement with the operation and operands of an earlier one
+becomes that one's value.
 
-Values are pure, so nothing can have changed in between; random draws and other effects are never shared. A name the user gave
-is preferred to a temporary.
+Values are pure, so nothing can have changed in between; random draws and other effects are never
+shared. A name the user gave is preferred to a temporary.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 from s2s_ad.ir import Assign, Atom, Block, Function, Operation, Statement, Var
 from s2s_ad.rewrite import substitute, with_body
 
-COMMUTATIVE = frozenset({"+", "*", "numpy.add", "numpy.multiply", "numpy.maximum", "numpy.minimum", "==", "!="})
+COMMUTATIVE = frozenset(
+    {"+", "*", "numpy.add", "numpy.multiply", "numpy.maximum", "numpy.minimum", "==", "!="}
+)
 
 
 def share_subexpressions(function: Function) -> Function:
@@ -21,7 +24,11 @@ def share_subexpressions(function: Function) -> Function:
         return values.get(atom, atom) if isinstance(atom, Var) else atom
 
     for statement in function.body.statements:
-        if isinstance(statement, Assign) and not statement.op.effect and len(statement.targets) == 1:
+        if (
+            isinstance(statement, Assign)
+            and not statement.op.effect
+            and len(statement.targets) == 1
+        ):
             operands = tuple(resolve(operand) for operand in statement.operands)
             key = (statement.op, _ordered(statement.op, operands))
             if key in seen and seen[key].type == statement.target.type:

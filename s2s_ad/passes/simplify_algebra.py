@@ -1,7 +1,8 @@
 """Applies what a numerical programmer knows about sums, products, broadcasts and shapes.
 
-Each rewriting is a function of `algebra/`, listed under the operations it looks at. Rewritings that change rounding are for
-code that a pass added (`role` other than "primal"): the value of the primal stays what it was to the last bit.
+Each rewriting is a function of `algebra/`, listed under the operations it looks at. Rewritings that
+change rounding are for code that a pass added (`role` other than "primal"): the value of the primal
+stays what it was to the last bit.
 """
 
 from __future__ import annotations

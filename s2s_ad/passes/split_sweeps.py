@@ -1,14 +1,28 @@
-"""Cuts a seeded adjoint in two: a function that runs forward and keeps values, and one that runs backward on them.
+"""Cuts a seeded adjoint in two: a function that runs forward and keeps values, and one that runs
+backward on them.
 
-Forward goes what the value needs; everything else runs backward, when the adjoint of the value is there. What crosses is
-`saved`. Saved arrays are copied where they belong to the caller, who may change them in between.
+Forward goes what the value needs; everything else runs backward, when the adjoint of the value is
+there. What crosses is `saved`. Saved arrays are copied where they belong to the caller, who may
+change them in between.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from s2s_ad.ir import Assign, Atom, Block, Formal, Function, Statement, Structure, Tree, Var, leaves, operands_of
+from s2s_ad.ir import (
+    Assign,
+    Atom,
+    Block,
+    Formal,
+    Function,
+    Statement,
+    Structure,
+    Tree,
+    Var,
+    leaves,
+    operands_of,
+)
 
 
 def split_sweeps(function: Function, primal: Function) -> list[Function]:
@@ -20,7 +34,9 @@ def split_sweeps(function: Function, primal: Function) -> list[Function]:
     saved = _crossing(function, forward, reverse, gradients, seeds)
     kept = Structure("tuple", tuple(range(len(saved))), saved)
     outward = Structure("tuple", (0, 1), (value, kept))
-    parameters = tuple(leaf for formal in primal.formals for leaf in leaves(formal.tree) if isinstance(leaf, Var))
+    parameters = tuple(
+        leaf for formal in primal.formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
+    )
     forward_function = replace(
         function,
         name=f"forward_{primal.name}",
@@ -29,7 +45,9 @@ def split_sweeps(function: Function, primal: Function) -> list[Function]:
         output=outward,
     )
     formals = (Formal("saved", kept), *seeds)
-    inward = tuple(leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var))
+    inward = tuple(
+        leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
+    )
     reverse_function = replace(
         function,
         name=f"reverse_{primal.name}",
@@ -65,10 +83,15 @@ def _crossing(
     gradients: Tree,
     seeds: tuple[Formal, ...],
 ) -> tuple[Var, ...]:
-    """The variables that the reverse sweep reads and does not compute, in the order of their definition."""
+    """The variables that the reverse sweep reads and does not compute, in the order of their
+    definition.
+    """
     seeded = {leaf for formal in seeds for leaf in leaves(formal.tree)}
-    read: set[Atom] = {atom for statement in reverse for atom in operands_of(statement)} | set(leaves(gradients))
-    available = [*function.body.parameters, *(target for statement in forward for target in statement.targets)]
+    read: set[Atom] = {atom for statement in reverse for atom in operands_of(statement)} | set(
+        leaves(gradients)
+    )
+    available = [
+        *function.body.parameters,
+        *(target for statement in forward for target in statement.targets),
+    ]
     return tuple(var for var in available if var in read and var not in seeded)
-
-

@@ -1,7 +1,8 @@
 """The rewritings of `simplify_algebra`, by the name of the operation they look at.
 
-A rewriting takes the context and a statement, and gives the atom that has its value (appending what that needs), or None. It is
-exact if it may also be applied to the user's own code: same value to the last bit, same errors.
+A rewriting takes the context and a statement, and gives the atom that has its value (appending what
+that needs), or None. It is exact if it may also be applied to the user's own code: same value to
+the last bit, same errors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Broadcasts of adjoints: not made where the next operation broadcasts anyway, and as late as possible where they are."""
+"""Broadcasts of adjoints: not made where the next operation broadcasts anyway, and as late as
+possible where they are.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def _without_leading_axes(context: Context, atom: Atom) -> Atom | None:
 
 
 def let_operation_broadcast(context: Context, statement: Assign) -> Atom | None:
-    """An elementwise operation broadcasts by itself: it takes the small operand, if the result stays the same."""
+    """An elementwise operation broadcasts by itself: it takes the small operand, if the result
+    stays the same.
+    """
     for place, operand in enumerate(statement.operands):
         found = context.defined_by(operand, BROADCAST_TO.name)
         small = found.operands[0] if found is not None else _without_leading_axes(context, operand)
@@ -97,7 +101,10 @@ def full_array(context: Context, statement: Assign) -> Atom | None:
     """`zeros + x` of the same shape is x."""
     left, right = statement.operands
     for zeros, other in ((left, right), (right, left)):
-        if context.defined_by(zeros, "numpy.zeros", "numpy.zeros_like") and other.type == statement.target.type:
+        if (
+            context.defined_by(zeros, "numpy.zeros", "numpy.zeros_like")
+            and other.type == statement.target.type
+        ):
             return other
     return None
 
@@ -113,4 +120,3 @@ REWRITINGS = [
     (("numpy.sum",), sum_of_broadcast, False),
     (("+",), full_array, False),
 ]
-

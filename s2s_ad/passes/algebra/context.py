@@ -1,4 +1,6 @@
-"""What a rewriting sees: the definitions of its operands, how often they are used, and a way to append statements."""
+"""What a rewriting sees: the definitions of its operands, how often they are used, and a way to
+append statements.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ class Context:
             return statement
         return Assign(statement.targets, statement.op, operands, statement.span, statement.role)
 
-    # For rewritings ------------------------------------------------------------------------------------------
+    # For rewritings -------------------------------------------------------------------------------
 
     def operation(self, name: str) -> Operation:
         return catalogue().operations[name]
@@ -62,7 +64,7 @@ class Context:
         self.uses[target] = 1
         return target
 
-    # For the pass --------------------------------------------------------------------------------------------
+    # For the pass ---------------------------------------------------------------------------------
 
     def begin(self, statement: Assign) -> int:
         self.builder.span, self.builder.role = statement.span, statement.role
@@ -82,11 +84,18 @@ class Context:
                 self._definitions[target] = statement
 
     def replace(self, statement: Assign, found: Atom, mark: int) -> None:
-        """The statement's value is `found`. If that was computed just now, it takes the statement's name."""
+        """The statement's value is `found`. If that was computed just now, it takes the statement's
+        name.
+        """
         self.changed = True
         last = self.statements[-1] if len(self.statements) > mark else None
         fresh = isinstance(found, Var) and isinstance(last, Assign) and last.targets == (found,)
-        if fresh and isinstance(found, Var) and isinstance(last, Assign) and found.type == statement.target.type:
+        if (
+            fresh
+            and isinstance(found, Var)
+            and isinstance(last, Assign)
+            and found.type == statement.target.type
+        ):
             self.statements.pop()
             self.keep(Assign(statement.targets, last.op, last.operands, last.span, last.role))
             self._definitions.pop(found, None)
@@ -98,6 +107,10 @@ class Context:
 
 def number(atom: Atom) -> float | int | None:
     """The value of a numeric constant that has no spelling of its own."""
-    if isinstance(atom, Const) and isinstance(atom.value, int | float) and not isinstance(atom.value, bool):
+    if (
+        isinstance(atom, Const)
+        and isinstance(atom.value, int | float)
+        and not isinstance(atom.value, bool)
+    ):
         return None if atom.text else atom.value
     return None

@@ -1,4 +1,6 @@
-"""Sums of products as products of arrays: `np.sum(a * b)` is `np.vdot(a, b)`, `(g[:, None] * x).sum(0)` is `g @ x`."""
+"""Sums of products as products of arrays: `np.sum(a * b)` is `np.vdot(a, b)`, `(g[:, None] *
+x).sum(0)` is `g @ x`.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def numbers_out_of_sum(context: Context, statement: Assign) -> Atom | None:
 
 
 def sum_to_product(context: Context, statement: Assign) -> Atom | None:
-    """The sum of an elementwise product of two arrays, as a product of vectors or of a matrix and a vector."""
+    """The sum of an elementwise product of two arrays, as a product of vectors or of a matrix and a
+    vector.
+    """
     x, axis, keepdims = statement.operands
     if not context.is_single(x) or keepdims != FALSE:
         return None

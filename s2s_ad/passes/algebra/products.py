@@ -1,7 +1,8 @@
-"""Products and quotients of adjoints: constants are joined, numbers are multiplied before arrays, signs move out.
+"""Products and quotients of adjoints: constants are joined, numbers are multiplied before arrays,
+signs move out.
 
-A chain of `*`, `/` and `-` with one reader each is taken apart into a coefficient, numerators and denominators, and put
-together again from small to large, if that costs less.
+A chain of `*`, `/` and `-` with one reader each is taken apart into a coefficient, numerators and
+denominators, and put together again from small to large, if that costs less.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ ARRAY_COST = 10
 
 @dataclass
 class Product:
-    """coefficient * numerators / denominators; `cost` is that of the statements it was taken from."""
+    """coefficient * numerators / denominators; `cost` is that of the statements it was taken
+    from.
+    """
 
     coefficient: float = 1.0
     numerators: list[Atom] = field(default_factory=list)
@@ -29,11 +32,15 @@ def cost_of(value: Atom) -> int:
     return ARRAY_COST if isinstance(value.type, Array) else 1
 
 
-def take_apart(context: Context, atom: Atom, product: Product, inverse: bool = False, whole: bool = False) -> None:
+def take_apart(
+    context: Context, atom: Atom, product: Product, inverse: bool = False, whole: bool = False
+) -> None:
     """Collect the factors of an atom. `whole`: look inside even if the atom has other readers."""
     value = number(atom)
     if value is not None and not (inverse and value == 0):
-        product.coefficient = product.coefficient / value if inverse else product.coefficient * value
+        product.coefficient = (
+            product.coefficient / value if inverse else product.coefficient * value
+        )
         return
     found = context.defined_by(atom, "*", "/", "-x")
     if found is None or found.role == "primal" or not (whole or context.is_single(atom)):
@@ -60,14 +67,18 @@ def _size_order(atom: Atom) -> int:
 
 
 def put_together(context: Context, product: Product) -> Atom:
-    """Statements for a product, numbers first, then arrays by rank. The sign goes to the smallest part."""
+    """Statements for a product, numbers first, then arrays by rank. The sign goes to the smallest
+    part.
+    """
     result: Atom | None = None
     coefficient = product.coefficient
     ranks = sorted({_size_order(atom) for atom in (*product.numerators, *product.denominators)})
     negate = coefficient == -1.0 and bool(product.numerators)
     if coefficient != 1.0 and not negate:
         result = Const(coefficient)
-    waiting: list[Atom] = []  # denominators that come before any numerator: x / n is one operation, 1.0 / n * x two
+    waiting: list[
+        Atom
+    ] = []  # denominators that come before any numerator: x / n is one operation, 1.0 / n * x two
     for rank in ranks:
         for atom in [atom for atom in product.numerators if _size_order(atom) == rank]:
             if negate:
@@ -86,8 +97,11 @@ def cost_together(product: Product) -> int:
     cost = 0
     started = product.coefficient not in (1.0, -1.0) or not product.numerators
     waiting = 0
-    ordered = [(_size_order(atom), kind, atom) for kind, atoms in enumerate((product.numerators, product.denominators))
-               for atom in atoms]  # fmt: skip
+    ordered = [
+        (_size_order(atom), kind, atom)
+        for kind, atoms in enumerate((product.numerators, product.denominators))
+        for atom in atoms
+    ]
     for _, kind, atom in sorted(ordered, key=lambda entry: entry[:2]):
         if started:
             cost += cost_of(atom)
@@ -120,9 +134,11 @@ def simplify_product(context: Context, statement: Assign) -> Atom | None:
 
 
 def use_logistic_output(context: Context, product: Product) -> bool:
-    """e / (1 + e) is 1 - y where y = 1 / (1 + e) is at hand: the derivative of a sigmoid by its output.
+    """e / (1 + e) is 1 - y where y = 1 / (1 + e) is at hand: the derivative of a sigmoid by its
+    output.
 
-    Where y rounds to 1, `1 - y` loses the relative accuracy that `e / (1 + e)` has; the absolute error is one ulp of y.
+    Where y rounds to 1, `1 - y` loses the relative accuracy that `e / (1 + e)` has; the absolute
+    error is one ulp of y.
     """
     for below in product.denominators:
         total = context.defined_by(below, "+")

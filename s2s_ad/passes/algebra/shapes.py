@@ -1,4 +1,6 @@
-"""Shapes and sizes: taken from a parameter of the same shape, so that no value is kept only to ask for its shape."""
+"""Shapes and sizes: taken from a parameter of the same shape, so that no value is kept only to ask
+for its shape.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from s2s_ad.types import DTYPES, Array, Number, Size, shape_of, size_of
 
 
 def size_value(context: Context, size: Size) -> Atom | None:
-    """An integer with the value of a size: a constant, a parameter's size or dimension, or a product of them."""
+    """An integer with the value of a size: a constant, a parameter's size or dimension, or a
+    product of them.
+    """
     if size.constant is not None:
         return Const(size.constant)
     for parameter in context.parameters:
@@ -68,9 +72,16 @@ def shape_of_parameter(context: Context, statement: Assign) -> Atom | None:
 
 
 def zeros_of_shape(context: Context, statement: Assign) -> Atom | None:
-    """`zeros_like` of a value that is there for nothing else: of a parameter of the same type, or by its sizes."""
+    """`zeros_like` of a value that is there for nothing else: of a parameter of the same type, or
+    by its sizes.
+    """
     x, dtype = statement.operands
-    if x in context.parameters or not isinstance(x.type, Array) or x.type.shape is None or dtype != Const(None):
+    if (
+        x in context.parameters
+        or not isinstance(x.type, Array)
+        or x.type.shape is None
+        or dtype != Const(None)
+    ):
         return None
     for parameter in context.parameters:
         if parameter.type == x.type:
@@ -94,7 +105,9 @@ def zeros_of_shape(context: Context, statement: Assign) -> Atom | None:
 def store_into_zeros(context: Context, statement: Assign) -> Atom | None:
     """Adding to fresh zeros at an index without repeats is storing."""
     base, index, value = statement.operands
-    if not context.defined_by(base, ZEROS_LIKE.name, "numpy.zeros") or not is_basic_index(index.type):
+    if not context.defined_by(base, ZEROS_LIKE.name, "numpy.zeros") or not is_basic_index(
+        index.type
+    ):
         return None
     return context.assign(SETITEM, base, index, value)
 
@@ -113,7 +126,11 @@ def reshape_again(context: Context, statement: Assign) -> Atom | None:
     if inner is None:
         return None
     source = inner.operands[0]
-    return source if source.type == statement.target.type else context.assign("numpy.reshape", source, shape)
+    return (
+        source
+        if source.type == statement.target.type
+        else context.assign("numpy.reshape", source, shape)
+    )
 
 
 def like_parameter(context: Context, statement: Assign) -> Atom | None:
@@ -125,7 +142,6 @@ def like_parameter(context: Context, statement: Assign) -> Atom | None:
         if parameter.type == like.type:
             return context.assign(statement.op, grad, parameter)
     return None
-
 
 
 def expand_by_index(context: Context, statement: Assign) -> Atom | None:
@@ -143,7 +159,11 @@ def expand_by_index(context: Context, statement: Assign) -> Atom | None:
 
 REWRITINGS = [
     ((NUMPY_SHAPE.name, "ndarray.shape"), shape_of_parameter, False),
-    ((DIMENSION.name, "numpy.size", "ndarray.size", "builtins.len", "*", "+", "-"), known_size, False),
+    (
+        (DIMENSION.name, "numpy.size", "ndarray.size", "builtins.len", "*", "+", "-"),
+        known_size,
+        False,
+    ),
     ((ZEROS_LIKE.name, "numpy.ones_like"), zeros_of_shape, False),
     ((ADDITEM.name,), store_into_zeros, False),
     (("ndarray.T",), transpose_twice, True),

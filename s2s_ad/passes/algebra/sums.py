@@ -1,4 +1,6 @@
-"""Sums of adjoints: constants are folded, a sign becomes a difference, a common factor is taken out."""
+"""Sums of adjoints: constants are folded, a sign becomes a difference, a common factor is taken
+out.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,13 @@ from s2s_ad.passes.algebra.products import (
 )
 from s2s_ad.types import Array
 
-OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow}
+OPERATORS = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "**": operator.pow,
+}
 
 
 def fold_constants(context: Context, statement: Assign) -> Atom | None:
@@ -31,7 +39,9 @@ def fold_constants(context: Context, statement: Assign) -> Atom | None:
 
 
 def subtract_negative(context: Context, statement: Assign) -> Atom | None:
-    """a + (-b) is a - b, (-a) + b is b - a, a - (-b) is a + b; also where the sign is inside a product."""
+    """a + (-b) is a - b, (-a) + b is b - a, a - (-b) is a + b; also where the sign is inside a
+    product.
+    """
     left, right = statement.operands
     opposite = {"+": "-", "-": "+"}[statement.op.name]
     positive = without_sign(context, right)
