@@ -168,6 +168,8 @@ def _default_value(lowering: Lowering, function: UserFunction, param: cst.Param)
     from s2s_ad.frontend.lower import Frame
 
     assert param.default is not None
+    if param.name.value in function.defaults:
+        return function.defaults[param.name.value]
     lowering.frames.append(Frame(function, dict(function.closure), function.unit, function.scope))
     try:
         return lower_expression(lowering, param.default)

@@ -500,7 +500,18 @@ def _index_part(lowering: Lowering, part: cst.BaseSlice) -> Atom:
 
 def _lambda(lowering: Lowering, node: cst.Lambda, name: str) -> Value:
     frame = lowering.frame
-    return UserFunction("lambda", node, frame.unit, frame.scope, frame.names)
+    defaults = lower_defaults(lowering, node.params)
+    return UserFunction("lambda", node, frame.unit, frame.scope, frame.names, defaults)
+
+
+def lower_defaults(lowering: Lowering, parameters: cst.Parameters) -> dict[str, Value]:
+    """The defaults of a function that is being defined: Python evaluates them there, once."""
+    params = (*parameters.posonly_params, *parameters.params, *parameters.kwonly_params)
+    return {
+        param.name.value: lower_expression(lowering, param.default)
+        for param in params
+        if param.default is not None
+    }
 
 
 def _call(lowering: Lowering, node: cst.Call, name: str) -> Value:

@@ -10,7 +10,8 @@ with their own spans.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,7 +144,8 @@ def lower_function(
     reporter = Reporter()
     sizes = Sizes()
     words = identifiers(function.node)
-    lowering = Lowering(reporter, Builder(Names(words), sizes), sizes, words=words)
+    taken = words | _named_sizes(function.node, (argument_types or {}).values())
+    lowering = Lowering(reporter, Builder(Names(words), sizes), sizes, words=taken)
     frame = Frame(function, {}, function.unit, function.scope)
     lowering.frames.append(frame)
     formals: list[Formal] = []
@@ -170,6 +172,25 @@ def lower_function(
     return _finish(lowering, function, formals, output, words), [
         free for free, _ in lowering.hidden.values()
     ]
+
+
+def _named_sizes(
+    node: cst.FunctionDef | cst.Lambda, types: Iterable[TypeTree | Const]
+) -> frozenset[str]:
+    """The names of sizes that arguments and annotations give: none may be invented anew."""
+    found: set[str] = set()
+    pending: list[Any] = list(types)
+    while pending:
+        tree = pending.pop()
+        if isinstance(tree, Structure):
+            pending.extend(tree.items)
+        elif isinstance(tree, Array):
+            found.update(*(size.symbols for size in tree.shape or ()))
+    for param in (*node.params.posonly_params, *node.params.params, *node.params.kwonly_params):
+        if param.annotation is not None:
+            text = cst.Module(body=[]).code_for_node(param.annotation.annotation)
+            found.update(re.findall(r"[A-Za-z_]\w*", text))
+    return frozenset(found)
 
 
 def _finish(

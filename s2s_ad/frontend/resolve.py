@@ -15,7 +15,7 @@ import os
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import libcst as cst
@@ -217,8 +217,27 @@ class LiveScope:
             return id(self.function.__closure__[code.co_freevars.index(name)])
         return id(self.function.__globals__)
 
-    def wrap(self, name: str, read: Callable[[], object]) -> Value | None:
-        """The value of a live object; numbers and arrays are free variables, to be read at every call."""
+    def defaults(self) -> dict[str, Value]:
+        """The defaults of the parameters, which were evaluated when the function was defined."""
+        function = self.function
+        code, given = function.__code__, function.__defaults__ or ()
+        names = code.co_varnames[code.co_argcount - len(given) : code.co_argcount]
+        found = {
+            name: self.wrap(name, partial(_default, function, place), (id(function), name))
+            for place, name in enumerate(names)
+        }
+        for name in function.__kwdefaults__ or {}:
+            read = partial(_keyword_default, function, name)
+            found[name] = self.wrap(name, read, (id(function), name))
+        return {name: value for name, value in found.items() if value is not None}
+
+    def wrap(
+        self, name: str, read: Callable[[], object], identity: object = None
+    ) -> Value | None:
+        """The value of a live object; numbers and arrays are free variables, read at every call.
+
+        `identity` tells two variables of one name apart.
+        """
         try:
             value = read()
         except (ValueError, KeyError):
@@ -239,7 +258,15 @@ class LiveScope:
         if isinstance(value, type) and issubclass(value, np.generic | int | float):
             self.used.append((read, value))
             return Named(f"numpy.{value.__name__}" if issubclass(value, np.generic) else f"builtins.{value.__name__}")
-        return FreeVariable(name, read, (self._home(name), name))
+        return FreeVariable(name, read, identity or (self._home(name), name))
+
+
+def _default(function: types.FunctionType, place: int) -> object:
+    return (function.__defaults__ or ())[place]
+
+
+def _keyword_default(function: types.FunctionType, name: str) -> object:
+    return (function.__kwdefaults__ or {})[name]
 
 
 def live_function(function: types.FunctionType, used: list[tuple[Callable[[], object], object]]) -> UserFunction:
@@ -260,7 +287,8 @@ def live_function(function: types.FunctionType, used: list[tuple[Callable[[], ob
     node = _first_function(parsed.module, code.co_name)
     if node is None:
         raise _no_source(function)
-    return UserFunction(code.co_name, node, Unit(parsed.file, parsed.module, first), scope)
+    unit = Unit(parsed.file, parsed.module, first)
+    return UserFunction(code.co_name, node, unit, scope, defaults=scope.defaults())
 
 
 def _relative_path(path: str) -> str:
@@ -308,7 +336,8 @@ def _live_lambda(function: types.FunctionType, scope: LiveScope) -> UserFunction
     assert isinstance(statement, cst.SimpleStatementLine) and isinstance(statement.body[0], cst.Expr)
     node_ = statement.body[0].value
     assert isinstance(node_, cst.Lambda)
-    return UserFunction("f", node_, Unit(parsed.file, parsed.module, best.lineno), scope)
+    unit = Unit(parsed.file, parsed.module, best.lineno)
+    return UserFunction("f", node_, unit, scope, defaults=scope.defaults())
 
 
 def _start(node: ast.Lambda) -> tuple[int, int]:

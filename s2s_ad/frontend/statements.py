@@ -9,7 +9,13 @@ from typing import Any
 
 import libcst as cst
 
-from s2s_ad.frontend.expressions import atom, current, lower_expression, operator_name
+from s2s_ad.frontend.expressions import (
+    atom,
+    current,
+    lower_defaults,
+    lower_expression,
+    operator_name,
+)
 from s2s_ad.frontend.guards import guard, raise_if
 from s2s_ad.frontend.lower import Lowering, Returned
 from s2s_ad.frontend.resolve import imported_names
@@ -157,7 +163,12 @@ def _function(lowering: Lowering, node: cst.FunctionDef) -> None:
     frame = lowering.frame
     # the names are shared, not copied: an inner function sees later assignments, as in Python
     frame.names[node.name.value] = UserFunction(
-        node.name.value, node, frame.unit, frame.scope, frame.names
+        node.name.value,
+        node,
+        frame.unit,
+        frame.scope,
+        frame.names,
+        lower_defaults(lowering, node.params),
     )
 
 

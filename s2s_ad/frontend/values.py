@@ -34,13 +34,17 @@ class Named:
 
 @dataclass(frozen=True, eq=False)
 class UserFunction:
-    """A function whose source is at hand. Two functions of one name are different objects."""
+    """A function whose source is at hand. Two functions of one name are different objects.
+
+    `defaults` are those of its parameters that were evaluated where the function was defined.
+    """
 
     name: str
     node: cst.FunctionDef | cst.Lambda
     unit: Unit
     scope: Scope
     closure: dict[str, Value] = field(default_factory=dict)
+    defaults: dict[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
