@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from s2s_ad.api import Derivative, grad, jvp, value_and_grad, vjp
     from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+    from s2s_ad.operations.declared import declare
 
     __version__: str
 
@@ -13,6 +14,7 @@ __all__ = [
     "Diagnostic",
     "DifferentiationError",
     "__version__",
+    "declare",
     "grad",
     "jvp",
     "value_and_grad",
@@ -25,6 +27,7 @@ _HOMES = {
     "jvp": "api",
     "value_and_grad": "api",
     "vjp": "api",
+    "declare": "operations.declared",
     "Diagnostic": "diagnostics",
     "DifferentiationError": "diagnostics",
 }

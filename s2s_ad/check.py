@@ -31,11 +31,13 @@ class IllFormed(Exception):
     """The IR broke a rule: a defect of the compiler, never of the user's program."""
 
 
-def check(function: Function, after: str) -> Function:
-    """Give the function back, or raise IllFormed with the pass, the rule broken and ten lines
-    around.
-    """
-    problem = _Checker().run(function)
+Known = dict[int, Assign]
+"""Statements found well typed, by identity: what a pass left alone need not be typed again."""
+
+
+def check(function: Function, after: str, known: Known | None = None) -> Function:
+    """Give the function back, or raise IllFormed with the pass, the rule and ten lines around."""
+    problem = _Checker({} if known is None else known).run(function)
     if problem:
         raise IllFormed(f"after {after}: {problem[0]}\n{_excerpt(function, problem[1])}")
     return function
@@ -57,12 +59,13 @@ class _Broken(Exception):
 
 
 class _Checker:
-    def __init__(self) -> None:
+    def __init__(self, known: Known) -> None:
         self.assigned: set[Var] = set()
         self.sizes = Sizes()
+        self.known = known
+        self.at: Statement | None = None
 
     def run(self, function: Function) -> tuple[str, str] | None:
-        self.culprit = ""
         self.sizes = Sizes.knowing(function.assumptions, 9_000_000)
         try:
             if formal_variables(function.formals) != function.body.parameters:
@@ -71,14 +74,15 @@ class _Checker:
                 raise _Broken("the body's results are not the leaves of the output")
             self.block(function.body, set())
         except _Broken as broken:
-            return str(broken), self.culprit
+            targets = () if self.at is None else self.at.targets
+            return str(broken), ", ".join(map(str, targets)) + " ="
         return None
 
     def block(self, block: Block, visible: set[Var]) -> None:
         visible = set(visible)
         self.define(block.parameters, visible)
         for statement in block.statements:
-            self.culprit = ", ".join(map(str, statement.targets)) + " ="
+            self.at = statement
             self.read(operands_of(statement), visible)
             self.statement(statement, visible)
             self.define(statement.targets, visible)
@@ -133,6 +137,8 @@ class _Checker:
                 self.block(orelse, visible)
 
     def assign(self, statement: Assign) -> None:
+        if id(statement) in self.known:
+            return
         if len(statement.operands) != len(statement.op.operand_names(len(statement.operands))):
             raise _Broken(f"{statement.op.name} takes {len(statement.op.parameters)} operands")
         try:
@@ -144,6 +150,7 @@ class _Checker:
                 f"`{statement.target}` has type {statement.target.type}, "
                 f"its operation gives {inferred}"
             )
+        self.known[id(statement)] = statement
 
 
 def agrees(inferred: Type, declared: Type) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from s2s_ad.diagnostics import Span
@@ -169,12 +170,15 @@ class Operation:
     may_copy: bool = False
     effect: bool = False  # never dropped, moved, shared or repeated
     helper: str = ""  # the function of operations/helpers.py that it calls
+    declared: bool = False  # by a user
+    module: str = ""  # what a generated module imports to call it
+    source: str = ""  # the text of the user's function, which a generated module copies
     # documentation and tests
     domains: dict[str, str] = field(default_factory=dict)
     samples: tuple[dict[str, Any], ...] = ()
     note: str = ""
 
-    @property
+    @cached_property
     def variadic(self) -> str:
         return next((name[1:] for name in self.parameters if name.startswith("*")), "")
 

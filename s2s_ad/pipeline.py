@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from s2s_ad.check import check
+from s2s_ad.check import Known, check
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.ir import Function, Var, leaves
 from s2s_ad.passes.adjoint import Request, adjoint
@@ -52,35 +52,60 @@ def silent(name: str, function: Function) -> None:
     """Watch nothing."""
 
 
-def run(function: Function, passes: Sequence[Pass], watch: Watch = silent) -> Function:
+@dataclass(frozen=True)
+class UntilStable:
+    """Passes repeated in turn until none of them changes anything."""
+
+    name: str
+    steps: tuple[Pass, ...]
+
+
+CLEAN_UP = UntilStable(
+    "clean_up", (propagate_copies, simplify_algebra, share_subexpressions, remove_dead_code)
+)
+MOST_STEPS = 200
+
+
+def run(
+    function: Function, passes: Sequence[Pass | UntilStable], watch: Watch = silent
+) -> Function:
+    """Apply the passes; after each one `check`, and after each of the list `watch`.
+
+    A pass that has nothing to do gives the function itself back, which is then not checked again.
+    """
+    known = Known()
     for step in passes:
-        function = step(function)
-        name = pass_name(step)
-        check(function, after=name)
-        watch(name, function)
+        if isinstance(step, UntilStable):
+            function = _repeat(function, step, known)
+        else:
+            function = check(step(function), pass_name(step), known)
+        watch(pass_name(step), function)
     return function
 
 
-def pass_name(step: Pass) -> str:
+def _repeat(function: Function, step: UntilStable, known: Known) -> Function:
+    unchanged = 0
+    for turn in range(MOST_STEPS):
+        one = step.steps[turn % len(step.steps)]
+        after = one(function)
+        if after is function:
+            unchanged += 1
+            if unchanged == len(step.steps):
+                break
+        else:
+            unchanged = 0
+            function = check(after, pass_name(one), known)
+    return function
+
+
+def pass_name(step: Pass | UntilStable) -> str:
     """A pass's name is that of its function, also where arguments are filled in."""
+    if isinstance(step, UntilStable):
+        return step.name
     return step.func.__name__ if isinstance(step, partial) else step.__name__
 
 
-MOST_ROUNDS = 30
-
-
-def clean_up(function: Function) -> Function:
-    """Simplify until nothing changes."""
-    for _ in range(MOST_ROUNDS):
-        before = function
-        for step in (propagate_copies, simplify_algebra, share_subexpressions, remove_dead_code):
-            function = check(step(function), after=step.__name__)
-        if function.body == before.body:
-            break
-    return function
-
-
-def passes_for(function: Function, options: Options) -> tuple[Pass, ...]:
+def passes_for(function: Function, options: Options) -> tuple[Pass | UntilStable, ...]:
     """The passes of a mode and level, in order."""
     name = options.function_name(function)
     if options.mode == "jvp":
@@ -98,7 +123,7 @@ def passes_for(function: Function, options: Options) -> tuple[Pass, ...]:
         derive = partial(adjoint, request=request, name=name)
     if options.level == 0:
         return (derive, save_values)
-    return (clean_up, derive, clean_up, save_values, clean_up)
+    return (CLEAN_UP, derive, CLEAN_UP, save_values, CLEAN_UP)
 
 
 def differentiable(function: Function, options: Options) -> tuple[str, ...]:

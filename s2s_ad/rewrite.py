@@ -145,9 +145,11 @@ def map_statement(
     targets = tuple(var(target) for target in statement.targets)
     match statement:
         case Assign():
-            return replace(
-                statement, targets=targets, operands=tuple(atom(a) for a in statement.operands)
-            )
+            operands = tuple([atom(a) for a in statement.operands])
+            same = all(new is old for new, old in zip(operands, statement.operands, strict=True))
+            if same and all(n is o for n, o in zip(targets, statement.targets, strict=True)):
+                return statement  # what is the same stays the same object: it is not checked again
+            return Assign(targets, statement.op, operands, statement.span, statement.role)
         case For():
             start, stop, step = (atom(a) for a in statement.trip)
             return replace(

@@ -414,6 +414,7 @@ def promote(types: Iterable[Type]) -> str:
     return _result_dtype(tuple(parts))
 
 
+@cache
 def float_result(dtype: str) -> str:
     """The dtype of `np.exp` and its like: floats stay, integers become f64 (small ones become
     smaller floats).
@@ -534,6 +535,8 @@ class Sizes:
 
     def broadcast(self, shapes: Sequence[Shape | None]) -> Shape | None:
         """The shape of an elementwise result, or None if some rank is unknown."""
+        if all(shape == shapes[0] for shape in shapes):
+            return shapes[0] if shapes else ()
         known = [shape for shape in shapes if shape is not None]
         if len(known) < len(shapes):
             return None

@@ -68,12 +68,11 @@ def spell_operation(statement: Assign, spell: Spell, library: Callable[[str], st
         if op.name == "ndarray.astype":
             texts[0] = expressions[0].within(ATOMIC)
         return Expression(_module_names(op.printer(operands, texts), library), weight=weight)
-    return Expression(
-        _module_names(spell_call(op, operands, texts), library, call_only=True), weight=weight
-    )
+    call = spell_call(op, operands, texts)
+    return Expression(call if op.declared else _module_names(call, library), weight=weight)
 
 
-def _module_names(text: str, library: Callable[[str], str], call_only: bool = False) -> str:
+def _module_names(text: str, library: Callable[[str], str]) -> str:
     """`np.` and `math.` in front of a call, as the generated module calls them."""
     match = re.match(r"(np|math|scipy(?:\.\w+)*)\.(\w+(?:\.\w+)*)\(", text)
     if match is not None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from s2s_ad.frontend.declarations import declared_function, declared_name
 from s2s_ad.frontend.expressions import (
     array_operand,
     atom,
@@ -89,6 +90,9 @@ def lower_call(lowering: Lowering, node: cst.Call, name: str) -> Value:
     function = lower_expression(lowering, node.func)
     arguments = _arguments(lowering, node)
     if isinstance(function, UserFunction):
+        declared = declared_function(function)
+        if declared is not None:
+            return call_operation(lowering, declared, arguments, name)
         return _call_user_function(lowering, function, arguments)
     if isinstance(function, Method):
         return _call_method(lowering, function, arguments, name)
@@ -184,7 +188,8 @@ def _call_named(lowering: Lowering, function: str, arguments: Arguments, name: s
     special = SPECIAL.get(function)
     if special is not None:
         return special(lowering, arguments, name)
-    op = catalogue().operations.get(function)
+    declared = declared_name(lowering.frame.scope, function)
+    op = declared or catalogue().operations.get(function)
     if op is None:
         raise unknown_operation(lowering, function, arguments.node)
     return call_operation(lowering, op, arguments, name)

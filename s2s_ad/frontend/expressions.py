@@ -214,13 +214,10 @@ def _name(lowering: Lowering, node: cst.Name, name: str) -> Value:
     from s2s_ad.frontend.resolve import FileScope
 
     scope = lowering.frame.scope
-    if isinstance(scope, FileScope) and node.value in scope.assignments:
-        raise lowering.refuse(
-            "free-variable",
-            f"`{node.value}` is a global that is not one literal number",
-            node,
-            help="pass it as an argument, or assign it a literal once",
-        )
+    problem = scope.problem(node.value) if isinstance(scope, FileScope) else None
+    if problem is not None:
+        diagnostic, message, help = problem
+        raise lowering.refuse(diagnostic, message, node, help=help)
     raise lowering.refuse("unknown-name", f"`{node.value}` is not defined here", node)
 
 

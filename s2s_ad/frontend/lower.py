@@ -37,7 +37,7 @@ from s2s_ad.ir import (
 )
 from s2s_ad.operations import catalogue
 from s2s_ad.rewrite import Builder, Names, rename
-from s2s_ad.types import INT, Items, Size, Sizes, Type, TypeProblem
+from s2s_ad.types import INT, Array, Items, Size, Sizes, Type, TypeProblem
 
 MAXIMUM_DEPTH = 60
 SIZE_NAMES = ("n", "m", "k", "d", "p", "q", "r")

@@ -12,10 +12,12 @@ import inspect
 import linecache
 import math
 import os
+import re
+import textwrap
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache, partial
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, partial
 from typing import Any
 
 import libcst as cst
@@ -24,7 +26,8 @@ import numpy as np
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.frontend.source import ParsedFile, Unit, parse_file, parse_text
 from s2s_ad.frontend.values import FreeVariable, Named, UserFunction, Value
-from s2s_ad.ir import Const
+from s2s_ad.ir import Const, Operation
+from s2s_ad.operations.declared import make_operation, self_contained
 
 LIBRARIES = ("numpy", "math", "scipy", "builtins")
 CONSTANTS: dict[str, Any] = {
@@ -45,19 +48,36 @@ def constant_of(name: str) -> Const | None:
 # Files --------------------------------------------------------------------------------------------
 
 
+# Decorators that leave what a function computes as it is.
+TRANSPARENT = frozenset({
+    "functools.cache", "functools.lru_cache", "numba.jit", "numba.njit", "typing.final", "typing.override",
+    "typing.no_type_check", "typing_extensions.override", "jaxtyping.jaxtyped", "beartype.beartype",
+    "typeguard.typechecked",
+})  # fmt: skip
+
+
 @dataclass(eq=False)
 class FileScope:
-    """The top level of a file."""
+    """The top level of a file.
+
+    A name means something here only if it is bound once and for all when the file is imported. Where that is not certain
+    (in a branch, by `global` in a function), `problem` says why.
+    """
 
     parsed: ParsedFile
     constants_used: dict[str, str] = field(default_factory=dict)
     others: dict[str, FileScope | None] = field(default_factory=dict)
+    names_constants: bool = (
+        True  # constants keep their names, and are copied into the generated module
+    )
 
     def __post_init__(self) -> None:
         self.names: dict[str, cst.CSTNode] = {}
         self.imports: dict[str, str] = {}
         self.relative: dict[str, tuple[str, str]] = {}
         self.assignments: dict[str, list[cst.BaseExpression]] = {}
+        self.uncertain: dict[str, str] = {}
+        self.star = ""
         for statement in self.parsed.module.body:
             if isinstance(statement, cst.FunctionDef | cst.ClassDef):
                 self._forget(statement.name.value)
@@ -65,30 +85,70 @@ class FileScope:
             elif isinstance(statement, cst.SimpleStatementLine):
                 for small in statement.body:
                     self._small(small)
+            elif not _is_for_type_checkers(statement):
+                for name in _names_bound_in(statement):
+                    self.uncertain[name] = "is bound in a branch or loop of the module"
+        for names in re.findall(r"^[ \t]+global[ \t]+([\w, \t]+)", self.parsed.file.text, re.M):
+            for name in re.findall(r"\w+", names):
+                self.uncertain[name] = "is a global that a function rebinds"
 
     def _forget(self, name: str) -> None:
         # a later binding of a name replaces an earlier one of another kind
-        for table in (self.names, self.imports, self.relative):
+        for table in (self.names, self.imports, self.relative, self.uncertain):
             table.pop(name, None)
 
     def _small(self, small: cst.BaseSmallStatement) -> None:
         if isinstance(small, cst.Import | cst.ImportFrom):
-            absolute, relative = imported_names(small)
-            for name, target in absolute.items():
-                self._forget(name)
-                self.imports[name] = target
-            self.relative.update(relative)
+            self._import(small)
         elif isinstance(small, cst.Assign):
             for target in small.targets:
-                if isinstance(target.target, cst.Name):
-                    self._forget(target.target.value)
-                    self.assignments.setdefault(target.target.value, []).append(small.value)
-        elif isinstance(small, cst.AnnAssign) and small.value is not None and isinstance(small.target, cst.Name):
-            self.assignments.setdefault(small.target.value, []).append(small.value)
-        elif isinstance(small, cst.AugAssign) and isinstance(small.target, cst.Name):
-            self.assignments.setdefault(small.target.value, []).append(small.value)
+                self._assign(target.target, small.value)
+        elif isinstance(small, cst.AnnAssign) and small.value is not None:
+            self._assign(small.target, small.value)
+        elif isinstance(small, cst.AugAssign):
+            self._assign(small.target, small.value)
+        elif isinstance(small, cst.Del):
+            for name in _names_bound_in(small):
+                self._forget(name)
+                self.uncertain[name] = "is deleted"
+
+    def _assign(self, target: cst.BaseExpression, value: cst.BaseExpression) -> None:
+        if isinstance(target, cst.Name):
+            self._forget(target.value)
+            self.assignments.setdefault(target.value, []).append(value)
+        else:
+            for name in _names_bound_in(cst.AssignTarget(target)):
+                self._forget(name)
+                self.uncertain[name] = "is a global that is not one literal number"
+
+    def _import(self, node: cst.Import | cst.ImportFrom) -> None:
+        if isinstance(node, cst.ImportFrom) and isinstance(node.names, cst.ImportStar):
+            self._import_all("" if node.relative or node.module is None else _dotted(node.module))
+        absolute, relative = imported_names(node)
+        for name, target in absolute.items():
+            self._forget(name)
+            self.imports[name] = target
+        for name, place in relative.items():
+            self._forget(name)
+            self.relative[name] = place
+
+    def _import_all(self, module: str) -> None:
+        """`from numpy import *`; what another module would bind is not known."""
+        if module not in ("numpy", "math"):
+            self.star = module or "a module"
+            for name in (*self.names, *self.imports, *self.relative, *self.assignments):
+                self.uncertain[name] = "may be bound anew by an import of `*`"
+            return
+        home = np if module == "numpy" else math
+        for name in getattr(home, "__all__", dir(home)):
+            if not name.startswith("_"):
+                self._forget(name)
+                self.imports[name] = f"{module}.{name}"
 
     def lookup(self, name: str) -> Value | None:
+        """What a name means inside a function of the file; None if that is not known."""
+        if name in self.uncertain or self.decorator(name):
+            return None
         node = self.names.get(name)
         if isinstance(node, cst.FunctionDef):
             return UserFunction(name, node, self.parsed.unit(node), self)
@@ -98,7 +158,86 @@ class FileScope:
             return self._relative(*self.relative[name])
         if name in self.assignments:
             return self._constant(name)
-        return Named(f"builtins.{name}") if hasattr(builtins, name) and node is None else None
+        is_builtin = hasattr(builtins, name) and node is None and not self.star
+        return Named(f"builtins.{name}") if is_builtin else None
+
+    def decorator(self, name: str, ours: bool = False) -> str:
+        """A decorator that may change what a function computes; with `ours`, those of this package do not."""
+        node = self.names.get(name)
+        for decorator in node.decorators if isinstance(node, cst.FunctionDef) else ():
+            called = decorator.decorator
+            dotted = _dotted(called.func if isinstance(called, cst.Call) else called)
+            root, _, rest = dotted.partition(".")
+            known = f"{self.imports.get(root, root)}{'.' if rest else ''}{rest}"
+            if known not in TRANSPARENT and not (ours and known.startswith("s2s_ad.")):
+                return dotted or "a decorator"
+        return ""
+
+    def problem(self, name: str) -> tuple[str, str, str] | None:
+        """Why `lookup` knows nothing of a name: the name, message and help of a diagnostic."""
+        if name in self.uncertain:
+            return ("free-variable", f"`{name}` {self.uncertain[name]}",
+                    "pass it as an argument, or bind it once at the top of the file")  # fmt: skip
+        decorator = self.decorator(name)
+        if decorator and self.decorator(name, ours=True):
+            return ("decorated-function", f"`{name}` is decorated with `{decorator}`, which may change what it computes",
+                    "call the function that it decorates")  # fmt: skip
+        if decorator:
+            return ("nested-derivative", f"`{name}` is a derivative, which cannot be used here",
+                    "take derivatives outside the function that is differentiated")  # fmt: skip
+        if name in self.assignments:
+            return ("free-variable", f"`{name}` is a global that is not one literal number",
+                    "pass it as an argument, or assign it a literal once")  # fmt: skip
+        if self.star:
+            return ("unknown-name", f"`{name}` may come from `{self.star}`, of which everything is imported",
+                    "import by name what is used")  # fmt: skip
+        return None
+
+    @cached_property
+    def declared(self) -> dict[str, Operation]:
+        """The operations that the file declares by calling `declare` with literal texts."""
+        found: dict[str, Operation] = {}
+        for statement in self.parsed.module.body:
+            for small in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
+                call = small.value if isinstance(small, cst.Expr) else None
+                if isinstance(call, cst.Call) and self._is_declare(_dotted(call.func)):
+                    op = self._declaration(call, self.parsed.unit(statement))
+                    found[op.name] = op
+        return found
+
+    def _is_declare(self, function: str) -> bool:
+        root, dot, rest = function.partition(".")
+        return f"{self.imports.get(root, root)}{dot}{rest}" in (
+            "s2s_ad.declare",
+            "s2s_ad.operations.declared.declare",
+        )
+
+    def _declaration(self, call: cst.Call, unit: Unit) -> Operation:
+        try:
+            texts = [ast.literal_eval(unit.code(a.value)) for a in call.args if a.keyword is None]
+            options = {
+                a.keyword.value: ast.literal_eval(unit.code(a.value))
+                for a in call.args
+                if a.keyword is not None and a.keyword.value != "function"
+            }
+            form, *lines = texts
+            op = make_operation(form, tuple(lines), **options)
+            node = self.names.get(op.name)
+            if op.module or not isinstance(node, cst.FunctionDef):
+                return op
+            text = self.parsed.module.code_for_node(node)
+            return replace(op, source=self_contained(textwrap.dedent(text), self.imports))
+        except (ValueError, TypeError, SyntaxError) as problem:
+            raise DifferentiationError(
+                [
+                    Diagnostic(
+                        "bad-declaration",
+                        f"this declaration cannot be read: {problem}",
+                        unit.span(call),
+                        help="write the form and the lines as literal texts",
+                    )
+                ]
+            ) from None
 
     def _constant(self, name: str) -> Const | None:
         """A name assigned once, to a literal. Anything else is a free variable, which the caller refuses."""
@@ -112,7 +251,7 @@ class FileScope:
             return None
         if not isinstance(value, int | float | bool | str | None) or isinstance(value, complex):
             return None
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if self.names_constants and isinstance(value, int | float) and not isinstance(value, bool):
             self.constants_used[name] = text.strip()
             return Const(value, name)
         return Const(value)
@@ -121,12 +260,60 @@ class FileScope:
         """`from .helpers import g`: the file beside this one is read, not imported."""
         if path not in self.others:
             place = os.path.join(os.path.dirname(self.parsed.file.path) or ".", path)
-            self.others[path] = FileScope(parse_file(place)) if os.path.isfile(place) else None
+            found = os.path.isfile(place)
+            self.others[path] = (
+                FileScope(parse_file(place), names_constants=False) if found else None
+            )
         other = self.others[path]
         return other.lookup(name) if other else None
 
 
-def imported_names(node: cst.Import | cst.ImportFrom) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+def _is_for_type_checkers(statement: cst.CSTNode) -> bool:
+    """`if TYPE_CHECKING:`, which is never run."""
+    if not isinstance(statement, cst.If) or statement.orelse is not None:
+        return False
+    return _dotted(statement.test).rpartition(".")[2] == "TYPE_CHECKING"
+
+
+def _names_bound_in(node: cst.CSTNode) -> set[str]:
+    """The names that a statement may bind or delete, those local to functions and classes left out."""
+    found: set[str] = set()
+    pending: list[cst.CSTNode] = [node]
+    while pending:
+        current = pending.pop()
+        match current:
+            case cst.FunctionDef(name=name) | cst.ClassDef(name=name):
+                found.add(name.value)
+                continue
+            case cst.Import() | cst.ImportFrom():
+                found.update(*imported_names(current))
+            case (
+                cst.AssignTarget(target=target)
+                | cst.AnnAssign(target=target)
+                | cst.AugAssign(target=target)
+            ):
+                found |= _target_names(target)
+            case cst.For(target=target) | cst.NamedExpr(target=target) | cst.Del(target=target):
+                found |= _target_names(target)
+            case cst.AsName(name=target):
+                found |= _target_names(target)
+            case cst.MatchAs(name=cst.Name(value=text)) | cst.MatchStar(name=cst.Name(value=text)):
+                found.add(text)
+        pending.extend(current.children)
+    return found
+
+
+def _target_names(target: cst.CSTNode) -> set[str]:
+    if isinstance(target, cst.Name):
+        return {target.value}
+    if isinstance(target, cst.Tuple | cst.List):
+        return set().union(*(_target_names(element.value) for element in target.elements))
+    return set()
+
+
+def imported_names(
+    node: cst.Import | cst.ImportFrom,
+) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
     """What an import binds: local names to dotted names, and those from a relative path to (file, name)."""
     absolute: dict[str, str] = {}
     relative: dict[str, tuple[str, str]] = {}
@@ -177,15 +364,20 @@ def _names_of_objects() -> dict[int, str]:
     return table
 
 
+Used = list[tuple[Callable[[], object], object]]
+
+
 @dataclass(eq=False)
 class LiveScope:
     """What a live function sees: its closure, then its globals, then the builtins.
 
-    `used` lists the objects that shaped the code (functions, strings, ...), each with how to read it again.
+    `used` lists the objects that shaped the code (functions, strings, ...), each with how to read it
+    again; `functions` are those whose source was found already. Both are shared with other scopes.
     """
 
     function: types.FunctionType
-    used: list[tuple[Callable[[], object], object]]
+    used: Used
+    functions: dict[types.FunctionType, UserFunction]
     _found: dict[str, Value | None] = field(default_factory=dict)
 
     def lookup(self, name: str) -> Value | None:
@@ -217,6 +409,14 @@ class LiveScope:
             return id(self.function.__closure__[code.co_freevars.index(name)])
         return id(self.function.__globals__)
 
+    def _helper(self, function: types.FunctionType) -> UserFunction:
+        """A function that is called, with its defaults."""
+        if function not in self.functions:
+            helper = live_function(function, self.used, self.functions)
+            assert isinstance(helper.scope, LiveScope)
+            self.functions[function] = replace(helper, defaults=helper.scope.defaults())
+        return self.functions[function]
+
     def defaults(self) -> dict[str, Value]:
         """The defaults of the parameters, which were evaluated when the function was defined."""
         function = self.function
@@ -231,9 +431,7 @@ class LiveScope:
             found[name] = self.wrap(name, read, (id(function), name))
         return {name: value for name, value in found.items() if value is not None}
 
-    def wrap(
-        self, name: str, read: Callable[[], object], identity: object = None
-    ) -> Value | None:
+    def wrap(self, name: str, read: Callable[[], object], identity: object = None) -> Value | None:
         """The value of a live object; numbers and arrays are free variables, read at every call.
 
         `identity` tells two variables of one name apart.
@@ -249,15 +447,19 @@ class LiveScope:
         if known is not None:
             self.used.append((read, value))
             return Named(known)
-        if isinstance(value, types.FunctionType) and not (value.__module__ or "").startswith("s2s_ad."):
+        if isinstance(value, types.FunctionType) and not _is_our_own(value):
             self.used.append((read, value))
-            return live_function(value, self.used)
+            return self._helper(value)
         if value is None or isinstance(value, bool | str):
             self.used.append((read, value))
             return Const(value)
         if isinstance(value, type) and issubclass(value, np.generic | int | float):
             self.used.append((read, value))
-            return Named(f"numpy.{value.__name__}" if issubclass(value, np.generic) else f"builtins.{value.__name__}")
+            return Named(
+                f"numpy.{value.__name__}"
+                if issubclass(value, np.generic)
+                else f"builtins.{value.__name__}"
+            )
         return FreeVariable(name, read, identity or (self._home(name), name))
 
 
@@ -269,9 +471,25 @@ def _keyword_default(function: types.FunctionType, name: str) -> object:
     return (function.__kwdefaults__ or {})[name]
 
 
-def live_function(function: types.FunctionType, used: list[tuple[Callable[[], object], object]]) -> UserFunction:
-    """The source of a live function. Raises DifferentiationError `no-source`."""
-    scope = LiveScope(function, used)
+def _is_our_own(function: types.FunctionType) -> bool:
+    return (function.__module__ or "").partition(".")[0] == "s2s_ad"
+
+
+def live_function(
+    function: types.FunctionType,
+    used: Used,
+    functions: dict[types.FunctionType, UserFunction] | None = None,
+) -> UserFunction:
+    """The source of a live function. Raises DifferentiationError `no-source`.
+
+    To `used` are added the objects that shape its code. `functions` are those found before.
+    """
+    functions = {} if functions is None else functions
+    functions[function] = _located(function, LiveScope(function, used, functions))
+    return functions[function]
+
+
+def _located(function: types.FunctionType, scope: LiveScope) -> UserFunction:
     # The code object, because for a function `inspect` would follow `__wrapped__` to another one.
     code = function.__code__
     if code.co_name == "<lambda>":
@@ -287,8 +505,7 @@ def live_function(function: types.FunctionType, used: list[tuple[Callable[[], ob
     node = _first_function(parsed.module, code.co_name)
     if node is None:
         raise _no_source(function)
-    unit = Unit(parsed.file, parsed.module, first)
-    return UserFunction(code.co_name, node, unit, scope, defaults=scope.defaults())
+    return UserFunction(code.co_name, node, Unit(parsed.file, parsed.module, first), scope)
 
 
 def _relative_path(path: str) -> str:
@@ -300,10 +517,16 @@ def _relative_path(path: str) -> str:
 
 
 def _no_source(function: types.FunctionType) -> DifferentiationError:
-    return DifferentiationError([
-        Diagnostic("no-source", f"the source of `{function.__qualname__}` cannot be found", None,
-                   help="define it in a file, or declare its derivative with `s2s_ad.declare`")  # fmt: skip
-    ])
+    return DifferentiationError(
+        [
+            Diagnostic(
+                "no-source",
+                f"the source of `{function.__qualname__}` cannot be found",
+                None,
+                help="define it in a file, or declare its derivative with `s2s_ad.declare`",
+            )  # fmt: skip
+        ]
+    )
 
 
 def _first_function(node: cst.CSTNode, name: str) -> cst.FunctionDef | None:
@@ -322,10 +545,16 @@ def _live_lambda(function: types.FunctionType, scope: LiveScope) -> UserFunction
     text = "".join(linecache.getlines(code.co_filename, function.__globals__))
     if not text:
         raise _no_source(function)
-    places = [(line, column) for line, _, column, _ in code.co_positions() if line is not None and column]
+    places = [
+        (line, column) for line, _, column, _ in code.co_positions() if line is not None and column
+    ]
     best: ast.Lambda | None = None
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Lambda) and _covers(node, places) and (best is None or _covers(best, [_start(node)])):
+        if (
+            isinstance(node, ast.Lambda)
+            and _covers(node, places)
+            and (best is None or _covers(best, [_start(node)]))
+        ):
             best = node
     if best is None:
         raise _no_source(function)
@@ -333,11 +562,13 @@ def _live_lambda(function: types.FunctionType, scope: LiveScope) -> UserFunction
     # the brackets let a lambda that spans lines be parsed on its own
     parsed = parse_text(f"({source})\n", _relative_path(code.co_filename), best.lineno)
     statement = parsed.module.body[0]
-    assert isinstance(statement, cst.SimpleStatementLine) and isinstance(statement.body[0], cst.Expr)
+    assert isinstance(statement, cst.SimpleStatementLine) and isinstance(
+        statement.body[0], cst.Expr
+    )
     node_ = statement.body[0].value
     assert isinstance(node_, cst.Lambda)
     unit = Unit(parsed.file, parsed.module, best.lineno)
-    return UserFunction("f", node_, unit, scope, defaults=scope.defaults())
+    return UserFunction("f", node_, unit, scope)
 
 
 def _start(node: ast.Lambda) -> tuple[int, int]:

@@ -14,14 +14,16 @@ import libcst as cst
 
 from s2s_ad.diagnostics import DifferentiationError, Reporter, SourceFile
 from s2s_ad.frontend.expressions import atom, index_of, lower_expression
-from s2s_ad.frontend.lower import Frame, Lowering
+from s2s_ad.frontend.lower import Frame, Lowering, identifiers
 from s2s_ad.frontend.source import Unit
 from s2s_ad.frontend.values import Named, UserFunction, Value
 from s2s_ad.ir import Atom, Operation
 from s2s_ad.operations import catalogue
+from s2s_ad.operations.declared import DECLARED
 from s2s_ad.operations.indexing import ADD_AT, ADDITEM, SETITEM
 from s2s_ad.rewrite import Builder
 
+NOTHING = cst.Lambda(params=cst.Parameters(), body=cst.Name("x"))
 MODULES = {"np": "numpy", "math": "math"}
 
 
@@ -43,6 +45,8 @@ class RuleScope:
     def lookup(self, name: str) -> Value | None:
         if name in MODULES:
             return Named(MODULES[name])
+        if any(known.split(".")[0] == name for known in DECLARED.by_name):
+            return Named(name)
         return Named(
             f"helper.{name}" if f"helper.{name}" in catalogue().operations else f"builtins.{name}"
         )
@@ -70,9 +74,12 @@ class _RuleLowering(Lowering):
 
 def reads(lines: Sequence[str]) -> frozenset[str]:
     """The names that the lines read."""
-    from s2s_ad.frontend.lower import identifiers
+    return frozenset().union(*map(_names_in, lines))
 
-    return frozenset().union(*(identifiers(_parsed(line)[0]) for line in lines))
+
+@cache
+def _names_in(line: str) -> frozenset[str]:
+    return identifiers(_parsed(line)[0])
 
 
 def lower_line(builder: Builder, line: str, names: Mapping[str, Atom]) -> Contribution:
@@ -80,9 +87,7 @@ def lower_line(builder: Builder, line: str, names: Mapping[str, Atom]) -> Contri
     statement, unit = _parsed(line)
     lowering = _RuleLowering(Reporter(), builder, builder.sizes)
     assert isinstance(unit, _RuleUnit)
-    placeholder = UserFunction(
-        "rule", cst.Lambda(params=cst.Parameters(), body=cst.Name("x")), unit, RuleScope()
-    )
+    placeholder = UserFunction("rule", NOTHING, unit, RuleScope())
     lowering.frames.append(Frame(placeholder, dict(names), unit, placeholder.scope))
     try:
         return _contribution(lowering, statement)

@@ -260,6 +260,7 @@ def reduction_type(dtype: Callable[[str], str] = lambda dtype: dtype) -> Infer:
     return infer
 
 
+@cache
 def sum_dtype(dtype: str) -> str:
     """What `np.sum` gives: small integers and booleans become the platform's integer."""
     return SHORT_DTYPES[np.sum(np.ones(1, DTYPES[dtype])).dtype.name]

@@ -1,0 +1,196 @@
+"""The programs that `run.py` times: functions as users write them, with arguments of typical size.
+
+Generated modules come from this file's text, as `s2sad` would make them; autograd and JAX run the same
+functions with their own `np`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+
+def scalar(x: float, y: float) -> float:
+    u = x * y + np.sin(x)
+    return np.exp(-u * u) + np.log(x) / (y + 2.0)
+
+
+def scalar_math(x: float, y: float) -> float:
+    u = x * y + math.sin(x)
+    return math.exp(-u * u) + math.log(x) / (y + 2.0)
+
+
+def perceptron(
+    W1: Float[Array, "d h"],
+    b1: Float[Array, "h"],
+    W2: Float[Array, "h k"],
+    b2: Float[Array, "k"],
+    X: Float[Array, "n d"],
+    T: Float[Array, "n k"],
+) -> float:
+    H = np.tanh(X @ W1 + b1)
+    Y = H @ W2 + b2
+    return 0.5 * np.sum((Y - T) ** 2)
+
+
+def logistic_regression(
+    w: Float[Array, "d"], b: float, X: Float[Array, "n d"], t: Float[Array, "n"], lam: float
+) -> float:
+    z = X @ w + b
+    return np.mean(np.logaddexp(0.0, z) - t * z) + 0.5 * lam * np.sum(w**2)
+
+
+def cross_entropy(
+    w: Float[Array, "d"], b: float, X: Float[Array, "n d"], t: Float[Array, "n"]
+) -> float:
+    p = 1.0 / (1.0 + np.exp(-(X @ w + b)))
+    return -np.mean(t * np.log(p) + (1.0 - t) * np.log(1.0 - p))
+
+
+def softmax_regression(
+    W: Float[Array, "d k"], b: Float[Array, "k"], X: Float[Array, "n d"], T: Float[Array, "n k"]
+) -> float:
+    logits = X @ W + b
+    shifted = logits - np.max(logits, axis=1, keepdims=True)
+    log_p = shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+    return -np.mean(np.sum(T * log_p, axis=1))
+
+
+def z_scores(
+    W: Float[Array, "d h"],
+    gain: Float[Array, "h"],
+    shift: Float[Array, "h"],
+    X: Float[Array, "n d"],
+    T: Float[Array, "n h"],
+) -> float:
+    H = X @ W
+    Z = (H - np.mean(H, axis=0)) / np.std(H, axis=0)
+    Y = gain * Z + shift
+    return np.mean((Y - T) ** 2)
+
+
+def gaussian(
+    mu: Float[Array, "d"], log_sigma: Float[Array, "d"], X: Float[Array, "n d"]
+) -> float:
+    z = (X - mu) / np.exp(log_sigma)
+    return np.sum(-0.5 * z**2 - log_sigma - 0.5 * np.log(2.0 * np.pi))
+
+
+def attention(
+    Q: Float[Array, "n d"], K: Float[Array, "m d"], V: Float[Array, "m k"], T: Float[Array, "n k"]
+) -> float:
+    scores = Q @ K.T / np.sqrt(32.0)
+    weights = np.exp(scores - np.max(scores, axis=1, keepdims=True))
+    weights = weights / np.sum(weights, axis=1, keepdims=True)
+    return np.mean((weights @ V - T) ** 2)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A function, the parameters to differentiate, and how to draw arguments."""
+
+    function: Callable[..., Any]
+    wrt: tuple[str, ...]
+    arguments: Callable[[np.random.Generator], tuple[Any, ...]]
+    size: str
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+
+def _labels(random: np.random.Generator, n: int, k: int) -> np.ndarray:
+    return np.eye(k)[random.integers(0, k, n)]
+
+
+PROGRAMS = (
+    Program(scalar, ("x", "y"), lambda random: (1.3, 0.7), "10 operations of NumPy"),
+    Program(scalar_math, ("x", "y"), lambda random: (1.3, 0.7), "the same with `math`"),
+    Program(
+        perceptron,
+        ("W1", "b1", "W2", "b2"),
+        lambda random: (
+            random.normal(size=(784, 256)) / 28.0,
+            random.normal(size=256),
+            random.normal(size=(256, 10)) / 16.0,
+            random.normal(size=10),
+            random.normal(size=(128, 784)),
+            _labels(random, 128, 10),
+        ),
+        "128 x 784-256-10",
+    ),
+    Program(
+        logistic_regression,
+        ("w", "b"),
+        lambda random: (
+            random.normal(size=20),
+            0.1,
+            random.normal(size=(1000, 20)),
+            (random.random(1000) < 0.5) * 1.0,
+            0.01,
+        ),
+        "1000 x 20, L2 term",
+    ),
+    Program(
+        cross_entropy,
+        ("w", "b"),
+        lambda random: (
+            random.normal(size=20),
+            0.1,
+            random.normal(size=(1000, 20)),
+            (random.random(1000) < 0.5) * 1.0,
+        ),
+        "1000 x 20, by p and log p",
+    ),
+    Program(
+        softmax_regression,
+        ("W", "b"),
+        lambda random: (
+            random.normal(size=(64, 10)) / 8.0,
+            random.normal(size=10),
+            random.normal(size=(500, 64)),
+            _labels(random, 500, 10),
+        ),
+        "500 x 64, 10 classes",
+    ),
+    Program(
+        z_scores,
+        ("W", "gain", "shift"),
+        lambda random: (
+            random.normal(size=(32, 50)),
+            random.normal(size=50),
+            random.normal(size=50),
+            random.normal(size=(400, 32)),
+            random.normal(size=(400, 50)),
+        ),
+        "400 x 32-50, squared error",
+    ),
+    Program(
+        gaussian,
+        ("mu", "log_sigma"),
+        lambda random: (
+            random.normal(size=10),
+            0.1 * random.normal(size=10),
+            random.normal(size=(2000, 10)),
+        ),
+        "2000 x 10",
+    ),
+    Program(
+        attention,
+        ("Q", "K", "V"),
+        lambda random: (
+            random.normal(size=(128, 32)),
+            random.normal(size=(128, 32)),
+            random.normal(size=(128, 32)),
+            random.normal(size=(128, 32)),
+        ),
+        "128 x 32, one head",
+    ),
+)

@@ -1,0 +1,325 @@
+"""The golden cases of `tests/cases`: what is generated is compared, executed and differentiated.
+
+`pytest --update-golden` rewrites the expected blocks in place; the review is the diff. Every program
+that is not refused is also executed in all modes, at both levels, at seeded points: gradients
+against central differences, level 0 against level 1, the value against the primal to the last bit.
+"""
+
+from __future__ import annotations
+
+import __future__
+
+import inspect
+import linecache
+import shutil
+import subprocess
+import sys
+import types
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from s2s_ad.ir import Function
+from s2s_ad.pipeline import differentiable
+from tests import golden
+from tests.golden import Block, Case, Request, module_text
+from tests.numerics import (
+    RANKS_FOR_UNKNOWN,
+    Sampler,
+    arrays_in,
+    central_differences,
+    far_apart,
+    is_floating,
+    is_scalar_result,
+    leaves_of,
+    rebuilt,
+    same_bits,
+    shape_and_dtype,
+    weighted,
+)
+
+ALL = [case for path in sorted(golden.CASES.glob("*.md")) for case in golden.read_cases(path)]
+BLOCKS = [(case, number) for case in ALL for number in range(len(case.expected))]
+ROUNDING = 1e-12  # between two ways to write one formula, relative to the largest number
+DIFFERENCES = 1e-7  # central differences after one extrapolation, for functions of order one
+SINGLE = 1e-4  # results in float32 against differences in float64
+
+
+def block_name(case: Case, number: int) -> str:
+    return f"{case.name} [{number}]"
+
+
+@pytest.mark.parametrize(("case", "number"), BLOCKS, ids=[block_name(*pair) for pair in BLOCKS])
+def test_expected(case: Case, number: int, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    block = case.expected[number]
+    if block.kind == "run":
+        exec(compile(block.text, str(tmp_path / "run.py"), "exec"), dict(program(case)))
+        return
+    actual = golden.actual_text(case, block)
+    if request.config.getoption("--update-golden"):
+        golden.update(case, number, actual)
+    else:
+        assert actual == block.text
+    refused = actual.startswith("error[")
+    assert refused == (block.kind == "error"), actual
+
+
+# Execution ----------------------------------------------------------------------------------------
+
+
+def requests_of(case: Case) -> list[Request]:
+    """What is asked of a program, modes and levels aside."""
+    asked = [b.request for b in case.expected if b.kind == "generated"]
+    return list(dict.fromkeys(replace(request, mode="grad", level=1) for request in asked))
+
+
+EXECUTED = [(case, request) for case in ALL for request in requests_of(case)]
+
+
+@pytest.mark.parametrize(("case", "request_"), EXECUTED, ids=[case.name for case, _ in EXECUTED])
+def test_executed(case: Case, request_: Request) -> None:
+    function = golden.lower(case.source.text, request_.func, request_.arguments)
+    block = next(b for b in case.expected if b.kind == "generated" and same_request(b, request_))
+    for arguments in points(case, block, function):
+        Execution(case, block, request_, function, arguments).check()
+
+
+def same_request(block: Block, request: Request) -> bool:
+    return replace(block.request, mode="grad", level=1) == request
+
+
+def program(case: Case) -> dict[str, Any]:
+    """The names of a program after running it, as a module of its own whose source can be found."""
+    name = "case_" + "".join(c if c.isalnum() else "_" for c in case.name)
+    if name not in sys.modules:
+        module = types.ModuleType(name)
+        path = f"<{name}>"
+        linecache.cache[path] = (len(case.source.text), None, case.source.text.splitlines(True), path)
+        flags = __future__.annotations.compiler_flag
+        sys.modules[name] = module
+        exec(compile(case.source.text, path, "exec", flags, dont_inherit=True), vars(module))
+    return vars(sys.modules[name])
+
+
+@cache
+def run_module(text: str) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "generated"}
+    exec(compile(text, "<generated>", "exec", dont_inherit=True), names)
+    return names
+
+
+def points(case: Case, block: Block, function: Function) -> Iterator[list[Any]]:
+    """Where a function is executed: three drawn points, and those that the case names."""
+    low, high = map(float, block.option("domain", "0.4,1.6").split(","))
+    named = [eval(f"dict({text})", {"np": np}) for text in block.options.get("at", ())]
+    drawn: list[dict[str, Any]] = [{}] * int(block.option("points", "2"))
+    for number, fixed in enumerate([*drawn, *named]):
+        unknown = RANKS_FOR_UNKNOWN[number % len(RANKS_FOR_UNKNOWN)]
+        generator = np.random.default_rng(number)
+        sampler = Sampler(generator, (low, high), unknown, fixed, program(case))
+        yield sampler.arguments(function.formals)
+
+
+class Execution:
+    """A function at a point, in all modes and at both levels."""
+
+    def __init__(
+        self, case: Case, block: Block, request: Request, function: Function, arguments: list[Any]
+    ) -> None:
+        self.case, self.block, self.request, self.function = case, block, request, function
+        self.arguments = arguments
+        self.primal: Callable[..., Any] = program(case)[function.name]
+        self.wrt = differentiable(function, golden.options_of(request))
+        names = [formal.name for formal in function.formals]
+        self.places = [names.index(name) for name in self.wrt]
+        self.result = call(self.primal, arguments)
+        value = self.result[0] if request.has_aux else self.result
+        generator = np.random.default_rng(99)
+        floats = [leaf for leaf in leaves_of(value) if is_floating(leaf)]
+        self.scalar = is_scalar_result(function, request.has_aux)
+        self.seeds = [
+            generator.uniform(-1.0, 1.0, np.shape(leaf)).astype(np.asarray(leaf).dtype)
+            if not self.scalar
+            else 1.0
+            for leaf in floats
+        ]
+        self.value = value
+        moved = [self.arguments[place] for place in self.places]
+        single = any(is_floating(x) and np.asarray(x).dtype != float for x in leaves_of([moved, value]))
+        self.rounding = SINGLE if single else ROUNDING
+        default = SINGLE if single else DIFFERENCES
+        self.tolerance = float(block.option("rtol", str(default)))
+
+    def generated(self, mode: str, level: int) -> Callable[..., Any]:
+        """A function of the generated module, which must leave its arguments alone and share no
+        memory with them.
+        """
+        text = module_text(self.case.source.text, replace(self.request, mode=mode, level=level))
+        function = run_module(text)[f"{mode.replace('-', '_')}_{self.function.name}"]
+        return careful(function)
+
+    def check(self) -> None:
+        expected = self.differences()
+        exact: list[Any] = []
+        for level in (0, 1):
+            for gradient in self.gradients(level):
+                floats = [x for x in leaves_of(gradient) if x is not None]
+                assert not (problem := far_apart(floats, expected, self.tolerance)), problem
+                exact = exact or floats
+                assert not (problem := far_apart(floats, exact, self.rounding)), problem
+            self.check_tangent(level, exact)
+        if self.scalar and not self.request.has_aux and self.block.option("second") != "no":
+            self.check_second_order()
+
+    def differences(self) -> list[Any]:
+        def phi(*arguments: Any) -> float:
+            value = call(self.primal, arguments)
+            return weighted(value[0] if self.request.has_aux else value, self.seeds)
+
+        found = central_differences(phi, self.arguments, self.places)
+        return [gradient for group in found for gradient in group]
+
+    def gradients(self, level: int) -> Iterator[Any]:
+        """The gradient by every mode, once structure, types and value are seen to be right."""
+        results: list[Any] = []
+        if self.scalar:
+            value, gradient = call(self.generated("value-and-grad", level), self.arguments)
+            assert same_bits(value, self.result)
+            results.append(gradient)
+            gradient = call(self.generated("grad", level), self.arguments)
+            results.append(gradient[0] if self.request.has_aux else gradient)
+        value, pullback = call(self.generated("vjp", level), self.arguments)
+        assert same_bits(value, self.result)
+        seeds = rebuilt(self.value, self.seed_leaves())
+        results.append(careful(pullback)(seeds))
+        for gradient in results:
+            self.check_types(gradient)
+            yield gradient
+
+    def seed_leaves(self) -> Iterator[Any]:
+        supply = iter(self.seeds)
+        return (next(supply) if is_floating(leaf) else None for leaf in leaves_of(self.value))
+
+    def check_types(self, gradient: Any) -> None:
+        wanted = self.arguments[self.places[0]] if self.bare else tuple(self.arguments[p] for p in self.places)
+        got, operands = leaves_of(gradient), leaves_of(wanted)
+        assert len(got) == len(operands)
+        for found, operand in zip(got, operands, strict=True):
+            if is_floating(operand):
+                assert shape_and_dtype(found) == shape_and_dtype(operand)
+            else:
+                assert found is None
+
+    @property
+    def bare(self) -> bool:
+        return golden.options_of(self.request).bare
+
+    def check_tangent(self, level: int, gradient: Sequence[Any]) -> None:
+        """Forward against reverse mode: <seeds, J d> is <J^T seeds, d>."""
+        jvp = self.generated("jvp", level)
+        directions = self.directions()
+        value, tangent, *_ = call(jvp, self.arguments, directions)
+        assert same_bits(value, self.value)
+        floats = [leaf for leaf in leaves_of(directions) if is_floating(leaf)]
+        forward = weighted(tangent, self.seeds)
+        backward = weighted(list(map(np.asarray, gradient)), floats)
+        assert not (problem := far_apart([forward], [backward], 20 * self.rounding)), problem
+
+    def directions(self) -> list[Any]:
+        generator = np.random.default_rng(7)
+
+        def direction(leaf: Any) -> Any:
+            if not is_floating(leaf):
+                return None
+            drawn = generator.uniform(-1.0, 1.0, np.shape(leaf))
+            return drawn.astype(leaf.dtype) if isinstance(leaf, np.ndarray | np.generic) else float(drawn)
+
+        moved = [self.arguments[place] for place in self.places]
+        return [rebuilt(value, iter([direction(leaf) for leaf in leaves_of(value)])) for value in moved]
+
+    def check_second_order(self) -> None:
+        """The generated gradient is a program like any other: its tangent against differences of it."""
+        request = replace(self.request, mode="grad", level=1)
+        text = module_text(self.case.source.text, request)
+        again = Request(f"grad_{self.function.name}", "jvp", self.wrt)
+        twice = run_module(module_text(text, again))[f"jvp_grad_{self.function.name}"]
+        directions = self.directions()
+        gradient, tangent = call(careful(twice), self.arguments, directions)
+        first = call(self.generated("grad", 1), self.arguments)
+        assert same_bits(gradient, first)
+        if self.rounding == SINGLE:
+            return
+        expected = self.directional_difference(directions)
+        assert not (problem := far_apart(leaves_of(tangent), expected, 1e-6)), problem
+
+    def directional_difference(self, directions: list[Any]) -> list[Any]:
+        def at(step: float) -> list[Any]:
+            moved = list(self.arguments)
+            for place, direction in zip(self.places, directions, strict=True):
+                leaves = zip(leaves_of(moved[place]), leaves_of(direction), strict=True)
+                new = [x if d is None else x + step * d for x, d in leaves]
+                moved[place] = rebuilt(moved[place], iter(new))
+            return [x for x in leaves_of(call(self.generated("grad", 1), moved)) if x is not None]
+
+        def difference(step: float) -> list[Any]:
+            return [(a - b) / (2 * step) for a, b in zip(at(step), at(-step), strict=True)]
+
+        pairs = zip(difference(1e-3), difference(2e-3), strict=True)
+        return [(4 * fine - coarse) / 3 for fine, coarse in pairs]
+
+
+def call(function: Callable[..., Any], arguments: Sequence[Any], more: Sequence[Any] = ()) -> Any:
+    """Call with the arguments in the order of the parameters, however those are passed."""
+    values = iter([*arguments, *more])
+    parameters = list(inspect.signature(function).parameters.values())
+    keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    positional = [next(values) for _ in range(len(parameters) - len(keywords))]
+    return function(*positional, **dict(zip(keywords, values, strict=True)))
+
+
+def careful(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, with the promises about memory checked at each call."""
+
+    def called(*arguments: Any, **keywords: Any) -> Any:
+        given = arrays_in([*arguments, *keywords.values()])
+        before = [array.tobytes() for array in given]
+        result = function(*arguments, **keywords)
+        assert [array.tobytes() for array in given] == before, "an argument was changed"
+        made = arrays_in(result)
+        for place, array in enumerate(made):
+            for other in (*given, *made[:place]):
+                assert not np.shares_memory(array, other), "a result shares memory"
+        return result
+
+    called.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return called
+
+
+# Appearance ---------------------------------------------------------------------------------------
+
+
+def test_generated_modules_are_clean_under_ruff(tmp_path: Path) -> None:
+    """Formatted as `ruff format` would, and without findings: one call for all of them."""
+    ruff = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
+    if ruff is None:
+        pytest.skip("ruff is not installed")
+    root = Path(__file__).parent.parent
+    for number, (case, block_number) in enumerate(BLOCKS):
+        block = case.expected[block_number]
+        if block.kind == "generated":
+            text = module_text(case.source.text, block.request)
+            name = f"m{number}_{case.path.stem}_level{block.request.level}.py"
+            (tmp_path / name).write_text(text, encoding="utf-8")
+    common = ["--no-cache", "--config", str(root / "pyproject.toml")]
+    # The textbook has a line for every value, also for the last, which nobody reads.
+    textbook = ["--extend-per-file-ignores", "*_level0.py:F841"]
+    for words in (["format", "--diff"], ["check", "--extend-ignore", "N,E741", *textbook]):
+        done = subprocess.run(
+            [ruff, *words, *common, "."], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
