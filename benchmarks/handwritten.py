@@ -37,8 +37,12 @@ def perceptron(W1, b1, W2, b2, X, T):
     H = np.tanh(X @ W1 + b1)
     grad_Y = H @ W2 + b2 - T
     value = 0.5 * np.sum(grad_Y**2)
+    grad_b2 = grad_Y.sum(axis=0)
+    grad_W2 = H.T @ grad_Y
     grad_Z = (grad_Y @ W2.T) * (1.0 - H * H)
-    return value, (X.T @ grad_Z, grad_Z.sum(axis=0), H.T @ grad_Y, grad_Y.sum(axis=0))
+    grad_b1 = grad_Z.sum(axis=0)
+    grad_W1 = X.T @ grad_Z
+    return value, (grad_W1, grad_b1, grad_W2, grad_b2)
 
 
 def logistic_regression(w, b, X, t, lam):
@@ -100,8 +104,6 @@ def attention(Q, K, V, T):
     value = np.mean(residual**2)
     grad_out = residual * (2.0 / residual.size)
     grad_weights = grad_out @ V.T
-    grad_scores = weights * (
-        grad_weights - np.sum(grad_weights * weights, axis=1, keepdims=True)
-    )
+    grad_scores = weights * (grad_weights - np.sum(grad_weights * weights, axis=1, keepdims=True))
     grad_scores *= scale
     return value, (grad_scores @ K, grad_scores.T @ Q, weights.T @ grad_out)

@@ -76,9 +76,7 @@ def z_scores(
     return np.mean((Y - T) ** 2)
 
 
-def gaussian(
-    mu: Float[Array, "d"], log_sigma: Float[Array, "d"], X: Float[Array, "n d"]
-) -> float:
+def gaussian(mu: Float[Array, "d"], log_sigma: Float[Array, "d"], X: Float[Array, "n d"]) -> float:
     z = (X - mu) / np.exp(log_sigma)
     return np.sum(-0.5 * z**2 - log_sigma - 0.5 * np.log(2.0 * np.pi))
 

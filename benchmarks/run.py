@@ -103,7 +103,9 @@ def by_autograd(program: Program) -> Callable[..., Any]:
     return lambda *arguments: derivative(tuple(arguments[k] for k in places), arguments)
 
 
-def by_jax(program: Program, arguments: Sequence[Any]) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+def by_jax(
+    program: Program, arguments: Sequence[Any]
+) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """Compiled, with arguments that are JAX's already; the call waits for the result."""
     import jax
     import jax.numpy
@@ -161,9 +163,7 @@ def compare(program: Program, calls: dict[str, Call]) -> None:
         who = f"{name} of {program.name}"
         np.testing.assert_allclose(found, value, rtol=1e-9, err_msg=who)
         for wrt, mine, other in zip(program.wrt, gradient, found_gradient, strict=True):
-            np.testing.assert_allclose(
-                other, mine, rtol=1e-7, atol=1e-10, err_msg=f"{wrt}, {who}"
-            )
+            np.testing.assert_allclose(other, mine, rtol=1e-7, atol=1e-10, err_msg=f"{wrt}, {who}")
 
 
 # Timing -----------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ import functools
 import os
 import pickle
 import sys
-import tempfile
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
@@ -20,6 +19,7 @@ from typing import Any, overload
 import numpy as np
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+from s2s_ad.files import write_atomically
 from s2s_ad.frontend.live import container_of, item_place, signature_of
 from s2s_ad.specialise import (
     Parameters,
@@ -493,26 +493,3 @@ def _names(function: types.FunctionType, wrt: Wrt, skip: int) -> tuple[str, ...]
 
 def _refused(name: str, message: str, help: str) -> DifferentiationError:
     return DifferentiationError([Diagnostic(name, message, None, help=help)])
-
-
-# Files ----------------------------------------------------------------------------------------
-
-
-def write_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Write a file so that nobody ever sees a part of it. Raises OSError."""
-    target = os.path.realpath(path)
-    try:
-        mode = os.stat(target).st_mode & 0o777
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        mode = 0o666 & ~mask
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".s2s_ad-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-        os.chmod(temporary, mode)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -18,7 +18,7 @@ import sys
 import threading
 import types
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +139,7 @@ class Specialisation:
     keywords: tuple[str, ...]
     hidden: tuple[str, ...] = ()
     free: Sequence[Callable[[], object]] = ()
-    free_signature: tuple[Hashable, ...] = ()
+    free_signature: tuple[object, ...] = ()
     used: Sequence[tuple[Callable[[], object], object]] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     directions: tuple[str, ...] = ()
@@ -191,7 +191,7 @@ class Table:
         self.wanted = wanted
         self.name = derivative_name(wanted.mode, function)
         self.parameters = parameters_of(function, self.name)
-        self.found: dict[Hashable, tuple[Specialisation, ...]] = {}
+        self.found: dict[object, tuple[Specialisation, ...]] = {}
 
     def primal(self) -> types.FunctionType:
         function = self._function()
@@ -409,7 +409,7 @@ def _size_names(user_function: UserFunction) -> Iterator[str]:
     return (name for name in itertools.chain(SIZE_NAMES, numbered) if name not in words)
 
 
-def _signature(values: Sequence[Any]) -> Hashable:
+def _signature(values: Sequence[Any]) -> object:
     try:
         signature = tuple(map(signature_of, values))
         hash(signature)

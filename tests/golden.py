@@ -118,7 +118,9 @@ def read_cases(path: Path) -> list[Case]:
             if not cases or cases[-1].title != title:
                 raise ValueError(f"{path.name}:{number}: no source before this block")
             common = cases[-1].source.options
-            own = Block(block.kind, {**common, **block.options}, block.text, block.first, block.last)
+            own = Block(
+                block.kind, {**common, **block.options}, block.text, block.first, block.last
+            )
             cases[-1].blocks.append(own)
     for case in cases:
         if not case.expected:
@@ -173,7 +175,10 @@ def update(case: Case, number: int, text: str) -> None:
 def lower(source: str, func: str = "", arguments: tuple[str, ...] = ()) -> Function:
     """The function of a program, by default the last. Raises DifferentiationError."""
     scope = FileScope(parse_text(source, SOURCE_NAME))
-    name = func or [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)][-1]
+    name = (
+        func
+        or [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)][-1]
+    )
     function = scope.lookup(name)
     assert isinstance(function, UserFunction), f"{name} is not a function of the program"
     reader = TypeReader()
@@ -203,7 +208,9 @@ def actual_text(case: Case, block: Block) -> str:
     if block.kind == "ir":
         stages: dict[str, str] = {}
         function = lower(case.source.text, block.request.func, block.request.arguments)
-        generate(function, options_of(block.request), watch=lambda n, f: stages.update({n: show(f)}))
+        generate(
+            function, options_of(block.request), watch=lambda n, f: stages.update({n: show(f)})
+        )
         return stages[block.option("after")].rstrip("\n")
     return (text if block.option("show") == "module" else without_frame(text)).rstrip("\n")
 

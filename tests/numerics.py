@@ -28,11 +28,11 @@ class Sampler:
         generator: np.random.Generator,
         domain: tuple[float, float],
         unknown: tuple[int, ...],
-        fixed: Mapping[str, Any],
-        names: Mapping[str, Any],
+        fixed: Mapping[str, Any] | None = None,
+        names: Mapping[str, Any] | None = None,
     ) -> None:
         self.generator, self.domain, self.unknown = generator, domain, unknown
-        self.fixed, self.names = fixed, names
+        self.fixed, self.names = fixed or {}, names or {}
         self.sizes: dict[str, int] = {}
 
     def arguments(self, formals: Sequence[Formal]) -> list[Any]:
@@ -71,8 +71,15 @@ class Sampler:
         if dtype == "bool":
             return np.array(self.generator.uniform(size=shape) < 0.5)
         if dtype.startswith("f"):
-            return np.array(self.generator.uniform(*self.domain, size=shape), DTYPES[dtype])
+            return self.spread(shape).astype(DTYPES[dtype])
         return np.array(self.generator.integers(0, 2, size=shape), DTYPES[dtype])
+
+    def spread(self, shape: tuple[int, ...]) -> Any:
+        """Numbers no two of which are close: kinks of `max` are far from all of them."""
+        low, high = self.domain
+        count = int(np.prod(shape))
+        places = self.generator.permutation(count) + self.generator.uniform(0.2, 0.8, size=count)
+        return np.array(low + (high - low) * places / max(count, 1)).reshape(shape)
 
     def size(self, size: Size) -> int:
         for symbol in sorted(size.symbols):
@@ -87,7 +94,11 @@ class Sampler:
 
 
 def leaves_of(value: Any) -> list[Any]:
-    return [leaf for item in items for leaf in leaves_of(item)] if (items := items_of(value)) is not None else [value]
+    return (
+        [leaf for item in items for leaf in leaves_of(item)]
+        if (items := items_of(value)) is not None
+        else [value]
+    )
 
 
 def items_of(value: Any) -> list[Any] | None:
@@ -130,7 +141,8 @@ def same_bits(left: Any, right: Any) -> bool:
     """Whether two results are the same: types, shapes, dtypes and every bit."""
     a, b = leaves_of(left), leaves_of(right)
     return len(a) == len(b) and all(
-        shape_and_dtype(x) == shape_and_dtype(y) and np.asarray(x).tobytes() == np.asarray(y).tobytes()
+        shape_and_dtype(x) == shape_and_dtype(y)
+        and np.asarray(x).tobytes() == np.asarray(y).tobytes()
         if is_floating(x) or isinstance(x, np.ndarray)
         else x == y
         for x, y in zip(a, b, strict=True)
@@ -164,7 +176,9 @@ def central_differences(
             gradient = np.zeros(np.shape(leaf))
             for index in np.ndindex(np.shape(leaf)):
 
-                def moved(step: float, place: int = place, number: int = number, index: Any = index) -> float:
+                def moved(
+                    step: float, place: int = place, number: int = number, index: Any = index
+                ) -> float:
                     return function(*_moved(wide, place, number, index, step))
 
                 step = 2e-3 * max(1.0, abs(float(np.asarray(leaf)[index])))
@@ -222,4 +236,7 @@ def is_scalar_result(function: Function, has_aux: bool) -> bool:
         output = output.items[0]
     if isinstance(output, Structure):
         return False
-    return isinstance(output.type, Number | Scalar) or getattr(output.type, "shape", None) in ((), None)
+    return isinstance(output.type, Number | Scalar) or getattr(output.type, "shape", None) in (
+        (),
+        None,
+    )

@@ -55,10 +55,10 @@ def block_name(case: Case, number: int) -> str:
 
 
 @pytest.mark.parametrize(("case", "number"), BLOCKS, ids=[block_name(*pair) for pair in BLOCKS])
-def test_expected(case: Case, number: int, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_expected(case: Case, number: int, request: pytest.FixtureRequest) -> None:
     block = case.expected[number]
     if block.kind == "run":
-        exec(compile(block.text, str(tmp_path / "run.py"), "exec"), dict(program(case)))
+        run(block.text, f"<{block_name(case, number)}>", dict(program(case)))
         return
     actual = golden.actual_text(case, block)
     if request.config.getoption("--update-golden"):
@@ -89,6 +89,17 @@ def test_executed(case: Case, request_: Request) -> None:
         Execution(case, block, request_, function, arguments).check()
 
 
+@pytest.mark.parametrize(("case", "request_"), EXECUTED, ids=[case.name for case, _ in EXECUTED])
+def test_differentiated_again(case: Case, request_: Request) -> None:
+    """The generated gradient is a program like any other: its tangent against differences of it."""
+    function = golden.lower(case.source.text, request_.func, request_.arguments)
+    block = next(b for b in case.expected if b.kind == "generated" and same_request(b, request_))
+    if request_.has_aux or block.option("second") == "no" or not is_scalar_result(function, False):
+        return
+    for arguments in points(case, block, function):
+        Execution(case, block, request_, function, arguments).check_second_order()
+
+
 def same_request(block: Block, request: Request) -> bool:
     return replace(block.request, mode="grad", level=1) == request
 
@@ -97,19 +108,22 @@ def program(case: Case) -> dict[str, Any]:
     """The names of a program after running it, as a module of its own whose source can be found."""
     name = "case_" + "".join(c if c.isalnum() else "_" for c in case.name)
     if name not in sys.modules:
-        module = types.ModuleType(name)
-        path = f"<{name}>"
-        linecache.cache[path] = (len(case.source.text), None, case.source.text.splitlines(True), path)
-        flags = __future__.annotations.compiler_flag
-        sys.modules[name] = module
-        exec(compile(case.source.text, path, "exec", flags, dont_inherit=True), vars(module))
+        sys.modules[name] = types.ModuleType(name)
+        run(case.source.text, f"<{name}>", vars(sys.modules[name]))
     return vars(sys.modules[name])
+
+
+def run(text: str, path: str, names: dict[str, Any]) -> None:
+    """Execute statements whose source can be found again. Annotations are not evaluated."""
+    linecache.cache[path] = (len(text), None, text.splitlines(True), path)
+    flags = __future__.annotations.compiler_flag
+    exec(compile(text, path, "exec", flags, dont_inherit=True), names)
 
 
 @cache
 def run_module(text: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "generated"}
-    exec(compile(text, "<generated>", "exec", dont_inherit=True), names)
+    run(text, f"<generated {hash(text)}>", names)
     return names
 
 
@@ -150,7 +164,9 @@ class Execution:
         ]
         self.value = value
         moved = [self.arguments[place] for place in self.places]
-        single = any(is_floating(x) and np.asarray(x).dtype != float for x in leaves_of([moved, value]))
+        single = any(
+            is_floating(x) and np.asarray(x).dtype != float for x in leaves_of([moved, value])
+        )
         self.rounding = SINGLE if single else ROUNDING
         default = SINGLE if single else DIFFERENCES
         self.tolerance = float(block.option("rtol", str(default)))
@@ -173,8 +189,6 @@ class Execution:
                 exact = exact or floats
                 assert not (problem := far_apart(floats, exact, self.rounding)), problem
             self.check_tangent(level, exact)
-        if self.scalar and not self.request.has_aux and self.block.option("second") != "no":
-            self.check_second_order()
 
     def differences(self) -> list[Any]:
         def phi(*arguments: Any) -> float:
@@ -206,7 +220,11 @@ class Execution:
         return (next(supply) if is_floating(leaf) else None for leaf in leaves_of(self.value))
 
     def check_types(self, gradient: Any) -> None:
-        wanted = self.arguments[self.places[0]] if self.bare else tuple(self.arguments[p] for p in self.places)
+        wanted = (
+            self.arguments[self.places[0]]
+            if self.bare
+            else tuple(self.arguments[p] for p in self.places)
+        )
         got, operands = leaves_of(gradient), leaves_of(wanted)
         assert len(got) == len(operands)
         for found, operand in zip(got, operands, strict=True):
@@ -237,13 +255,18 @@ class Execution:
             if not is_floating(leaf):
                 return None
             drawn = generator.uniform(-1.0, 1.0, np.shape(leaf))
-            return drawn.astype(leaf.dtype) if isinstance(leaf, np.ndarray | np.generic) else float(drawn)
+            return (
+                drawn.astype(leaf.dtype)
+                if isinstance(leaf, np.ndarray | np.generic)
+                else float(drawn)
+            )
 
         moved = [self.arguments[place] for place in self.places]
-        return [rebuilt(value, iter([direction(leaf) for leaf in leaves_of(value)])) for value in moved]
+        return [
+            rebuilt(value, iter([direction(leaf) for leaf in leaves_of(value)])) for value in moved
+        ]
 
     def check_second_order(self) -> None:
-        """The generated gradient is a program like any other: its tangent against differences of it."""
         request = replace(self.request, mode="grad", level=1)
         text = module_text(self.case.source.text, request)
         again = Request(f"grad_{self.function.name}", "jvp", self.wrt)

@@ -512,7 +512,7 @@ class _Comments:
 
     def __init__(self, function: Function, level: int) -> None:
         self.places: dict[int, list[tuple[int, int, Span]]] = {}
-        for order, span in enumerate(function.statements):
+        for span in function.statements:
             self.places.setdefault(id(span.file), []).append((span.line, span.column, span))
         for places in self.places.values():
             places.sort(key=lambda place: place[:2])

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from s2s_ad.backend import layout
-from s2s_ad.ir import Function, Var
+from s2s_ad.backend.spelling import spell_atom
+from s2s_ad.ir import Const, Function, Var
 from s2s_ad.types import DTYPES, Array, Number, Scalar, Size, is_float
 
 
@@ -35,12 +36,24 @@ def entry_checks(
     entry = Entry()
     if not function.guarded:
         return entry
+    _constants(entry, function)
     parameters = list(function.body.parameters)
     _numbers(entry, function, parameters, spelled, library)
     arrays = [var for var in parameters if isinstance(var.type, Array)]
     _dtypes(entry, function, arrays, spelled, library, active)
     _shapes(entry, function, arrays, spelled, free_name, needed)
     return entry
+
+
+def _constants(entry: Entry, function: Function) -> None:
+    """A parameter for whose value the module was generated."""
+    for formal in function.formals:
+        if isinstance(formal.tree, Const):
+            value = spell_atom(formal.tree, lambda name: name).text
+            differs = "is not" if formal.tree.value is None else "!="
+            entry.lines.append(f"    if {formal.name} {differs} {value}:")
+            message = f"{function.name}: generated for {formal.name}={value}".replace('"', "'")
+            entry.lines += layout.raise_with("        ", "ValueError", message)
 
 
 def _numbers(

@@ -42,6 +42,10 @@ def spell_atom(constant: Const, library: Callable[[str], str]) -> Expression:
     if isinstance(value, float) and not math.isfinite(value):
         name = library("numpy.nan" if math.isnan(value) else "numpy.inf")
         return Expression(f"-{name}", UNARY) if value < 0 else Expression(name)
+    if isinstance(value, slice) or (
+        isinstance(value, tuple) and any(map(_is_slice_or_dots, value))
+    ):
+        return Expression(_spell_index_value(value))
     text = (
         repr(value).replace("'", '"')
         if isinstance(value, str) and '"' not in value
@@ -49,6 +53,22 @@ def spell_atom(constant: Const, library: Callable[[str], str]) -> Expression:
     )
     negative = isinstance(value, int | float) and text.startswith("-")
     return Expression(text, UNARY if negative else ATOMIC)
+
+
+def _is_slice_or_dots(value: object) -> bool:
+    return isinstance(value, slice) or value is Ellipsis
+
+
+def _spell_index_value(value: object) -> str:
+    """An index as an expression, outside brackets: `(slice(1, None), 0)`."""
+    if isinstance(value, tuple):
+        return spell_tuple([_spell_index_value(part) for part in value])
+    if isinstance(value, slice):
+        start, stop, step = (repr(part) for part in (value.start, value.stop, value.step))
+        if step != "None":
+            return f"slice({start}, {stop}, {step})"
+        return f"slice({start}, {stop})" if start != "None" else f"slice({stop})"
+    return "..." if value is Ellipsis else repr(value)
 
 
 def spell_operation(statement: Assign, spell: Spell, library: Callable[[str], str]) -> Expression:

@@ -550,6 +550,17 @@ def _tuple(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     return Structure(kind, tuple(range(len(value.items))), value.items)
 
 
+def _slice(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`slice(stop)` and `slice(start, stop, step)`"""
+    parts = [atom(lowering, value, arguments.node) for value in arguments.positional]
+    if len(parts) == 1:
+        parts.insert(0, Const(None))
+    parts += [Const(None)] * (3 - len(parts))
+    if all(isinstance(part, Const) for part in parts):
+        return Const(slice(*(part.value for part in parts if isinstance(part, Const))))
+    return lowering.assign(lowering.operation("builtins.slice"), parts, arguments.node)
+
+
 SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "numpy.array": _array,
     "numpy.asarray": _asarray,
@@ -559,6 +570,7 @@ SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "builtins.sum": _sum,
     "builtins.len": _length,
     "builtins.pow": _power,
+    "builtins.slice": _slice,
     "builtins.max": lambda lowering, arguments, name: _extreme("max", arguments, lowering),
     "builtins.min": lambda lowering, arguments, name: _extreme("min", arguments, lowering),
     "builtins.print": _print,

@@ -517,6 +517,24 @@ def _call(lowering: Lowering, node: cst.Call, name: str) -> Value:
     return lower_call(lowering, node, name)
 
 
+def _comprehension(lowering: Lowering, node: cst.ListComp | cst.GeneratorExp, name: str) -> Value:
+    """`[f(a) for a in p]` over a container of known length, written out."""
+    from s2s_ad.frontend.iteration import items_of
+    from s2s_ad.frontend.statements import bind
+
+    loop = node.for_in
+    if loop.inner_for_in is not None or loop.ifs or loop.asynchronous is not None:
+        raise lowering.refuse("unsupported-syntax", "only plain comprehensions are supported", node)
+    outer = dict(lowering.frame.names)
+    results: list[Value] = []
+    for item in items_of(lowering, loop.iter):
+        bind(lowering, loop.target, item)
+        results.append(lower_expression(lowering, node.elt))
+    lowering.frame.names.clear()
+    lowering.frame.names.update(outer)  # the target is local to the comprehension
+    return Structure("list", tuple(range(len(results))), tuple(results))
+
+
 def _conditional(lowering: Lowering, node: cst.IfExp, name: str) -> Value:
     test = lower_expression(lowering, node.test)
     if isinstance(test, Const):
@@ -531,8 +549,6 @@ def _conditional(lowering: Lowering, node: cst.IfExp, name: str) -> Value:
 
 _KIND_NAMES = {
     cst.BooleanOperation: "`and`/`or`",
-    cst.ListComp: "a comprehension",
-    cst.GeneratorExp: "a generator",
     cst.DictComp: "a comprehension",
     cst.SetComp: "a comprehension",
     cst.Await: "`await`",
@@ -560,4 +576,6 @@ HANDLERS: dict[type[cst.CSTNode], Callable[[Lowering, Any, str], Value]] = {
     cst.Lambda: _lambda,
     cst.Call: _call,
     cst.IfExp: _conditional,
+    cst.ListComp: _comprehension,
+    cst.GeneratorExp: _comprehension,
 }

@@ -7,7 +7,7 @@ well under a microsecond, a key that is equal for two values just when they may 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from s2s_ad.types import BOOL, DTYPES, FLOAT, INT, ONE, SHORT_DTYPES, Array, Sca
 
 
 class UnsupportedValue(Exception):
-    """The value is of a kind that the compiler does not know; the message says which (`a set`).
+    """The value is of a kind that the compiler does not know; the message says which (`of type set`).
 
     `place` is the way to it within its container (`['w'][0]`); `name` and `help` are for the
     diagnostic, where they are not those of the code that reports it.
@@ -59,7 +59,7 @@ def item_place(kind: str, key: Any) -> str:
 
 
 def type_of_value(value: Any, fresh_size: Callable[[], Size], place: str = "") -> TypeTree | Const:
-    """The type of a live value: sizes 1 are literal, others fresh symbols. Raises UnsupportedValue."""
+    """The type of a live value: sizes 1 are literal, others fresh. Raises UnsupportedValue."""
     if value is None or isinstance(value, str):
         return Const(value)
     if isinstance(value, bool):
@@ -72,7 +72,7 @@ def type_of_value(value: Any, fresh_size: Callable[[], Size], place: str = "") -
         return FLOAT
     container = container_of(value)
     if container is None:
-        raise UnsupportedValue(f"{_article(type(value).__name__)}", place, *_advice(value))
+        raise UnsupportedValue(f"of type {type(value).__name__}", place, *_advice(value))
     kind, keys, items, constructor = container
     for key in keys:
         if not isinstance(key, str) and type(key) is not int:
@@ -96,13 +96,9 @@ def _type_of_array(value: Any, fresh_size: Callable[[], Size], place: str) -> Ty
     if dtype is None:
         raise UnsupportedValue(f"an array of dtype {value.dtype}", place)
     if type(value) is not np.ndarray:
-        message = _article(type(value).__name__)
+        message = f"of type {type(value).__name__}"
         raise UnsupportedValue(message, place, help="pass `np.asarray(...)` of it")
     return Array(dtype, tuple(ONE if size == 1 else fresh_size() for size in value.shape))
-
-
-def _article(name: str) -> str:
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
 def _advice(value: Any) -> tuple[str, str]:
@@ -128,19 +124,27 @@ def _is_our_own(value: Any) -> bool:
 _PLAIN = frozenset({float, int, bool, *(np.dtype(name).type for name in DTYPES.values())})
 
 
-def signature_of(value: Any) -> Hashable:
+def signature_of(value: Any) -> object:
     """A key for the type of a value: what `type_of_value` tells apart differs here, nothing else.
 
     Which sizes are 1 counts, the other sizes do not. A value of no known type has its class as key.
     """
-    kind: Any = type(value)
+    kind = type(value)
+    key: object
     if kind in _PLAIN:
-        return kind
-    if kind is np.ndarray:
-        return value.dtype, tuple([size == 1 for size in value.shape])
-    if value is None or isinstance(value, str):
-        return kind, value
+        key = kind
+    elif kind is np.ndarray:
+        key = value.dtype, tuple([size == 1 for size in value.shape])
+    elif value is None or isinstance(value, str):
+        key = kind, value
+    else:
+        key = _container_signature(value)
+    return key
+
+
+def _container_signature(value: Any) -> object:
     container = container_of(value)
+    kind = type(value)
     if container is None:
         return kind
     keys, items = container[1], container[2]

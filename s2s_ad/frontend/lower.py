@@ -37,7 +37,7 @@ from s2s_ad.ir import (
 )
 from s2s_ad.operations import catalogue
 from s2s_ad.rewrite import Builder, Names, rename
-from s2s_ad.types import INT, Array, Items, Size, Sizes, Type, TypeProblem
+from s2s_ad.types import Array, Items, Number, Size, Sizes, Type, TypeProblem
 
 MAXIMUM_DEPTH = 60
 SIZE_NAMES = ("n", "m", "k", "d", "p", "q", "r")
@@ -68,6 +68,8 @@ class Lowering:
     words: frozenset[str] = frozenset()
     taken_formals: frozenset[str] = frozenset()
     named_sizes: int = 0
+    literal_defaults: dict[str, Const] = field(default_factory=dict)
+    wanted_constants: set[str] = field(default_factory=set)
 
     @property
     def frame(self) -> Frame:
@@ -98,6 +100,12 @@ class Lowering:
         try:
             return self.builder.assign(op, *operands, name=name)
         except TypeProblem as problem:
+            if problem.name == "not-constant":
+                self.wanted_constants.update(
+                    operand.name
+                    for operand in operands
+                    if isinstance(operand, Var) and operand in self.parameters
+                )
             raise self.refuse(problem.name, str(problem), node, help=problem.help) from None
 
     def effect(self, op: Operation, operands: list[Atom]) -> None:
@@ -166,6 +174,14 @@ def lower_function(
             lowering.span(function.node),
             help="split it over several statements",
         )
+    constants = {
+        name: value
+        for name, value in lowering.literal_defaults.items()
+        if name in lowering.wanted_constants and name not in (argument_types or {})
+    }
+    if reporter.diagnostics and constants:
+        # `axis=0` as a default: the module is for that value, and checks it
+        return lower_function(function, {**(argument_types or {}), **constants}, bound)
     reporter.raise_if_any()
     for name, (_, tree) in lowering.hidden.items():
         formals.append(Formal(name, tree, kind="keyword", hidden=True))
@@ -272,11 +288,18 @@ def _formals(
                 lowering.frame.names[name] = found
                 formals.append(Formal(name, found, repr(found.value), kind))
                 continue
-            tree: TypeTree | None = found
+            tree: TypeTree | Const | None = found
             if tree is None and param.annotation is not None:
                 tree = reader.annotation(lowering.code(param.annotation.annotation))
-            if tree is None and param.default is not None:
-                tree = _type_of_default(lowering.code(param.default))
+            default = None if param.default is None else _literal(lowering.code(param.default))
+            if default is not None:
+                lowering.literal_defaults[name] = default
+            if tree is None and default is not None:
+                tree = _type_of_default(default.value)
+            if isinstance(tree, Const):
+                lowering.frame.names[name] = tree
+                formals.append(Formal(name, tree, _default_text(lowering, param), kind))
+                continue
             if tree is None:
                 tree = type_by_use(function.node, name)
             value = _parameter_tree(lowering, tree, name)
@@ -303,27 +326,31 @@ def _without_lost_defaults(formals: list[Formal]) -> list[Formal]:
     return result
 
 
+def _literal(text: str) -> Const | None:
+    try:
+        return Const(ast.literal_eval(text.strip()))
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return None
+
+
 def _default_text(lowering: Lowering, param: cst.Param) -> str | None:
-    if param.default is None:
-        return None
-    text = lowering.code(param.default).strip()
-    try:
-        ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-        return None
-    return text
+    """A default that can be copied into the generated function: a literal."""
+    text = "" if param.default is None else lowering.code(param.default).strip()
+    return text if text and _literal(text) is not None else None
 
 
-def _type_of_default(text: str) -> TypeTree | None:
-    try:
-        value = ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-        return None
-    return (
-        Const(value).type
-        if isinstance(value, bool | float)
-        else (INT if isinstance(value, int) else None)
-    )
+def _type_of_default(value: object) -> TypeTree | Const | None:
+    """What a literal default says: numbers and tuples of them are types, the rest constants."""
+    match value:
+        case None | str():
+            return Const(value)
+        case bool() | int() | float():
+            return Number("int") if type(value) is int else Const(value).type
+        case tuple() | list() if value:
+            items = tuple(_type_of_default(item) for item in value)
+            if not any(item is None or isinstance(item, Const) for item in items):
+                return Structure(type(value).__name__, tuple(range(len(items))), items)
+    return None
 
 
 def _record(lowering: Lowering, name: str) -> Structure | None:

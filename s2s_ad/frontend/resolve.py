@@ -1,7 +1,7 @@
-"""Names to what they mean: from the text of a file (never run), or from a live function's globals and closure.
+"""Names to what they mean: from the text of a file (never run), or from what a live function sees.
 
-A file scope knows imports, functions, classes and literal constants. A live scope looks at objects and notes each one it
-used, so that a later call can see whether something was rebound.
+A file scope knows imports, functions, classes and literal constants. A live scope looks at objects
+and notes each one it used, so that a later call can see whether something was rebound.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from s2s_ad.operations.declared import make_operation, self_contained
 
 LIBRARIES = ("numpy", "math", "scipy", "builtins")
 CONSTANTS: dict[str, Any] = {
-    "numpy.pi": np.pi, "numpy.e": np.e, "numpy.inf": np.inf, "numpy.nan": np.nan, "numpy.euler_gamma": np.euler_gamma,
-    "math.pi": math.pi, "math.e": math.e, "math.inf": math.inf, "math.nan": math.nan, "math.tau": math.tau,
-    "numpy.newaxis": None,
+    "numpy.pi": np.pi, "numpy.e": np.e, "numpy.inf": np.inf, "numpy.nan": np.nan,
+    "numpy.euler_gamma": np.euler_gamma, "math.pi": math.pi, "math.e": math.e, "math.inf": math.inf,
+    "math.nan": math.nan, "math.tau": math.tau, "numpy.newaxis": None,
 }  # fmt: skip
 
 
 def constant_of(name: str) -> Const | None:
-    """`np.pi` and its like. They keep their spelling in generated code; the module prefix is put in when printing."""
+    """`np.pi` and its like, which keep their spelling in generated code."""
     if name not in CONSTANTS:
         return None
     value = CONSTANTS[name]
@@ -50,9 +50,9 @@ def constant_of(name: str) -> Const | None:
 
 # Decorators that leave what a function computes as it is.
 TRANSPARENT = frozenset({
-    "functools.cache", "functools.lru_cache", "numba.jit", "numba.njit", "typing.final", "typing.override",
-    "typing.no_type_check", "typing_extensions.override", "jaxtyping.jaxtyped", "beartype.beartype",
-    "typeguard.typechecked",
+    "functools.cache", "functools.lru_cache", "numba.jit", "numba.njit", "typing.final",
+    "typing.override", "typing.no_type_check", "typing_extensions.override", "jaxtyping.jaxtyped",
+    "beartype.beartype", "typeguard.typechecked",
 })  # fmt: skip
 
 
@@ -60,8 +60,8 @@ TRANSPARENT = frozenset({
 class FileScope:
     """The top level of a file.
 
-    A name means something here only if it is bound once and for all when the file is imported. Where that is not certain
-    (in a branch, by `global` in a function), `problem` says why.
+    A name means something here only if it is bound once and for all when the file is imported.
+    Where that is not certain (in a branch, by `global` in a function), `problem` says why.
     """
 
     parsed: ParsedFile
@@ -103,10 +103,9 @@ class FileScope:
         elif isinstance(small, cst.Assign):
             for target in small.targets:
                 self._assign(target.target, small.value)
-        elif isinstance(small, cst.AnnAssign) and small.value is not None:
-            self._assign(small.target, small.value)
-        elif isinstance(small, cst.AugAssign):
-            self._assign(small.target, small.value)
+        elif isinstance(small, cst.AnnAssign | cst.AugAssign):
+            if small.value is not None:
+                self._assign(small.target, small.value)
         elif isinstance(small, cst.Del):
             for name in _names_bound_in(small):
                 self._forget(name)
@@ -117,7 +116,7 @@ class FileScope:
             self._forget(target.value)
             self.assignments.setdefault(target.value, []).append(value)
         else:
-            for name in _names_bound_in(cst.AssignTarget(target)):
+            for name in _target_names(target):
                 self._forget(name)
                 self.uncertain[name] = "is a global that is not one literal number"
 
@@ -161,8 +160,23 @@ class FileScope:
         is_builtin = hasattr(builtins, name) and node is None and not self.star
         return Named(f"builtins.{name}") if is_builtin else None
 
+    @property
+    def functions(self) -> list[str]:
+        """The functions of the file, in the order in which they were defined last."""
+        return [name for name, node in self.names.items() if isinstance(node, cst.FunctionDef)]
+
+    def function(self, name: str) -> UserFunction | None:
+        """A function to be differentiated: `@grad` above it says no more than the command does."""
+        node = self.names.get(name)
+        if name in self.uncertain or self.decorator(name, ours=True):
+            return None
+        if isinstance(node, cst.FunctionDef):
+            return UserFunction(name, node, self.parsed.unit(node), self)
+        found = self.lookup(name)
+        return found if isinstance(found, UserFunction) else None
+
     def decorator(self, name: str, ours: bool = False) -> str:
-        """A decorator that may change what a function computes; with `ours`, those of this package do not."""
+        """A decorator that may change what a function computes; with `ours`, not this package's."""
         node = self.names.get(name)
         for decorator in node.decorators if isinstance(node, cst.FunctionDef) else ():
             called = decorator.decorator
@@ -180,8 +194,8 @@ class FileScope:
                     "pass it as an argument, or bind it once at the top of the file")  # fmt: skip
         decorator = self.decorator(name)
         if decorator and self.decorator(name, ours=True):
-            return ("decorated-function", f"`{name}` is decorated with `{decorator}`, which may change what it computes",
-                    "call the function that it decorates")  # fmt: skip
+            message = f"`{name}` is decorated with `{decorator}`, which may change what it computes"
+            return "decorated-function", message, "call the function that it decorates"
         if decorator:
             return ("nested-derivative", f"`{name}` is a derivative, which cannot be used here",
                     "take derivatives outside the function that is differentiated")  # fmt: skip
@@ -189,8 +203,8 @@ class FileScope:
             return ("free-variable", f"`{name}` is a global that is not one literal number",
                     "pass it as an argument, or assign it a literal once")  # fmt: skip
         if self.star:
-            return ("unknown-name", f"`{name}` may come from `{self.star}`, of which everything is imported",
-                    "import by name what is used")  # fmt: skip
+            message = f"`{name}` may come from `{self.star}`, of which everything is imported"
+            return "unknown-name", message, "import by name what is used"
         return None
 
     @cached_property
@@ -240,7 +254,7 @@ class FileScope:
             ) from None
 
     def _constant(self, name: str) -> Const | None:
-        """A name assigned once, to a literal. Anything else is a free variable, which the caller refuses."""
+        """A name assigned once, to a literal; anything else is a free variable, and refused."""
         values = self.assignments[name]
         if len(values) != 1:
             return None
@@ -276,7 +290,7 @@ def _is_for_type_checkers(statement: cst.CSTNode) -> bool:
 
 
 def _names_bound_in(node: cst.CSTNode) -> set[str]:
-    """The names that a statement may bind or delete, those local to functions and classes left out."""
+    """The names that a statement may bind or delete, outside of functions and classes in it."""
     found: set[str] = set()
     pending: list[cst.CSTNode] = [node]
     while pending:
@@ -314,7 +328,7 @@ def _target_names(target: cst.CSTNode) -> set[str]:
 def imported_names(
     node: cst.Import | cst.ImportFrom,
 ) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
-    """What an import binds: local names to dotted names, and those from a relative path to (file, name)."""
+    """What an import binds: local names to dotted names, or to (file, name) of a file beside."""
     absolute: dict[str, str] = {}
     relative: dict[str, tuple[str, str]] = {}
     if isinstance(node, cst.Import):
@@ -352,7 +366,7 @@ def _dotted(node: cst.BaseExpression) -> str:
 
 @cache
 def _names_of_objects() -> dict[int, str]:
-    """Functions of NumPy and math by identity, so that `from numpy import sin as s` is known for what it is."""
+    """Functions of NumPy and math by identity: `from numpy import sin as s` is one of them."""
     from s2s_ad.operations import catalogue
 
     table: dict[int, str] = {}
@@ -371,8 +385,8 @@ Used = list[tuple[Callable[[], object], object]]
 class LiveScope:
     """What a live function sees: its closure, then its globals, then the builtins.
 
-    `used` lists the objects that shaped the code (functions, strings, ...), each with how to read it
-    again; `functions` are those whose source was found already. Both are shared with other scopes.
+    `used` lists the objects that shaped the code (functions, strings, ...), each with how to read
+    it again; `functions` are those whose source was found. Both are shared with other scopes.
     """
 
     function: types.FunctionType
@@ -509,7 +523,7 @@ def _located(function: types.FunctionType, scope: LiveScope) -> UserFunction:
 
 
 def _relative_path(path: str) -> str:
-    """As short as it can be said from here, so that messages and generated comments name no machine."""
+    """As short as it can be said from here, so that messages and comments name no machine."""
     if not os.path.isabs(path):
         return path
     relative = os.path.relpath(path)
@@ -524,7 +538,7 @@ def _no_source(function: types.FunctionType) -> DifferentiationError:
                 f"the source of `{function.__qualname__}` cannot be found",
                 None,
                 help="define it in a file, or declare its derivative with `s2s_ad.declare`",
-            )  # fmt: skip
+            )
         ]
     )
 

@@ -386,8 +386,23 @@ def clip_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     return of_shape(promote([Scalar(dtype_of(types[0])), *types[1:]]), shape)
 
 
+def _ordered(bounds: Sequence[Atom]) -> bool:
+    """Whether the bounds are two numbers, the first one smaller."""
+    values = [bound.value for bound in bounds if isinstance(bound, Const)]
+    return len(values) == 2 and values[0] < values[1]
+
+
 def clip_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
     """minimum(maximum(x, a_min), a_max), with the bounds that there are; at a tie, half to each."""
+    if not any(operand.type == NONE for operand in operands) and not _ordered(operands[1:]):
+        above = "np.where(x == a_min, 0.5, x > a_min)"
+        below = "np.where(np.maximum(x, a_min) == a_max, 0.5, np.maximum(x, a_min) < a_max)"
+        return (
+            f"grad_x += grad_out * {above} * {below}",
+            f"grad_a_min += grad_out * np.where(x == a_min, 0.5, a_min > x) * {below}",
+            "grad_a_max += grad_out * np.where(np.maximum(x, a_min) == a_max, 0.5, "
+            "np.maximum(x, a_min) > a_max)",
+        )
     bounds = [
         (name, sign)
         for name, sign, atom in zip(("a_min", "a_max"), "><", operands[1:], strict=True)
@@ -409,6 +424,7 @@ elementwise(
     rules=(Rule(clip_lines),),
     domains={"a_min": "below", "a_max": "above"},
     note="at a bound, half to each",
+    method="clip",
 )
 elementwise(
     "out = np.nan_to_num(x)",
@@ -442,6 +458,12 @@ elementwise(
     "out = not x",
     result="bool",
     infer=elementwise_type("bool", of_numbers="number", scalars_only=True),
+)
+elementwise(
+    "out = np.round(x, decimals=0)",
+    also=("numpy.around",),
+    method="round",
+    infer=lambda sizes, operands: elementwise_type("arithmetic")(sizes, operands[:1]),
 )
 for _name in ("floor", "ceil", "trunc", "rint"):
     elementwise(f"out = np.{_name}(x)")

@@ -85,7 +85,8 @@ def var_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
 def std_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
     axis, ddof = constant(operands[1], "axis"), constant(operands[2], "ddof")
     freedom = f"({count(operands)} - {ddof})" if ddof else f"({count(operands)})"
-    slope = spread(f"(grad_out / ({freedom} * out))", operands)
+    # where all elements are equal it is 0, as that of a norm is
+    slope = spread(f"(grad_out / ({freedom} * np.where(out == 0, 1.0, out)))", operands)
     return (f"grad_x += {slope} * (x - np.mean(x, axis={axis}, keepdims=True))",)
 
 
@@ -121,7 +122,7 @@ def var_tangent(operands: Sequence[Atom]) -> str:
 def std_tangent(operands: Sequence[Atom]) -> str:
     ddof = constant(operands[2], "ddof")
     freedom = f"({count(operands)} - {ddof})" if ddof else f"({count(operands)})"
-    return f"tangent_out = {_deviation(operands)} / ({freedom} * out)"
+    return f"tangent_out = {_deviation(operands)} / ({freedom} * np.where(out == 0, 1.0, out))"
 
 
 AXES = (
@@ -188,7 +189,7 @@ operation(
     tangent=std_tangent,
     method="std",
     samples=VARIANCE,
-    note="at 0 (all elements equal) NaN, the formula's limit",
+    note="where all elements are equal, 0",
 )
 
 # Piecewise constant
@@ -199,6 +200,12 @@ for _name in ("argmax", "argmin"):
         constant=True,
         method=_name,
     )
+operation(
+    "out = np.argsort(x, axis=-1)",
+    infer=lambda _, operands: Array("i64", shape_of(operands[0].type)),
+    constant=True,
+    method="argsort",
+)
 for _name in ("all", "any"):
     operation(
         f"out = np.{_name}(x, axis=None, keepdims=False)",

@@ -322,6 +322,10 @@ operation(
 def _concatenated_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     types = [operand.type for operand in operands[:-1]]
     axis = constant(operands[-1], "axis")
+    if axis is None:
+        raise TypeProblem(
+            "unsupported-argument", "`axis=None` is not supported", "ravel the arrays first"
+        )
     shapes = [shape_of(type) for type in types]
     dtype = promote(types)
     if any(shape is None for shape in shapes):

@@ -27,8 +27,20 @@ from s2s_ad.passes.contributions import (
     rule_lines,
     sum_to,
 )
+from s2s_ad.passes.masks import Masks
 from s2s_ad.rewrite import Builder, Names, map_tree
-from s2s_ad.types import Array, Number, Sizes, TypeProblem, is_float, rank_of, scalar_like
+from s2s_ad.types import (
+    DTYPES,
+    Array,
+    Number,
+    Scalar,
+    Sizes,
+    TypeProblem,
+    is_float,
+    rank_of,
+    scalar_like,
+    shape_of,
+)
 
 
 @dataclass(frozen=True)
@@ -141,6 +153,7 @@ class _Sweep:
         self.active = active
         self.adjoints: dict[Var, Atom] = {}
         self.recalled: dict[Var, Var] = {}
+        self.masks = Masks(function)
         self.taken = {formal.name for formal in function.formals}
 
     def seed_one(self, result: Atom) -> None:
@@ -214,7 +227,34 @@ class _Sweep:
                 contribution = lower_line(self.builder, line, environment)
             except TypeProblem as problem:
                 raise refusal(problem.name, str(problem), statement.span, problem.help) from None
-            self.add(statement, contribution, by_name[contribution.operand], self.adjoints[target])
+            operand = by_name[contribution.operand]
+            assert isinstance(operand, Var)
+            contribution = self.masked(statement, contribution, operand)
+            self.add(statement, contribution, operand, self.adjoints[target])
+
+    def masked(self, statement: Assign, contribution: Contribution, operand: Var) -> Contribution:
+        """The contribution, zero again where a `where` further on does not take this value."""
+        if contribution.update is not None:
+            return contribution
+        value = contribution.value
+        operations = catalogue().operations
+        for mask in self.masks.ending_at(statement, operand):
+            test: Atom = self.recall(mask.test)
+            shape, tested = shape_of(value.type), shape_of(mask.test.type)
+            if shape is None or tested is None or (shape != tested and shape != ()):
+                continue
+            if shape != tested:
+                taken = (
+                    test
+                    if mask.taken
+                    else self.builder.assign(operations["numpy.logical_not"], test)
+                )
+                test = self.builder.assign(
+                    operations["numpy.any"], taken, Const(None), Const(False)
+                )
+            masked = (value, Const(0.0)) if mask.taken or shape != tested else (Const(0.0), value)
+            value = self.builder.assign(operations["numpy.where"], test, *masked)
+        return replace(contribution, value=value)
 
     def recall(self, atom: Atom) -> Atom:
         """The value that a variable of the primal had."""
@@ -282,6 +322,10 @@ class _Sweep:
         ):
             copied = catalogue().operations["numpy.copy"]
             return named(self.builder, self.builder.assign(copied, found), f"grad_{leaf.name}")
+        if isinstance(leaf.type, Scalar) and isinstance(found.type, Number):
+            # a weak 1.0 has served for a float32 so far; the result has the argument's type
+            exact = catalogue().operations[f"numpy.{DTYPES[leaf.type.dtype]}"]
+            return found if leaf.type.dtype == "f64" else self.builder.assign(exact, found)
         return cast_like(self.builder, found, leaf.type)
 
 

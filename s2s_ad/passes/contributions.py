@@ -125,15 +125,19 @@ def _axes(axes: Iterable[int]) -> Const:
 def cast_like(builder: Builder, value: Atom, type: Type) -> Atom:
     """The value in the dtype of `type`, where it has another."""
     found = dtype_of(value.type)
+    is_array = isinstance(value.type, Array)
     if isinstance(type, Number):
-        if isinstance(value.type, Number) or found == "f64":
+        if isinstance(value.type, Number) or (found == "f64" and not is_array):
             return value
         return builder.assign(catalogue().operations["builtins.float"], value)
     assert isinstance(type, Scalar | Array)
-    if found == type.dtype or (isinstance(value.type, Number) and isinstance(type, Scalar)):
+    same_kind = not (is_array and isinstance(type, Scalar))
+    if (found == type.dtype and same_kind) or (
+        isinstance(value.type, Number) and isinstance(type, Scalar)
+    ):
         return value
     name = DTYPES[type.dtype]
-    if isinstance(value.type, Array):
+    if is_array and same_kind:
         return builder.assign(ASTYPE, value, Const(name, f"numpy.{name}"))
     return builder.assign(catalogue().operations[f"numpy.{name}"], value)
 

@@ -44,7 +44,8 @@ def _simplify(context: Context, statement: Assign) -> None:
         if found is not None and stands_for(found, statement.target.type, statement.role):
             context.replace(statement, found, mark)
             return
-        context.rewind(mark)
+        if len(context.statements) > mark:
+            context.rewind(mark)
     context.keep(statement)
 
 

@@ -8,9 +8,9 @@ from s2s_ad.ir import Assign, Atom
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.result_types import constant, normal_axes
 from s2s_ad.operations.support import BROADCAST_TO, EXPAND_DIMS
-from s2s_ad.passes.algebra.context import Context
+from s2s_ad.passes.algebra.context import Context, number
 from s2s_ad.passes.algebra.shapes import size_value
-from s2s_ad.types import ONE, Array, scalar_like, shape_of
+from s2s_ad.types import ONE, Type, scalar_like, shape_of
 
 
 def already_that_shape(context: Context, statement: Assign) -> Atom | None:
@@ -46,7 +46,7 @@ def let_operation_broadcast(context: Context, statement: Assign) -> Atom | None:
             continue
         operands = [small if k == place else other for k, other in enumerate(statement.operands)]
         result = statement.op.infer(context.builder.sizes, operands)
-        if result == statement.target.type:
+        if same_known_shape(result, statement.target.type):
             return context.assign(statement.op, *operands)
     return None
 
@@ -57,7 +57,7 @@ def broadcast_later(context: Context, statement: Assign) -> Atom | None:
     operands: list[Atom] = []
     for operand in statement.operands:
         found = context.defined_by(operand, BROADCAST_TO.name)
-        if found is not None and operand.type == _same_shape(operand, statement):
+        if found is not None and _has_shape_of_result(operand, statement):
             shape = found.operands[1]
             operands.append(found.operands[0])
         elif scalar_like(operand.type):
@@ -70,10 +70,14 @@ def broadcast_later(context: Context, statement: Assign) -> Atom | None:
     return context.assign(BROADCAST_TO, small, shape)
 
 
-def _same_shape(operand: Atom, statement: Assign) -> object:
-    target = statement.target.type
-    assert isinstance(operand.type, Array)
-    return Array(operand.type.dtype, target.shape) if isinstance(target, Array) else None
+def _has_shape_of_result(operand: Atom, statement: Assign) -> bool:
+    shape = shape_of(operand.type)
+    return shape is not None and shape == shape_of(statement.target.type)
+
+
+def same_known_shape(left: Type, right: Type) -> bool:
+    """Whether two types are the same and say what the shape is: two unknown shapes are not one."""
+    return left == right and shape_of(left) is not None
 
 
 def sum_of_broadcast(context: Context, statement: Assign) -> Atom | None:
@@ -101,11 +105,44 @@ def full_array(context: Context, statement: Assign) -> Atom | None:
     """`zeros + x` of the same shape is x."""
     left, right = statement.operands
     for zeros, other in ((left, right), (right, left)):
-        if (
-            context.defined_by(zeros, "numpy.zeros", "numpy.zeros_like")
-            and other.type == statement.target.type
+        if context.defined_by(zeros, "numpy.zeros", "numpy.zeros_like") and same_known_shape(
+            other.type, statement.target.type
         ):
             return other
+    return None
+
+
+def mask_once(context: Context, statement: Assign) -> Atom | None:
+    """where(c, f(where(c, g, 0)), 0) is where(c, f(g), 0): what is masked last need not be before."""
+    test, first, second = statement.operands
+    for place, (value, zero) in enumerate(((first, second), (second, first))):
+        if number(zero) == 0:
+            inside = _without_mask(context, value, test, place, 8)
+            if inside is not None:
+                branches = (inside, zero) if place == 0 else (zero, inside)
+                return context.assign(statement.op, test, *branches)
+    return None
+
+
+def _without_mask(context: Context, atom: Atom, test: Atom, place: int, depth: int) -> Atom | None:
+    """The value computed without the mask, if it is an elementwise chain that begins with one."""
+    found = context.definition(atom)
+    if found is None or found.role == "primal" or not context.is_single(atom) or depth == 0:
+        return None
+    if found.op.name == "numpy.where":
+        inner, *branches = found.operands
+        if inner == test and number(branches[1 - place]) == 0:
+            return branches[place]
+        return None
+    if not found.op.elementwise:
+        return None
+    for position, operand in enumerate(found.operands):
+        inside = _without_mask(context, operand, test, place, depth - 1)
+        if inside is not None:
+            operands = [
+                inside if k == position else other for k, other in enumerate(found.operands)
+            ]
+            return context.assign(found.op, *operands)
     return None
 
 
@@ -119,4 +156,5 @@ REWRITINGS = [
     (_elementwise_names(), let_operation_broadcast, False),
     (("numpy.sum",), sum_of_broadcast, False),
     (("+",), full_array, False),
+    (("numpy.where",), mask_once, False),
 ]

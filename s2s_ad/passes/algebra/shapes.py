@@ -55,11 +55,12 @@ def known_size(context: Context, statement: Assign) -> Atom | None:
 def shape_of_parameter(context: Context, statement: Assign) -> Atom | None:
     """The shape of a value, from a parameter of that shape, or spelled out."""
     x = statement.operands[0]
-    if x in context.parameters and statement.op is NUMPY_SHAPE and isinstance(x.type, Array):
-        return context.assign("ndarray.shape", x)
     shape = shape_of(x.type)
-    if shape is None or x in context.parameters:
-        return None
+    if shape is None:
+        return None  # it may be a number, which has no attribute `shape`
+    if x in context.parameters:
+        named = statement.op is NUMPY_SHAPE and isinstance(x.type, Array)
+        return context.assign("ndarray.shape", x) if named else None
     for parameter in context.parameters:
         if isinstance(parameter.type, Array) and parameter.type.shape == shape:
             return context.assign("ndarray.shape", parameter)
@@ -126,11 +127,9 @@ def reshape_again(context: Context, statement: Assign) -> Atom | None:
     if inner is None:
         return None
     source = inner.operands[0]
-    return (
-        source
-        if source.type == statement.target.type
-        else context.assign("numpy.reshape", source, shape)
-    )
+    if source.type == statement.target.type and shape_of(source.type) is not None:
+        return source
+    return context.assign("numpy.reshape", source, shape)
 
 
 def like_parameter(context: Context, statement: Assign) -> Atom | None:

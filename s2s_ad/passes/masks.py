@@ -1,0 +1,96 @@
+"""Which values of the primal only feed one branch of a `where`: their adjoint is masked again.
+
+The adjoint of `np.where(x > 0, np.sqrt(x), 0.0)` is 0 where x is 0, but the slope of the root is
+infinite there, and 0 * inf is NaN. A chain of elementwise operations that leads to one branch and
+nowhere else ends where its adjoint leaves it: there the test is applied once more, if something on
+the way can turn a zero into a NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from s2s_ad.ir import Assign, Atom, Function, Var
+from s2s_ad.rewrite import definitions
+from s2s_ad.types import scalar_like
+
+# their slope is finite whatever the operands
+HARMLESS = frozenset({"+", "-", "-x", "+x", "numpy.add", "numpy.subtract", "numpy.negative"})
+
+
+@dataclass(frozen=True)
+class Mask:
+    """The test of a `where`, and whether the value is its first branch."""
+
+    test: Var
+    taken: bool
+
+
+class Masks:
+    """For each variable on such a chain, the masks."""
+
+    def __init__(self, function: Function) -> None:
+        self.uses = _readers(function)
+        self.definitions = definitions(function.body)
+        self.masks: dict[Var, tuple[Mask, ...]] = {}
+        self.spoilt: set[Var] = set()  # whose adjoint may have become NaN
+        self.spoiling: set[tuple[Var, Atom]] = set()  # result and operand of a step that may do it
+        for statement in reversed(function.body.statements):
+            if isinstance(statement, Assign) and statement.targets:
+                self._visit(statement)
+
+    def _visit(self, statement: Assign) -> None:
+        masks = self.masks.get(statement.target, ())
+        if statement.op.name == "numpy.where":
+            test, *branches = statement.operands
+            for branch, taken in zip(branches, (True, False), strict=True):
+                if isinstance(test, Var):
+                    self._link(statement, branch, (Mask(test, taken), *masks))
+        elif masks:
+            for operand in statement.operands:
+                if spoils(statement, operand):
+                    self.spoiling.add((statement.target, operand))
+                self._link(statement, operand, masks)
+
+    def _link(self, statement: Assign, operand: Atom, masks: tuple[Mask, ...]) -> None:
+        """Lengthen the chain by an operand, if it is computed elementwise and read here only."""
+        found = self.definitions.get(operand) if isinstance(operand, Var) else None
+        if found is None or not found.op.elementwise or self.uses.get(found.target, 0) != 1:
+            return
+        self.masks[found.target] = masks
+        if self.is_spoilt(statement, operand):
+            self.spoilt.add(found.target)
+
+    def is_spoilt(self, statement: Assign, operand: Atom) -> bool:
+        return statement.target in self.spoilt or (statement.target, operand) in self.spoiling
+
+    def ending_at(self, statement: Assign, operand: Var) -> tuple[Mask, ...]:
+        """The masks for a contribution to `operand`, if the chain ends there."""
+        if operand in self.masks or not self.is_spoilt(statement, operand):
+            return ()
+        return self.masks.get(statement.target, ())
+
+
+def _readers(function: Function) -> dict[Atom, int]:
+    """How often each variable is read by something that carries adjoints."""
+    readers: dict[Atom, int] = {}
+    for statement in function.body.statements:
+        if isinstance(statement, Assign) and not statement.op.constant:
+            is_choice = statement.op.name == "numpy.where"
+            for operand in statement.operands[1:] if is_choice else statement.operands:
+                readers[operand] = readers.get(operand, 0) + 1
+    for result in function.body.results:
+        readers[result] = readers.get(result, 0) + 1
+    return readers
+
+
+def spoils(statement: Assign, operand: Atom) -> bool:
+    """Whether 0 times the slope with respect to an operand may be NaN for some elements only."""
+    if statement.op.name in HARMLESS:
+        return False
+    if statement.op.name in ("*", "/") and statement.operands.count(operand) == 1:
+        first, second = statement.operands
+        other = second if operand == first else first
+        by = statement.op.name == "/" and operand == second
+        return by or not scalar_like(other.type)
+    return True
