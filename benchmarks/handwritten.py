@@ -1,6 +1,6 @@
-"""The value and gradient of each function of `programs.py`, as a careful programmer writes them by hand.
+"""The value and gradient of each function of `programs.py`, by a careful programmer's hand.
 
-They do no work twice, form no matrix that a product can avoid, and use what the derivative shares with
+They do no work twice, form no matrix that a product avoids, and use what the derivative shares with
 the value. They check nothing about their arguments.
 """
 

@@ -1,6 +1,6 @@
 """The programs that `run.py` times: functions as users write them, with arguments of typical size.
 
-Generated modules come from this file's text, as `s2sad` would make them; autograd and JAX run the same
+Generated modules come from this file's text, as `s2sad` makes them; autograd and JAX run the same
 functions with their own `np`.
 """
 

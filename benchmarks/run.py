@@ -1,13 +1,14 @@
-"""Times generated derivatives beside hand-written ones, autograd and JAX: `python benchmarks/run.py [names]`.
+"""Times generated derivatives: `python benchmarks/run.py [names]`.
 
-All contenders run in one process, in turn, in rounds; a number is the median over the rounds of the ratio to
-the hand-written `value_and_grad` of the same round, so that a busy machine slows all of them alike. Gradients are
-compared before anything is timed. BLAS and XLA get one thread each.
+Beside them the same by hand, autograd and JAX, all in one process, in turn, in rounds. A number is
+the median over the rounds of the ratio to the hand-written `value_and_grad` of the same round, so
+that a busy machine slows all of them alike. Gradients are compared before anything is timed.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import importlib
 import os
@@ -41,7 +42,7 @@ Call = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Measurement:
-    """Median time of a contender, in seconds, and the median of its ratios to the hand-written one."""
+    """Medians of a contender: seconds a call, and the ratio to the hand-written one."""
 
     seconds: float
     ratio: float
@@ -51,7 +52,7 @@ class Measurement:
 
 
 def generated_module(program: Program, level: int = 1) -> tuple[str, Callable[..., Any]]:
-    """The module that `s2sad` writes for the program, types taken from annotations, and its function."""
+    """The module that `s2sad` writes for the program, types from annotations; its function."""
     from s2s_ad.frontend.lower import lower_function
     from s2s_ad.frontend.resolve import FileScope
     from s2s_ad.frontend.source import parse_file
@@ -153,7 +154,7 @@ def is_there(library: str, missing: set[str]) -> bool:
 
 
 def compare(program: Program, calls: dict[str, Call]) -> None:
-    """All contenders give the same value and gradient as the hand-written one. Raises AssertionError."""
+    """Raises AssertionError unless all contenders give the hand-written value and gradient."""
     value, gradient = calls["hand-written"]()
     for name, call in calls.items():
         if name == "primal":
@@ -167,6 +168,19 @@ def compare(program: Program, calls: dict[str, Call]) -> None:
 
 
 # Timing -----------------------------------------------------------------------------------------
+
+
+def keep_memory() -> None:
+    """Tell the C library, where it is glibc, to keep what is freed.
+
+    Otherwise it depends on the order of allocations whether pages go back to the system and come
+    again at every call, which costs as much as a third of a call and says nothing about the code.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt is not None:
+        m_trim_threshold, m_mmap_threshold = -1, -3
+        mallopt(m_mmap_threshold, 1 << 30)
+        mallopt(m_trim_threshold, 1 << 30)
 
 
 def time_calls(call: Call, count: int) -> float:
@@ -229,6 +243,7 @@ def main() -> int:
     unknown = [name for name in options.names if name not in known]
     if unknown:
         parser.error(f"no program {', '.join(unknown)}; there are {', '.join(known)}")
+    keep_memory()
     missing: set[str] = set()
     slow: list[str] = []
     print("value_and_grad; ratios to the hand-written one, medians of interleaved rounds\n")

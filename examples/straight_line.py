@@ -1,6 +1,6 @@
-"""ln x1 + x1 x2 - sin x2: the function on which surveys of automatic differentiation show both modes.
+"""ln x1 + x1 x2 - sin x2: the function on which surveys of automatic differentiation show it.
 
-The names are those of the published evaluation trace, so that every adjoint of it can be looked up.
+The names are those of the published evaluation trace: every adjoint of it can be looked up.
 """
 
 import numpy as np

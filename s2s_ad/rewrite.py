@@ -220,6 +220,13 @@ def rename(function: Function, new_name: Callable[[Var], Var]) -> Function:
     )
 
 
+def rename_variables(function: Function, new_names: Mapping[Var, Var]) -> Function:
+    """Give some variables another name; all the rest stays the same object."""
+    if not new_names:
+        return function
+    return rename(function, lambda var: new_names.get(var, var))
+
+
 def map_tree(tree: Tree, atom: Callable[[Atom], Atom]) -> Tree:
     return with_leaves(tree, [atom(leaf) for leaf in leaves(tree)])
 

@@ -1,9 +1,9 @@
 """Writes `docs/operations.md` from the catalogue: `python scripts/document_operations.py`.
 
 Every operation is listed with its derivative as it is pasted into generated modules; where the
-lines depend on the operands, for representative ones (the samples of its declaration). The gradients
-in the table of conventions are computed. `--check` writes nothing and fails unless the file is up
-to date.
+lines depend on the operands, for representative ones (the samples of its declaration). The
+gradients in the table of conventions are computed. `--check` writes nothing and fails unless the
+file is up to date.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WRITTEN = {"numpy.array": "np.array([x, ...])"}
 HEAD = """\
 # Operations
 
-<!-- Written by scripts/document_operations.py: edit the declarations or that script, not this page. -->
+<!-- Written by scripts/document_operations.py: edit the declarations or that script. -->
 
 Every operation that a program may use, with the lines that carry an adjoint from the result to the
 operands. `s2sad operations` prints the same list. A line is the text of its declaration in
@@ -53,8 +53,8 @@ the result itself.
   summed back to the operand's shape, and every contribution is cast to its dtype, in one place
   (`passes/contributions.py`).
 - **Kind** says where forward mode comes from. *elementwise*: from the same lines, `grad_out`
-  replaced by the operand's tangent. *linear*: the operation applied to the tangents. *bilinear*: one
-  such term for each operand. *own tangent*: the declaration states it.
+  replaced by the operand's tangent. *linear*: the operation applied to the tangents. *bilinear*:
+  one such term for each operand. *own tangent*: the declaration states it.
 - **Representative operands**: where the lines depend on the operands, they are shown for some of
   the samples with which the operation is tested. `x[3, 4]` is an array of that shape, `x` alone a
   number; the sizes do not matter, the ranks do.
@@ -103,9 +103,9 @@ CONVENTIONS = (
 HELPERS = """\
 ## Helpers
 
-Long formulas are functions of `s2s_ad/operations/helpers.py`. Their source is copied into the modules
-that call them, and they are operations themselves, so that a generated module can be differentiated
-again.
+Long formulas are functions of `s2s_ad/operations/helpers.py`. Their source is copied into the
+modules that call them, and they are operations themselves, so that a generated module can be
+differentiated again.
 
 """
 
@@ -171,7 +171,7 @@ def assert_complete() -> None:
 
 def is_inner(op: Operation) -> bool:
     """Whether programs write it otherwise: the tuple and the slice of an index."""
-    return op.name in ("tuple", "slice") or not (op.call or op.template)
+    return op.printer is not None and not op.rules
 
 
 # Tables -------------------------------------------------------------------------------------------
@@ -195,7 +195,8 @@ def table(operations: Sequence[Operation]) -> str:
         if op.name.startswith("math.") and same in rows:
             rows[same][0] += f", {code(spelled(op))}"
         else:
-            rows[same] = [spelling(op), kind(op), "<br>".join(shown), op.note]
+            place = same if op.name.startswith("numpy.") else op
+            rows[place] = [spelling(op), kind(op), "<br>".join(shown), op.note]
     return markdown(("Operation", "Kind", "Derivative", "Note"), list(rows.values()))
 
 
@@ -325,7 +326,7 @@ def atoms(op: Operation, sample: dict[str, Any]) -> Iterator[Atom]:
         name = parameter.removeprefix("*")
         given = sample.get(name, op.defaults.get(name))
         if parameter.startswith("*"):
-            for k, item in enumerate(given):
+            for k, item in enumerate(given or ()):
                 yield atom(f"{name}{k}", item)
         else:
             yield atom(name, given)

@@ -7,13 +7,13 @@ expected of it, all in fenced blocks:
     ```python generated mode=grad level=0   the generated module without header and docstrings
     ```ir after=adjoint                     a stage of the pipeline
     ```error                                the refusal, in full
-    ```python run                           statements that see the program's names and must not fail
+    ```python run                           statements about the program, which must not fail
 
 Options behind the source hold for all blocks, those behind a block for it alone: `func`, `mode`,
 `wrt=w,b`, `level`, `aux=yes`, `arg` (may be repeated), `show=module`. How a case is executed:
 `at="x=2.0, n=4"` adds a point where these parameters or sizes have these values, `domain=-2,2` says
-from where parameters are drawn, `rtol=1e-3` how close is close, `second=no` that the gradient is
-not differentiated again, and why is for the prose to say.
+from where parameters are drawn, `points=0` how often, `rtol=1e-3` how close is close, and
+`second=no` that the gradient is not differentiated again; why is for the prose to say.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ from s2s_ad.pipeline import Options, generate
 CASES = Path(__file__).parent / "cases"
 SOURCE_NAME = "case.py"
 KINDS = ("source", "generated", "run", "ir", "error")
-KNOWN_OPTIONS = frozenset(
-    "func mode wrt level aux arg show after at domain rtol second points".split()
+KNOWN_OPTIONS = (
+    *("func", "mode", "wrt", "level", "aux", "arg", "show", "after"),
+    *("at", "domain", "points", "rtol", "second"),
 )
 
 
@@ -57,7 +58,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its text stands in lines `first` to `last` of the file, not counting the fence."""
+    """A fenced block: its text is what stands between the lines `first` and `last` of the file."""
 
     kind: str
     options: dict[str, tuple[str, ...]]

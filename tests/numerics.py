@@ -130,11 +130,18 @@ def is_floating(leaf: Any) -> bool:
     )
 
 
-def shape_and_dtype(leaf: Any) -> tuple[Any, ...]:
-    """What a gradient shares with its operand. Python floats and NumPy's float64 may stand for each other."""
+def like(leaf: Any, values: Any) -> Any:
+    """Values as an array, NumPy scalar or float: as `leaf` is."""
     if isinstance(leaf, np.ndarray):
-        return ("array", leaf.shape, leaf.dtype)
-    return ("scalar", leaf.dtype if isinstance(leaf, np.generic) else np.dtype(type(leaf)))
+        return np.array(values, leaf.dtype)
+    return leaf.dtype.type(values) if isinstance(leaf, np.generic) else float(values)
+
+
+def shape_and_dtype(leaf: Any) -> tuple[Any, ...]:
+    """Kind, shape and dtype. Python's floats and NumPy's float64 may stand for each other."""
+    if isinstance(leaf, np.ndarray | np.generic):
+        return (isinstance(leaf, np.ndarray), leaf.shape, leaf.dtype)
+    return (False, (), np.dtype(type(leaf)))
 
 
 def same_bits(left: Any, right: Any) -> bool:
@@ -216,7 +223,7 @@ def _moved(arguments: Sequence[Any], place: int, number: int, index: Any, step: 
 
 
 def far_apart(left: Sequence[Any], right: Sequence[Any], tolerance: float) -> str:
-    """Where two lists of arrays differ by more than `tolerance` of the largest number in them, or nothing."""
+    """Where two lists of arrays differ by more than `tolerance` of their largest number, or nothing."""
     scale = max([1.0, *(float(np.max(np.abs(x), initial=0.0)) for x in right)])
     for place, (a, b) in enumerate(zip(left, right, strict=True)):
         if not np.allclose(a, b, rtol=0.0, atol=tolerance * scale):

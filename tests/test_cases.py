@@ -1,12 +1,12 @@
 """The golden cases of `tests/cases`: what is generated is compared, executed and differentiated.
 
-`pytest --update-golden` rewrites the expected blocks in place; the review is the diff. Every program
-that is not refused is also executed in all modes, at both levels, at seeded points: gradients
-against central differences, level 0 against level 1, the value against the primal to the last bit.
+`pytest --update-golden` rewrites the expected blocks in place; the review is the diff. Every
+program that is not refused is also executed in all modes, at both levels, at seeded points:
+gradients against central differences, level 0 against level 1, the value against the primal to the
+last bit.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import inspect
@@ -37,6 +37,7 @@ from tests.numerics import (
     is_floating,
     is_scalar_result,
     leaves_of,
+    like,
     rebuilt,
     same_bits,
     shape_and_dtype,
@@ -157,9 +158,7 @@ class Execution:
         floats = [leaf for leaf in leaves_of(value) if is_floating(leaf)]
         self.scalar = is_scalar_result(function, request.has_aux)
         self.seeds = [
-            generator.uniform(-1.0, 1.0, np.shape(leaf)).astype(np.asarray(leaf).dtype)
-            if not self.scalar
-            else 1.0
+            like(leaf, 1.0 if self.scalar else generator.uniform(-1.0, 1.0, np.shape(leaf)))
             for leaf in floats
         ]
         self.value = value
@@ -183,11 +182,13 @@ class Execution:
         expected = self.differences()
         exact: list[Any] = []
         for level in (0, 1):
-            for gradient in self.gradients(level):
+            for mode, gradient in self.gradients(level).items():
+                self.check_types(gradient, f"{mode}, level {level}")
                 floats = [x for x in leaves_of(gradient) if x is not None]
-                assert not (problem := far_apart(floats, expected, self.tolerance)), problem
                 exact = exact or floats
-                assert not (problem := far_apart(floats, exact, self.rounding)), problem
+                for other, tolerance in ((expected, self.tolerance), (exact, self.rounding)):
+                    problem = far_apart(floats, other, tolerance)
+                    assert not problem, f"{mode}, level {level}: {problem}"
             self.check_tangent(level, exact)
 
     def differences(self) -> list[Any]:
@@ -198,44 +199,35 @@ class Execution:
         found = central_differences(phi, self.arguments, self.places)
         return [gradient for group in found for gradient in group]
 
-    def gradients(self, level: int) -> Iterator[Any]:
-        """The gradient by every mode, once structure, types and value are seen to be right."""
-        results: list[Any] = []
+    def gradients(self, level: int) -> dict[str, Any]:
+        """The gradient by every mode. The value beside it is seen to be that of the primal."""
+        results: dict[str, Any] = {}
         if self.scalar:
             value, gradient = call(self.generated("value-and-grad", level), self.arguments)
-            assert same_bits(value, self.result)
-            results.append(gradient)
+            assert same_bits(value, self.result), f"value-and-grad, level {level}"
+            results["value-and-grad"] = gradient
             gradient = call(self.generated("grad", level), self.arguments)
-            results.append(gradient[0] if self.request.has_aux else gradient)
+            results["grad"] = gradient[0] if self.request.has_aux else gradient
         value, pullback = call(self.generated("vjp", level), self.arguments)
-        assert same_bits(value, self.result)
-        seeds = rebuilt(self.value, self.seed_leaves())
-        results.append(careful(pullback)(seeds))
-        for gradient in results:
-            self.check_types(gradient)
-            yield gradient
+        assert same_bits(value, self.result), f"vjp, level {level}"
+        results["vjp"] = careful(pullback)(rebuilt(self.value, self.seed_leaves()))
+        return results
 
     def seed_leaves(self) -> Iterator[Any]:
         supply = iter(self.seeds)
         return (next(supply) if is_floating(leaf) else None for leaf in leaves_of(self.value))
 
-    def check_types(self, gradient: Any) -> None:
-        wanted = (
-            self.arguments[self.places[0]]
-            if self.bare
-            else tuple(self.arguments[p] for p in self.places)
-        )
-        got, operands = leaves_of(gradient), leaves_of(wanted)
-        assert len(got) == len(operands)
-        for found, operand in zip(got, operands, strict=True):
+    def check_types(self, gradient: Any, where: str) -> None:
+        """A gradient has the structure, shapes and dtypes of its argument."""
+        operands = [self.arguments[place] for place in self.places]
+        got, wanted = leaves_of(gradient), leaves_of(operands)
+        assert len(got) == len(wanted), where
+        for found, operand in zip(got, wanted, strict=True):
             if is_floating(operand):
-                assert shape_and_dtype(found) == shape_and_dtype(operand)
+                # a rank-0 array and a NumPy scalar may stand for each other
+                assert shape_and_dtype(found)[-2:] == shape_and_dtype(operand)[-2:], where
             else:
-                assert found is None
-
-    @property
-    def bare(self) -> bool:
-        return golden.options_of(self.request).bare
+                assert found is None, where
 
     def check_tangent(self, level: int, gradient: Sequence[Any]) -> None:
         """Forward against reverse mode: <seeds, J d> is <J^T seeds, d>."""
@@ -254,12 +246,7 @@ class Execution:
         def direction(leaf: Any) -> Any:
             if not is_floating(leaf):
                 return None
-            drawn = generator.uniform(-1.0, 1.0, np.shape(leaf))
-            return (
-                drawn.astype(leaf.dtype)
-                if isinstance(leaf, np.ndarray | np.generic)
-                else float(drawn)
-            )
+            return like(leaf, generator.uniform(-1.0, 1.0, np.shape(leaf)))
 
         moved = [self.arguments[place] for place in self.places]
         return [

@@ -8,6 +8,7 @@ they are compared to one unit of the last digit; derived values to rounding.
 from __future__ import annotations
 
 import ast
+import itertools
 import runpy
 import sys
 from collections.abc import Callable
@@ -47,7 +48,7 @@ class Trace(list[tuple[str, Any]]):
         values = self.values_of(name)
         return [
             values[0],
-            *(after - before for before, after in zip(values, values[1:], strict=False)),
+            *(after - before for before, after in itertools.pairwise(values)),
         ]
 
     def order(self, *names: str) -> list[str]:
@@ -83,9 +84,8 @@ def compare(title: str, **pairs: tuple[Any, Any]) -> None:
     """Print and compare computed numbers with published ones, by name."""
     print(f"\n{title}")
     for name, (found, published) in pairs.items():
-        print(
-            f"  {name:<12} {np.array2string(np.asarray(found), precision=6):<24} published {published}"
-        )
+        shown = np.array2string(np.asarray(found), precision=6)
+        print(f"  {name:<12} {shown:<24} published {published}")
     for name, (found, published) in pairs.items():
         digits = max(len(str(number).partition(".")[2]) for number in np.ravel(published).tolist())
         unit = 10.0**-digits if digits < 9 else 1e-12 * max(1.0, float(np.max(np.abs(published))))

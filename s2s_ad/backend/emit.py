@@ -438,30 +438,41 @@ class _FunctionPrinter:
         if isinstance(output, Var) and output in self.folding.inlined and something_before:
             comment = self.comments.for_line(self.folding.definitions[output])
         text = self.tree(output)
-        values = [self.tree(item) for item in output.items] if isinstance(output, Structure) else []
-        if isinstance(output, Structure) and output.kind == "tuple" and len(values) > 1:
+        if isinstance(output, Structure) and output.kind == "tuple" and len(output.items) > 1:
             text = text[1:-1]
-        lines = layout.return_values("    ", values, text)
-        return layout.commented(lines[0], comment) if len(lines) == 1 else lines
+        line = f"    return {text}"
+        if len(line) > layout.LIMIT and isinstance(output, Structure):
+            return self.tree_lines(output, "    ", "return ", "")
+        return layout.commented(line, comment)
 
     def tree(self, tree: Tree) -> str:
         """Source that builds a result of known structure."""
         if not isinstance(tree, Structure):
             return self.spell(tree).text
-        items = [self.tree(item) for item in tree.items]
+        opening, heads, closing = self.brackets(tree)
+        items = [head + self.tree(item) for head, item in zip(heads, tree.items, strict=True)]
+        comma = "," if tree.kind == "tuple" and len(items) == 1 else ""
+        return f"{opening}{', '.join(items)}{comma}{closing}"
+
+    def tree_lines(self, tree: Tree, indent: str, before: str, after: str) -> list[str]:
+        """The same, one item a line where it is too long for one."""
+        line = f"{indent}{before}{self.tree(tree)}{after}"
+        if len(line) <= layout.LIMIT or not isinstance(tree, Structure) or not tree.items:
+            return [line]
+        opening, heads, closing = self.brackets(tree)
+        lines = [f"{indent}{before}{opening}"]
+        for head, item in zip(heads, tree.items, strict=True):
+            lines += self.tree_lines(item, f"{indent}    ", head, ",")
+        return [*lines, f"{indent}{closing}{after}"]
+
+    def brackets(self, tree: Structure) -> tuple[str, list[str], str]:
+        """How a container begins, what stands before each of its items, and how it ends."""
         if tree.kind == "dict":
-            return (
-                "{"
-                + ", ".join(
-                    f"{_key(key)}: {item}" for key, item in zip(tree.keys, items, strict=True)
-                )
-                + "}"
-            )
+            return "{", [f"{_key(key)}: " for key in tree.keys], "}"
         if tree.kind == "record":
-            maker = self.record_maker(tree)
-            fields = [f"{key}={item}" for key, item in zip(tree.keys, items, strict=True)]
-            return f"{maker}({', '.join(fields)})"
-        return f"[{', '.join(items)}]" if tree.kind == "list" else spell_tuple(items)
+            return f"{self.record_maker(tree)}(", [f"{key}=" for key in tree.keys], ")"
+        opening, closing = ("[", "]") if tree.kind == "list" else ("(", ")")
+        return opening, [""] * len(tree.items), closing
 
     def record_maker(self, tree: Structure) -> str:
         """The class of a record, taken from a parameter that holds one: the module need not import

@@ -58,14 +58,6 @@ def raise_with(indent: str, exception: str, message: str) -> list[str]:
     ]
 
 
-def return_values(indent: str, values: Sequence[str], text: str) -> list[str]:
-    """`return a, b`, one a line where that is too long."""
-    one = f"{indent}return {text}"
-    if len(one) <= LIMIT or len(values) < 2:
-        return [one]
-    return [f"{indent}return (", *(f"{indent}    {value}," for value in values), f"{indent})"]
-
-
 def commented(line: str, comment: str) -> list[str]:
     """A line with a comment behind it, shortened to fit, or above it."""
     if not comment:

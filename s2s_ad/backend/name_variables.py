@@ -11,7 +11,7 @@ import keyword
 from collections.abc import Iterable, Mapping
 
 from s2s_ad.backend.fold import Folding
-from s2s_ad.ir import Assign, Function, Var
+from s2s_ad.ir import Assign, Function, Structure, Var
 
 
 def name_variables(
@@ -35,6 +35,7 @@ def name_variables(
             busy_until[names[parameter]] = last_line.get(parameter, -1)
     numbers = _numbering(function, folding, level)
     becomes = _becomes(function)
+    value = _value_of(function) if level else None
     for position, statement in enumerate(function.body.statements):
         assert isinstance(statement, Assign)
         for target in statement.targets:
@@ -47,6 +48,7 @@ def name_variables(
                 names[target] = names[source]
             else:
                 wanted = _wanted(becomes.get(target, target), numbers)
+                wanted = "value" if target == value else wanted
                 names[target] = _free(wanted, busy_until, position)
             busy_until[names[target]] = max(last_line.get(target, position), position)
     return names
@@ -96,6 +98,16 @@ def _numbering(function: Function, folding: Folding, level: int) -> dict[str, st
             if "%" in becomes.get(target, target).name and key not in numbers:
                 numbers[key] = str(len(numbers) + 1)
     return numbers
+
+
+def _value_of(function: Function) -> Var | None:
+    """The primal's value where it is returned beside its derivative and has no name."""
+    output = function.output
+    if isinstance(output, Structure) and len(output.items) == 2 and output.kind == "tuple":
+        first = output.items[0]
+        if isinstance(first, Var) and first.name.startswith("%"):
+            return first
+    return None
 
 
 def _becomes(function: Function) -> dict[Var, Var]:

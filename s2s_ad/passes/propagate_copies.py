@@ -1,21 +1,37 @@
-"""Replaces names of names by what they name: `grad_b = grad_z` needs no line of its own."""
+"""Replaces names of names by what they name: `grad_b = grad_z` needs no line of its own.
+
+An unnamed value takes the name that the user's program gives it (`grad_Y = v3` makes v3 `grad_Y`).
+"""
 
 from __future__ import annotations
 
 from s2s_ad.ir import Assign, Atom, Block, Function, Var
 from s2s_ad.operations.support import IDENTITY
-from s2s_ad.rewrite import substitute, with_body
+from s2s_ad.rewrite import Names, rename_variables, substitute, with_body
 
 
 def propagate_copies(function: Function) -> Function:
     values: dict[Var, Atom] = {}
+    better: dict[Var, Var] = {}
+    names = Names.of(function)
     kept = []
     for statement in function.body.statements:
         if isinstance(statement, Assign) and statement.op is IDENTITY:
-            values[statement.target] = statement.operands[0]
+            source = statement.operands[0]
+            values[statement.target] = source
+            while isinstance(source, Var) and source in values:
+                source = values[source]
+            if prefers_name(source, statement.target) and source not in better:
+                assert isinstance(source, Var)
+                better[source] = names.fresh(statement.target.name, source.type)
         else:
             kept.append(statement)
     if not values:
         return function
     body = Block(function.body.parameters, tuple(kept), function.body.results)
-    return with_body(function, substitute(body, values))
+    return rename_variables(with_body(function, substitute(body, values)), better)
+
+
+def prefers_name(source: Atom, target: Var) -> bool:
+    """Whether an unnamed value had better be called as the user's program calls it."""
+    return isinstance(source, Var) and source.is_temporary and not target.is_temporary

@@ -10,7 +10,7 @@ from __future__ import annotations
 from s2s_ad.ir import Assign, Atom, Block, Function, Statement
 from s2s_ad.passes.algebra import REWRITES
 from s2s_ad.passes.algebra.context import Context
-from s2s_ad.rewrite import substitute, with_body
+from s2s_ad.rewrite import rename_variables, substitute, with_body
 from s2s_ad.types import Number, Scalar, Type
 
 
@@ -26,7 +26,8 @@ def simplify_algebra(function: Function) -> Function:
         return function
     results = tuple(context.resolve(atom) for atom in function.body.results)
     body = Block(function.body.parameters, tuple(context.statements), results)
-    return with_body(function, substitute(body, context.values))
+    simpler = with_body(function, substitute(body, context.values))
+    return rename_variables(simpler, context.renames)
 
 
 def _resolved_other(context: Context, statement: Statement) -> Statement:

@@ -52,7 +52,8 @@ PROGRAMS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("Z=float[n,k]", "T=float[n,k]"),
     ),
     "indexing": (
-        "def f(x, i):\n    return x[0] * np.sum(x[i] ** 2) + np.sum(x[1:] * x[:-1]) + np.sum(x[::-1])",
+        "def f(x, i):\n"
+        "    return x[0] * np.sum(x[i] ** 2) + np.sum(x[1:] * x[:-1]) + np.sum(x[::-1])",
         ("x=float[n]", "i=int[m]"),
     ),
     "products": (
@@ -60,7 +61,8 @@ PROGRAMS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("A=float[n,m]", "B=float[m,m]", "x=float[n]"),
     ),
     "shapes": (
-        "def f(x, y):\n    z = np.concatenate((x, y, x))\n    return np.sum(z.reshape(1, -1) @ z) + y[0]",
+        "def f(x, y):\n    z = np.concatenate((x, y, x))\n"
+        "    return np.sum(z.reshape(1, -1) @ z) + y[0]",
         ("x=float[n]", "y=float[m]"),
     ),
     "choices": (
@@ -133,7 +135,7 @@ def single_passes(function: Function, options: Options) -> Iterator[tuple[str, F
 def results_of_the_end(
     derived: Function, primal: Function, options: Options, arguments: list[Any]
 ) -> Any:
-    """What the last passes give: copies placed, and for `vjp` the two functions one after the other."""
+    """What the last passes give: copies placed, and for `vjp` one function after the other."""
     seeds = seeds_for(derived, primal)
     if options.mode != "vjp":
         last = check(place_copies(derived), "place_copies")

@@ -113,7 +113,7 @@ def full_array(context: Context, statement: Assign) -> Atom | None:
 
 
 def mask_once(context: Context, statement: Assign) -> Atom | None:
-    """where(c, f(where(c, g, 0)), 0) is where(c, f(g), 0): what is masked last need not be before."""
+    """where(c, f(where(c, g, 0)), 0) is where(c, f(g), 0): masked last, it need not be before."""
     test, first, second = statement.operands
     for place, (value, zero) in enumerate(((first, second), (second, first))):
         if number(zero) == 0:

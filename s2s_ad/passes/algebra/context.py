@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from s2s_ad.ir import Assign, Atom, Const, Function, Operation, Statement, Var
 from s2s_ad.operations import catalogue
+from s2s_ad.passes.propagate_copies import prefers_name
 from s2s_ad.rewrite import Builder, Names, count_uses
 from s2s_ad.types import Sizes
 
@@ -19,6 +20,7 @@ class Context:
         self.parameters = function.body.parameters
         self.uses = count_uses(function.body)
         self.values: dict[Var, Atom] = {}
+        self.renames: dict[Var, Var] = {}
         self.changed = False
         self._definitions: dict[Var, Assign] = {}
 
@@ -101,6 +103,9 @@ class Context:
             self._definitions.pop(found, None)
             return
         self.values[statement.target] = found
+        if prefers_name(found, statement.target) and found not in self.renames:
+            assert isinstance(found, Var)
+            self.renames[found] = self.builder.names.fresh(statement.target.name, found.type)
         if isinstance(found, Var):
             self.uses[found] = self.uses.get(found, 0) + self.uses.get(statement.target, 0)
 

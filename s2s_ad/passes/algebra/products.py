@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from s2s_ad.ir import Assign, Atom, Const, Var
 from s2s_ad.passes.algebra.context import Context, number
-from s2s_ad.types import Array, rank_of
+from s2s_ad.types import Array, is_float, rank_of, scalar_like
 
 ARRAY_COST = 10
 
@@ -43,16 +43,25 @@ def take_apart(
         )
         return
     found = context.defined_by(atom, "*", "/", "-x")
-    if found is None or found.role == "primal" or not (whole or context.is_single(atom)):
+    is_free = found is not None and _is_scaled_number(found)
+    own = found is not None and found.role != "primal" and (whole or context.is_single(atom))
+    if found is None or not (own or is_free):
         (product.denominators if inverse else product.numerators).append(atom)
         return
-    product.cost += cost_of(found.target)
+    # a number that stays for other readers costs nothing to look through
+    product.cost += cost_of(found.target) if own else 0
     if found.op.name == "-x":
         product.coefficient = -product.coefficient
         take_apart(context, found.operands[0], product, inverse)
         return
     take_apart(context, found.operands[0], product, inverse)
     take_apart(context, found.operands[1], product, inverse != (found.op.name == "/"))
+
+
+def _is_scaled_number(found: Assign) -> bool:
+    """A number times a constant, such as 0.5 * lam in the primal."""
+    constants = any(number(operand) is not None for operand in found.operands)
+    return constants and scalar_like(found.target.type) and is_float(found.target.type)
 
 
 def factors_of(context: Context, atom: Atom, whole: bool = False) -> Product:
@@ -127,8 +136,13 @@ def simplify_product(context: Context, statement: Assign) -> Atom | None:
         take_apart(context, statement.operands[1], probe, inverse=statement.op.name == "/")
     product = probe
     product.cost += cost_of(statement.target)
-    logistic = use_logistic_output(context, product)
-    if not logistic and cost_together(product) >= product.cost:
+    changed = use_logistic_output(context, product)
+    for atom in list(product.denominators):
+        if atom in product.numerators:
+            product.numerators.remove(atom)
+            product.denominators.remove(atom)
+            changed = changed or bool(product.numerators)
+    if not changed and cost_together(product) >= product.cost:
         return None
     return put_together(context, product)
 
@@ -177,6 +191,15 @@ def multiply_by_one(context: Context, statement: Assign) -> Atom | None:
     return right if statement.op.name == "*" and number(left) == 1 else None
 
 
+def multiply_by_minus_one(context: Context, statement: Assign) -> Atom | None:
+    """x * -1.0 is -x: exact."""
+    left, right = statement.operands
+    if number(right) == -1:
+        return context.assign("-x", left)
+    is_product = statement.op.name == "*"
+    return context.assign("-x", right) if is_product and number(left) == -1 else None
+
+
 def negate_twice(context: Context, statement: Assign) -> Atom | None:
     inner = context.defined_by(statement.operands[0], "-x")
     return inner.operands[0] if inner is not None else None
@@ -189,6 +212,7 @@ def negate_constant(context: Context, statement: Assign) -> Atom | None:
 
 REWRITINGS = [
     (("*", "/"), multiply_by_one, True),
+    (("*", "/"), multiply_by_minus_one, True),
     (("-x",), negate_twice, True),
     (("-x",), negate_constant, False),
     (("*", "/", "-x"), simplify_product, False),
