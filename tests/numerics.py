@@ -223,7 +223,7 @@ def _moved(arguments: Sequence[Any], place: int, number: int, index: Any, step: 
 
 
 def far_apart(left: Sequence[Any], right: Sequence[Any], tolerance: float) -> str:
-    """Where two lists of arrays differ by more than `tolerance` of their largest number, or nothing."""
+    """Where lists of arrays differ by more than `tolerance` of their largest number, or nothing."""
     scale = max([1.0, *(float(np.max(np.abs(x), initial=0.0)) for x in right)])
     for place, (a, b) in enumerate(zip(left, right, strict=True)):
         if not np.allclose(a, b, rtol=0.0, atol=tolerance * scale):

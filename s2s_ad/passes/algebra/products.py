@@ -60,7 +60,8 @@ def take_apart(
 
 def _is_scaled_number(found: Assign) -> bool:
     """A number times a constant, such as 0.5 * lam in the primal."""
-    constants = any(number(operand) is not None for operand in found.operands)
+    factors = found.operands[1:] if found.op.name == "/" else found.operands
+    constants = any(number(operand) is not None for operand in factors)
     return constants and scalar_like(found.target.type) and is_float(found.target.type)
 
 
