@@ -12,12 +12,12 @@ import ctypes
 import gc
 import importlib
 import os
+import subprocess
 import sys
 import time
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -51,24 +51,18 @@ class Measurement:
 # Contenders -------------------------------------------------------------------------------------
 
 
-def generated_module(program: Program, level: int = 1) -> tuple[str, Callable[..., Any]]:
+def generated_module(program: Program) -> tuple[str, Callable[..., Any]]:
     """The module that `s2sad` writes for the program, types from annotations; its function."""
-    from s2s_ad.frontend.lower import lower_function
-    from s2s_ad.frontend.resolve import FileScope
-    from s2s_ad.frontend.source import parse_file
-    from s2s_ad.pipeline import Options, generate
-
-    path = programs.__file__
-    function, _ = lower_function(FileScope(parse_file(path)).lookup(program.name))
-    options = Options("value-and-grad", program.wrt, level=level)
-    text = generate(function, options, path)
+    command = [sys.executable, "-m", "s2s_ad.cli", programs.__file__, program.name]
+    command += ["--mode", "value-and-grad", "--wrt", ",".join(program.wrt)]
+    text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     namespace: dict[str, Any] = {}
     exec(compile(text, f"<generated {program.name}>", "exec"), namespace)
-    return text, namespace[options.function_name(function)]
+    return text, namespace[f"value_and_grad_{program.name}"]
 
 
 def decorated(program: Program) -> Callable[..., Any]:
-    from s2s_ad.api import value_and_grad
+    from s2s_ad import value_and_grad
 
     return value_and_grad(program.function, wrt=program.wrt)
 
@@ -120,11 +114,15 @@ def by_jax(
     return lambda *given: jax.block_until_ready(derivative(*given)), there
 
 
-def contenders(program: Program, arguments: Sequence[Any], missing: set[str]) -> dict[str, Call]:
+def contenders(
+    program: Program,
+    generated: Callable[..., Any],
+    arguments: Sequence[Any],
+    missing: set[str],
+) -> dict[str, Call]:
     """Calls without arguments, by name. What is not there is noted in `missing`."""
     function = program.function
     by_hand = getattr(handwritten, program.name)
-    generated = generated_module(program)[1]
     calls: dict[str, Call] = {
         "primal": lambda: function(*arguments),
         "hand-written": lambda: by_hand(*arguments),
@@ -252,9 +250,11 @@ def main() -> int:
     print(" ".join(headings))
     for name in options.names or known:
         program = known[name]
+        text, generated = generated_module(program)
         if options.show:
-            print(generated_module(program)[0])
-        calls = contenders(program, program.arguments(np.random.default_rng(0)), missing)
+            print(text)
+        arguments = program.arguments(np.random.default_rng(0))
+        calls = contenders(program, generated, arguments, missing)
         compare(program, calls)
         found = measure(calls, options.rounds)
         print(row(program, found), flush=True)
@@ -267,5 +267,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
     raise SystemExit(main())

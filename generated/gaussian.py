@@ -18,10 +18,10 @@ def value_and_grad_log_likelihood(
     residual = (x - mu) / v1
     v2 = len(x)
     v3 = v2 * (log_sigma + 0.5 * np.log(2.0 * np.pi))
-    v4 = -0.5 * np.sum(residual**2) - v3
+    value = -0.5 * np.sum(residual**2) - v3
 
     # reverse sweep
-    grad_residual = -1.0 * residual  # return -0.5 * np.sum(residual**2) - len(x) * (...)
-    grad_log_sigma = -1.0 * v2 - np.vdot(grad_residual, residual) / v1 * v1  # residual = ...
+    grad_residual = -residual  # return -0.5 * np.sum(residual**2) - len(x) * (...)
+    grad_log_sigma = -1.0 * v2 - np.vdot(grad_residual, residual)  # residual = (...) / np.exp(...)
     grad_mu = -np.sum(grad_residual) / v1
-    return v4, (grad_mu, grad_log_sigma)
+    return value, (grad_mu, grad_log_sigma)

@@ -19,12 +19,12 @@ def value_and_grad_regularised_loss(
     # forward sweep
     z = w * x + b
     y = 1.0 / (1.0 + np.exp(-z))
-    v1 = y - t
-    L = 0.5 * v1**2
+    grad_y = y - t
+    L = 0.5 * grad_y**2
     R = 0.5 * w**2
     Lreg = L + lam * R
 
     # reverse sweep
-    v2 = v1 * y * (1.0 - y)  # y = 1.0 / (1.0 + np.exp(-z))
-    grad_w = lam * w + v2 * x  # z = w * x + b
-    return Lreg, (grad_w, v2)
+    grad_z = grad_y * y * (1.0 - y)  # y = 1.0 / (1.0 + np.exp(-z))
+    grad_w = lam * w + grad_z * x  # z = w * x + b
+    return Lreg, (grad_w, grad_z)

@@ -23,11 +23,11 @@ def value_and_grad_loss(
     # forward sweep
     z = X @ w + b
     v1 = np.logaddexp(0.0, z)
-    v2 = 0.5 * lam
-    v3 = np.mean(v1 - t * z) + v2 * np.sum(w * w)
+    v2 = 0.5 * lam * np.sum(w * w)
+    value = np.mean(v1 - t * z) + v2
 
     # reverse sweep
     grad_z = (np.exp(z - v1) - t) / n  # return np.mean(...) + 0.5 * lam * np.sum(w * w)
     grad_b = np.sum(grad_z)  # z = X @ w + b
-    grad_w = v2 * 2.0 * w + X.T @ grad_z
-    return v3, (grad_w, grad_b)
+    grad_w = lam * w + X.T @ grad_z
+    return value, (grad_w, grad_b)

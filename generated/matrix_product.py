@@ -16,10 +16,10 @@ def forward_product(
     if w.shape != (d, w.shape[1]):
         raise ValueError("forward_product: expected x[n, d], w[d, m]")
 
-    v1 = x @ w
+    value = x @ w
     x = np.copy(x)
     w = np.copy(w)
-    return v1, (x, w)
+    return value, (x, w)
 
 
 def reverse_product(

@@ -53,5 +53,5 @@ def jvp_loss(
     Y = H @ W2 + b2
     v2 = Y - T
     v3 = np.sum((v1 + H @ dot_W2 + dot_b2) * v2)
-    v4 = 0.5 * np.sum(v2**2)
-    return v4, v3
+    value = 0.5 * np.sum(v2**2)
+    return value, v3

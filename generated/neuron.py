@@ -24,9 +24,9 @@ def value_and_grad_neuron(
     L = 1.0 / (1.0 + np.exp(-s3))
 
     # reverse sweep
-    v1 = L * (1.0 - L)  # L = 1.0 / (1.0 + np.exp(-s3))
-    grad_w1 = v1 * x1  # s1 = w1 * x1
-    grad_x1 = v1 * w1
-    grad_w0 = v1 * x0  # s0 = w0 * x0
-    grad_x0 = v1 * w0
-    return L, (grad_w0, grad_w1, v1, grad_x0, grad_x1)
+    grad_s3 = L * (1.0 - L)  # L = 1.0 / (1.0 + np.exp(-s3))
+    grad_w1 = grad_s3 * x1  # s1 = w1 * x1
+    grad_x1 = grad_s3 * w1
+    grad_w0 = grad_s3 * x0  # s0 = w0 * x0
+    grad_x0 = grad_s3 * w0
+    return L, (grad_w0, grad_w1, grad_s3, grad_x0, grad_x1)

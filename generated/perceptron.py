@@ -34,10 +34,10 @@ def grad_loss(
     z = W1 @ x + b1
     h = 1.0 / (1.0 + np.exp(-z))
     y = W2 @ h + b2
-    v1 = y - t
+    grad_y = y - t
 
     # reverse sweep
-    grad_W2 = np.outer(v1, h)  # y = W2 @ h + b2
-    grad_z = (W2.T @ v1) * h * (1.0 - h)  # h = 1.0 / (1.0 + np.exp(-z))
+    grad_W2 = np.outer(grad_y, h)  # y = W2 @ h + b2
+    grad_z = (W2.T @ grad_y) * h * (1.0 - h)  # h = 1.0 / (1.0 + np.exp(-z))
     grad_W1 = np.outer(grad_z, x)  # z = W1 @ x + b1
-    return grad_W1, grad_z, grad_W2, v1
+    return grad_W1, grad_z, grad_W2, grad_y

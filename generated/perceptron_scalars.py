@@ -42,15 +42,15 @@ def grad_loss(
     h1 = 1.0 / (1.0 + np.exp(-z1))
     h2 = 1.0 / (1.0 + np.exp(-z2))
     y = v1 * h1 + v2 * h2 + c
-    v1_2 = y - t
+    grad_y = y - t
 
     # reverse sweep
-    grad_v2 = v1_2 * h2  # y = v1 * h1 + v2 * h2 + c
-    grad_v1 = v1_2 * h1
-    v2 = v1_2 * v2 * h2 * (1.0 - h2)  # h2 = 1.0 / (1.0 + np.exp(-z2))
-    v3 = v1_2 * v1 * h1 * (1.0 - h1)  # h1 = 1.0 / (1.0 + np.exp(-z1))
-    v4 = v2 * x2  # z2 = w21 * x1 + w22 * x2 + b2
-    v5 = v2 * x1
-    v6 = v3 * x2  # z1 = w11 * x1 + w12 * x2 + b1
-    v7 = v3 * x1
-    return v7, v6, v5, v4, v3, v2, grad_v1, grad_v2, v1_2
+    grad_v2 = grad_y * h2  # y = v1 * h1 + v2 * h2 + c
+    grad_v1 = grad_y * h1
+    grad_z2 = grad_y * v2 * h2 * (1.0 - h2)  # h2 = 1.0 / (1.0 + np.exp(-z2))
+    grad_z1 = grad_y * v1 * h1 * (1.0 - h1)  # h1 = 1.0 / (1.0 + np.exp(-z1))
+    grad_w22 = grad_z2 * x2  # z2 = w21 * x1 + w22 * x2 + b2
+    grad_w21 = grad_z2 * x1
+    grad_w12 = grad_z1 * x2  # z1 = w11 * x1 + w12 * x2 + b1
+    grad_w11 = grad_z1 * x1
+    return grad_w11, grad_w12, grad_w21, grad_w22, grad_z1, grad_z2, grad_v1, grad_v2, grad_y

@@ -15,9 +15,9 @@ def forward_relu(
     if x.ndim != 1:
         raise ValueError("forward_relu: expected x[n]")
 
-    v1 = np.maximum(x, 0.0)
+    value = np.maximum(x, 0.0)
     x = np.copy(x)
-    return v1, (x,)
+    return value, (x,)
 
 
 def reverse_relu(

@@ -22,9 +22,9 @@ def value_and_grad_loss(
     # forward sweep
     residual = X @ w - y
     v1 = len(y)
-    v2 = (residual @ residual) / v1 + lam * (w @ w)
+    value = (residual @ residual) / v1 + lam * (w @ w)
 
     # reverse sweep
     v3 = X.T @ (2.0 / v1 * residual)  # residual = X @ w - y
     grad_w = lam * 2.0 * w + v3
-    return v2, grad_w
+    return value, grad_w

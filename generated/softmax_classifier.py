@@ -23,13 +23,13 @@ def value_and_grad_cross_entropy(
     e = np.exp(z - v1)
     v2 = np.sum(e)
     y = e / v2
-    v3 = -np.sum(t * np.log(y))
+    value = -np.sum(t * np.log(y))
 
     # reverse sweep
-    grad_y = -1.0 * t / y  # return -np.sum(t * np.log(y))
-    grad_v4 = (grad_y / v2 - np.vdot(grad_y, y) / v2) * e  # e = np.exp(z - np.max(z))
-    v5 = z == v1
-    v6 = np.where(v5, -np.sum(grad_v4) / np.sum(v5, keepdims=True), 0.0)
-    grad_z = grad_v4 + v6
+    grad_y = -t / y  # return -np.sum(t * np.log(y))
+    grad_z = (grad_y / v2 - np.vdot(grad_y, y) / v2) * e  # e = np.exp(z - np.max(z))
+    v4 = z == v1
+    v5 = -np.sum(grad_z) / np.sum(v4, keepdims=True)
+    grad_z = grad_z + np.where(v4, v5, 0.0)
     grad_W = np.outer(grad_z, x)  # z = W @ x + b
-    return v3, (grad_W, grad_z)
+    return value, (grad_W, grad_z)

@@ -22,7 +22,7 @@ def grad_loss(
     v2 = np.exp(Z_2)
 
     # reverse sweep
-    grad_logp = -1.0 * T  # return -np.sum(T * logp)
+    grad_logp = -T  # return -np.sum(T * logp)
     # logp = Z - np.log(np.sum(np.exp(Z), axis=1, keepdims=True))
     v3 = np.sum(grad_logp, axis=1, keepdims=True) / np.sum(v2, axis=1, keepdims=True) * v2
     grad_Z = grad_logp - v3

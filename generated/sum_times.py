@@ -12,5 +12,5 @@ def value_and_grad_f(x: float, y: float, z: float) -> tuple[float, tuple[float, 
         raise TypeError("value_and_grad_f: expected numbers: x, y, z")
 
     q = x + y
-    v1 = q * z
-    return v1, (z, z, q)
+    value = q * z
+    return value, (z, z, q)

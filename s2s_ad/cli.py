@@ -94,6 +94,7 @@ def _internal_error(problem: Exception) -> int:
 def _generate_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="s2sad",
+        usage="%(prog)s FILE FUNC [options]",
         description=DESCRIPTION,
         epilog=EPILOGUE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -116,6 +117,7 @@ def _generate_parser() -> argparse.ArgumentParser:
 def _explain_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="s2sad explain",
+        usage="%(prog)s FILE FUNC [options]",
         description="Show the Wengert list of a function after each pass of the compiler.",
     )
     _add_function(parser)

@@ -139,6 +139,27 @@ class Size:
                 return name
         return None
 
+    @property
+    def slice_length(self) -> SliceLength | None:
+        """The slice length, if the size is just that."""
+        match self.terms:
+            case (((SliceLength() as length,), 1),):
+                return length
+        return None
+
+    def mentions(self, symbol: Symbol) -> bool:
+        """Whether a symbol occurs, also within slice lengths."""
+        for monomial, _ in self.terms:
+            for other in monomial:
+                if other == symbol:
+                    return True
+                if isinstance(other, SliceLength) and any(
+                    part is not None and part.mentions(symbol)
+                    for part in (other.size, *other.bounds)
+                ):
+                    return True
+        return False
+
     def substitute(self, values: Mapping[Symbol, Size]) -> Size:
         total = Size()
         for monomial, factor in self.terms:
@@ -435,51 +456,68 @@ class Sizes:
     """
 
     def __init__(self) -> None:
-        self.values: dict[Symbol, Size] = {}
+        self.values: dict[str, Size] = {}
+        self.lengths: dict[SliceLength, Size] = {}  # keys have all known values put in
         self.assumptions: list[
             tuple[SliceLength, Size]
-        ] = []  # equalities that shapes of parameters do not show
+        ] = []  # what shapes of parameters do not show
         self.counter = 0
         self.assume = True
 
-    def fresh(self) -> Size:
-        self.counter += 1
-        return Size.of(f"?{self.counter}")
-
     @staticmethod
     def knowing(assumptions: Iterable[tuple[Size, Size]], first: int) -> Sizes:
-        """For code added after lowering: what was assumed holds, nothing more is; fresh sizes count
-        from `first`.
-        """
+        """For code added after lowering: what was assumed holds, nothing more is. Fresh sizes
+        count from `first`."""
         sizes = Sizes()
         sizes.assume = False
         sizes.counter = first
         for left, right in assumptions:
-            ((monomial, _),) = left.terms
-            sizes.values[monomial[0]] = right
+            length = left.slice_length
+            if length is not None:
+                sizes.lengths[length] = right
         return sizes
 
     def checked_at_entry(self) -> tuple[tuple[Size, Size], ...]:
         """The equalities of slice lengths that were assumed, in the symbols that are left."""
         pairs = []
-        for symbol, value in self.assumptions:
-            left = symbol.substitute(self.values)
-            right = self.resolve(value)
-            if left != right and len(left.terms) == 1 and left.constant is None:
+        for length, value in self.assumptions:
+            left, right = self._with_known_parts(length), self.resolve(value)
+            if left != right:
                 pairs.append((left, right))
-        return tuple(pairs)
+        return tuple(dict.fromkeys(pairs))
+
+    def fresh(self) -> Size:
+        self.counter += 1
+        return Size.of(f"?{self.counter}")
 
     def resolve(self, size: Size) -> Size:
-        if not self.values:
+        """The size with everything put in that is known to be equal."""
+        if not self.values and not self.lengths:
             return size
-        while (resolved := size.substitute(self.values)) != size:
-            size = resolved
+        total = Size()
+        for monomial, factor in size.terms:
+            product = Size.of(factor)
+            for symbol in monomial:
+                product = product * self._value_of(symbol)
+            total = total + product
+        return total
+
+    def _value_of(self, symbol: Symbol) -> Size:
+        if isinstance(symbol, str):
+            return self.resolve(self.values[symbol]) if symbol in self.values else Size.of(symbol)
+        size = self._with_known_parts(symbol)
+        length = size.slice_length
+        if length is not None and length in self.lengths:
+            return self.resolve(self.lengths[length])
         return size
+
+    def _with_known_parts(self, length: SliceLength) -> Size:
+        bounds = [None if bound is None else self.resolve(bound) for bound in length.bounds]
+        return slice_length(self.resolve(length.size), *bounds)
 
     def unify(self, left: Size, right: Size) -> bool:
         """Make the two equal, or say that this cannot be assumed. Raises TypeProblem where they
-        cannot be equal.
-        """
+        cannot be equal."""
         difference = self.resolve(left) - self.resolve(right)
         if difference.constant == 0:
             return True
@@ -495,28 +533,34 @@ class Sizes:
         symbol, value = solved
         if isinstance(symbol, SliceLength):
             self.assumptions.append((symbol, value))
-        self.values[symbol] = value
+            self.lengths[symbol] = value
+        else:
+            self.values[symbol] = value
+            self._renew_lengths()
         return True
+
+    def _renew_lengths(self) -> None:
+        """Slice lengths of a size that has become known are known under another name now."""
+        before, self.lengths = self.lengths, {}
+        for length, value in before.items():
+            now = self._with_known_parts(length)
+            if now.slice_length is not None:
+                self.lengths[now.slice_length] = value
+            else:
+                self.unify(now, value)
 
     @staticmethod
     def _solve_for_one(difference: Size) -> tuple[Symbol, Size] | None:
         """A symbol that stands alone in `difference = 0`, and its value: the last name in order, so
-        that early names stay, or else a slice length.
-        """
+        that early names stay, or else a slice length."""
         alone = [
             term for term in reversed(difference.terms) if len(term[0]) == 1 and abs(term[1]) == 1
         ]
         alone.sort(key=lambda term: isinstance(term[0][0], SliceLength))
         for monomial, factor in alone:
-            symbol = monomial[0]
             rest = difference - Size(((monomial, factor),))
-            occurs = (
-                symbol in rest.symbols
-                if isinstance(symbol, str)
-                else any(symbol in m for m, _ in rest.terms)
-            )
-            if not occurs:
-                return symbol, (-rest if factor == 1 else rest)
+            if not rest.mentions(monomial[0]):
+                return monomial[0], (-rest if factor == 1 else rest)
         return None
 
     def broadcast_size(self, left: Size, right: Size) -> Size:
@@ -554,7 +598,7 @@ class Sizes:
         return tuple(result)
 
     def resolve_type(self, type: Type) -> Type:
-        if not self.values:
+        if not self.values and not self.lengths:
             return type
         match type:
             case Array(dtype, shape) if shape is not None:

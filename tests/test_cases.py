@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from s2s_ad.diagnostics import DifferentiationError
+from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.ir import Function
 from s2s_ad.pipeline import MODES, differentiable
 from tests import golden
@@ -49,6 +49,7 @@ ALL = [case for path in sorted(golden.CASES.glob("*.md")) for case in golden.rea
 BLOCKS = [(case, number) for case in ALL for number in range(len(case.expected))]
 ROUNDING = 1e-12  # between two ways to write one formula, relative to the largest number
 DIFFERENCES = 1e-7  # central differences after one extrapolation, for functions of order one
+KINDS = ("dict", "list", "tupl")  # how the types of containers begin
 SINGLE = 1e-4  # results in float32 against differences in float64
 
 
@@ -102,9 +103,13 @@ def test_differentiated_again(case: Case, request_: Request) -> None:
         for arguments in points(case, block, function):
             Execution(case, block, request_, function, arguments).check_second_order()
     except DifferentiationError as error:
-        if {diagnostic.name for diagnostic in error.diagnostics} != {"write-in-place"}:
+        if not all(is_write(diagnostic) for diagnostic in error.diagnostics):
             raise
         pytest.skip("the gradient writes to elements of an array")
+
+
+def is_write(diagnostic: Diagnostic) -> bool:
+    return diagnostic.name == "write-in-place" or "np.add.at" in diagnostic.message
 
 
 def same_request(block: Block, request: Request) -> bool:
@@ -262,7 +267,9 @@ class Execution:
     def check_second_order(self) -> None:
         request = replace(self.request, mode="grad", level=1)
         text = module_text(self.case.source.text, request)
-        again = Request(f"grad_{self.function.name}", "jvp", self.wrt)
+        # annotations say all about arrays and numbers, but not what a container holds
+        containers = tuple(text for text in request.arguments if text.split("=")[1][:4] in KINDS)
+        again = Request(f"grad_{self.function.name}", "jvp", self.wrt, arguments=containers)
         twice = run_module(module_text(text, again))[f"jvp_grad_{self.function.name}"]
         directions = self.directions()
         gradient, tangent = call(careful(twice), self.arguments, directions)

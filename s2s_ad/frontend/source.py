@@ -7,6 +7,7 @@ cost more than everything else together.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -106,23 +107,27 @@ def parse_text(text: str, path: str, first_line: int = 1) -> ParsedFile:
     try:
         return ParsedFile(file, cst.parse_module(text))
     except cst.ParserSyntaxError as error:
-        line = min(error.raw_line, text.count("\n") + 1) + first_line - 1
-        span = Span(file, line, error.raw_column, line, error.raw_column + 1)
-        message = error.message.split(". ")[0]
-        raise DifferentiationError(
-            [Diagnostic("syntax-error", f"the file does not parse: {message}", span)]
-        ) from None
+        problem = _syntax_problem(file, error)
     except (RecursionError, ValueError) as error:
-        raise DifferentiationError(
-            [
-                Diagnostic(
-                    "syntax-error",
-                    f"the file does not parse: {error}",
-                    None,
-                    help="simplify the nesting",
-                )
-            ]
-        ) from None
+        problem = Diagnostic(
+            "syntax-error", f"the file does not parse: {error}", None, help="simplify the nesting"
+        )
+    raise DifferentiationError([problem])
+
+
+def _syntax_problem(file: SourceFile, error: cst.ParserSyntaxError) -> Diagnostic:
+    """What is wrong, in Python's own words where Python sees it too: it says it better."""
+    line, column, message = error.raw_line, error.raw_column, error.message.split(". ")[0]
+    try:
+        ast.parse(file.text)
+    except SyntaxError as problem:
+        line, column = problem.lineno or line, max((problem.offset or 1) - 1, 0)
+        message = problem.msg
+    except (RecursionError, ValueError, MemoryError):
+        pass
+    line = min(line, file.text.count("\n") + 1) + file.first_line - 1
+    span = Span(file, line, column, line, column + 1)
+    return Diagnostic("syntax-error", f"the file does not parse: {message}", span)
 
 
 def parse_file(path: str) -> ParsedFile:
