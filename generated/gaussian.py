@@ -3,12 +3,14 @@
 import numpy as np
 import numpy.typing as npt
 
+NUMBER = (float, int)
+
 
 def value_and_grad_log_likelihood(
     mu: float, log_sigma: float, x: npt.NDArray[np.float64]
 ) -> tuple[float, tuple[float, float]]:
     """The value and the gradient of `log_likelihood` with respect to mu and log_sigma."""
-    if not (isinstance(mu, (float, int)) and isinstance(log_sigma, (float, int))):
+    if not (isinstance(mu, NUMBER) and isinstance(log_sigma, NUMBER)):
         raise TypeError("value_and_grad_log_likelihood: expected numbers: mu, log_sigma")
     if x.ndim != 1:
         raise ValueError("value_and_grad_log_likelihood: expected x[n]")
@@ -23,5 +25,5 @@ def value_and_grad_log_likelihood(
     # reverse sweep
     grad_residual = -residual  # return -0.5 * np.sum(residual**2) - len(x) * (...)
     grad_log_sigma = -1.0 * v2 - np.vdot(grad_residual, residual)  # residual = (...) / np.exp(...)
-    grad_mu = -np.sum(grad_residual) / v1
+    grad_mu = -grad_residual.sum() / v1
     return value, (grad_mu, grad_log_sigma)

@@ -2,17 +2,19 @@
 
 import numpy as np
 
+NUMBER = (float, int)
+
 
 def value_and_grad_regularised_loss(
     w: float, b: float, x: float, t: float, lam: float
 ) -> tuple[float, tuple[float, float]]:
     """The value and the gradient of `regularised_loss` with respect to w and b."""
     if not (
-        isinstance(w, (float, int))
-        and isinstance(b, (float, int))
-        and isinstance(x, (float, int))
-        and isinstance(t, (float, int))
-        and isinstance(lam, (float, int))
+        isinstance(w, NUMBER)
+        and isinstance(b, NUMBER)
+        and isinstance(x, NUMBER)
+        and isinstance(t, NUMBER)
+        and isinstance(lam, NUMBER)
     ):
         raise TypeError("value_and_grad_regularised_loss: expected numbers: w, b, x, t, lam")
 

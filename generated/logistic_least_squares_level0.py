@@ -2,17 +2,19 @@
 
 import numpy as np
 
+NUMBER = (float, int)
+
 
 def grad_regularised_loss(
     w: float, b: float, x: float, t: float, lam: float
 ) -> tuple[float, float]:
     """The gradient of `regularised_loss` with respect to w and b."""
     if not (
-        isinstance(w, (float, int))
-        and isinstance(b, (float, int))
-        and isinstance(x, (float, int))
-        and isinstance(t, (float, int))
-        and isinstance(lam, (float, int))
+        isinstance(w, NUMBER)
+        and isinstance(b, NUMBER)
+        and isinstance(x, NUMBER)
+        and isinstance(t, NUMBER)
+        and isinstance(lam, NUMBER)
     ):
         raise TypeError("grad_regularised_loss: expected numbers: w, b, x, t, lam")
 

@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+NUMBER = (float, int)
+
 
 def value_and_grad_loss(
     w: npt.NDArray[np.float64],
@@ -12,7 +14,7 @@ def value_and_grad_loss(
     lam: float,
 ) -> tuple[float, tuple[npt.NDArray[np.float64], float]]:
     """The value and the gradient of `loss` with respect to w and b."""
-    if not (isinstance(b, (float, int)) and isinstance(lam, (float, int))):
+    if not (isinstance(b, NUMBER) and isinstance(lam, NUMBER)):
         raise TypeError("value_and_grad_loss: expected numbers: b, lam")
     if w.dtype != np.float64:
         raise TypeError("value_and_grad_loss: expected w float64")
@@ -28,6 +30,6 @@ def value_and_grad_loss(
 
     # reverse sweep
     grad_z = (np.exp(z - v1) - t) / n  # return np.mean(...) + 0.5 * lam * np.sum(w * w)
-    grad_b = np.sum(grad_z)  # z = X @ w + b
+    grad_b = grad_z.sum()  # z = X @ w + b
     grad_w = lam * w + X.T @ grad_z
     return value, (grad_w, grad_b)

@@ -36,9 +36,9 @@ def grad_loss(
     grad_Y = Y - T
 
     # reverse sweep
-    grad_b2 = np.sum(grad_Y, axis=0)  # Y = H @ W2 + b2
+    grad_b2 = grad_Y.sum(axis=0)  # Y = H @ W2 + b2
     grad_W2 = H.T @ grad_Y
     grad_v1 = (grad_Y @ W2.T) * (1.0 - H * H)  # H = np.tanh(X @ W1 + b1)
-    grad_b1 = np.sum(grad_v1, axis=0)
+    grad_b1 = grad_v1.sum(axis=0)
     grad_W1 = X.T @ grad_v1
     return grad_W1, grad_b1, grad_W2, grad_b2

@@ -52,6 +52,6 @@ def jvp_loss(
     v1 = (X @ dot_W1 + dot_b1) * (1.0 - H * H) @ W2
     Y = H @ W2 + b2
     v2 = Y - T
-    v3 = np.sum((v1 + H @ dot_W2 + dot_b2) * v2)
+    v3 = ((v1 + H @ dot_W2 + dot_b2) * v2).sum()
     value = 0.5 * np.sum(v2**2)
     return value, v3

@@ -2,17 +2,19 @@
 
 import numpy as np
 
+NUMBER = (float, int)
+
 
 def value_and_grad_neuron(
     w0: float, w1: float, w2: float, x0: float, x1: float
 ) -> tuple[float, tuple[float, float, float, float, float]]:
     """The value and the gradient of `neuron` with respect to w0, w1, w2, x0 and x1."""
     if not (
-        isinstance(w0, (float, int))
-        and isinstance(w1, (float, int))
-        and isinstance(w2, (float, int))
-        and isinstance(x0, (float, int))
-        and isinstance(x1, (float, int))
+        isinstance(w0, NUMBER)
+        and isinstance(w1, NUMBER)
+        and isinstance(w2, NUMBER)
+        and isinstance(x0, NUMBER)
+        and isinstance(x1, NUMBER)
     ):
         raise TypeError("value_and_grad_neuron: expected numbers: w0, w1, w2, x0, x1")
 

@@ -28,10 +28,10 @@ def grad_score(
 
     # reverse sweep
     v3 = 1.0 - v2 * v2  # return np.sum(np.tanh(scale * Z + shift))
-    grad_shift = np.sum(v3, axis=0)
-    grad_scale = np.sum(v3 * Z, axis=0)
+    grad_shift = v3.sum(axis=0)
+    grad_scale = (v3 * Z).sum(axis=0)
     grad_Z = v3 * scale
-    v4 = np.sum(grad_Z * Z / v1, axis=0) / n / v1  # variance = np.mean(centred**2, axis=0)
+    v4 = (grad_Z * Z).sum(axis=0) / n / v1 / v1  # variance = np.mean(centred**2, axis=0)
     grad_centred = grad_Z / v1 - v4 * centred
-    grad_X = grad_centred - np.sum(grad_centred, axis=0) / n  # centred = X - np.mean(X, axis=0)
+    grad_X = grad_centred - grad_centred.sum(axis=0) / n  # centred = X - np.mean(X, axis=0)
     return grad_X, grad_scale, grad_shift

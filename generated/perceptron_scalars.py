@@ -2,6 +2,8 @@
 
 import numpy as np
 
+NUMBER = (float, int)
+
 
 def grad_loss(
     w11: float,
@@ -19,18 +21,18 @@ def grad_loss(
 ) -> tuple[float, float, float, float, float, float, float, float, float]:
     """The gradient of `loss` with respect to w11, w12, w21, w22, b1, b2, v1, v2 and c."""
     if not (
-        isinstance(w11, (float, int))
-        and isinstance(w12, (float, int))
-        and isinstance(w21, (float, int))
-        and isinstance(w22, (float, int))
-        and isinstance(b1, (float, int))
-        and isinstance(b2, (float, int))
-        and isinstance(v1, (float, int))
-        and isinstance(v2, (float, int))
-        and isinstance(c, (float, int))
-        and isinstance(x1, (float, int))
-        and isinstance(x2, (float, int))
-        and isinstance(t, (float, int))
+        isinstance(w11, NUMBER)
+        and isinstance(w12, NUMBER)
+        and isinstance(w21, NUMBER)
+        and isinstance(w22, NUMBER)
+        and isinstance(b1, NUMBER)
+        and isinstance(b2, NUMBER)
+        and isinstance(v1, NUMBER)
+        and isinstance(v2, NUMBER)
+        and isinstance(c, NUMBER)
+        and isinstance(x1, NUMBER)
+        and isinstance(x2, NUMBER)
+        and isinstance(t, NUMBER)
     ):
         raise TypeError(
             "grad_loss: expected numbers: w11, w12, w21, w22, b1, b2, v1, v2, c, x1, x2, t"

@@ -22,10 +22,12 @@ def forward_relu(
 
 def reverse_relu(
     saved: tuple[npt.NDArray[np.float64]], grad_out: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+) -> tuple[npt.NDArray[np.float64]]:
     """The adjoints of the arguments of `relu`."""
     x = saved[0]
-    return grad_out * np.where(x == 0.0, 0.5, x > 0.0)
+
+    grad_x = grad_out * np.where(x == 0.0, 0.5, x > 0.0)  # return np.maximum(x, 0.0)
+    return (grad_x,)
 
 
 def vjp_relu(x: npt.NDArray[np.float64]) -> tuple[Any, Any]:

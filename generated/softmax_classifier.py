@@ -29,7 +29,7 @@ def value_and_grad_cross_entropy(
     grad_y = -t / y  # return -np.sum(t * np.log(y))
     grad_z = (grad_y / v2 - np.vdot(grad_y, y) / v2) * e  # e = np.exp(z - np.max(z))
     v4 = z == v1
-    v5 = -np.sum(grad_z) / np.sum(v4, keepdims=True)
+    v5 = -grad_z.sum() / v4.sum(keepdims=True)
     grad_z = grad_z + np.where(v4, v5, 0.0)
     grad_W = np.outer(grad_z, x)  # z = W @ x + b
     return value, (grad_W, grad_z)

@@ -37,12 +37,12 @@ def grad_cross_entropy(
     grad_v5 = grad_v6 * t  # v6 = t * v5
     grad_y = grad_v5 / y  # v5 = np.log(y)
     grad_e = grad_y / v4  # y = e / v4
-    grad_v4 = np.sum(-grad_y * y / v4)
+    grad_v4 = (-grad_y * y / v4).sum()
     grad_e = grad_e + np.broadcast_to(grad_v4, np.shape(e))  # v4 = np.sum(e)
     grad_v3 = grad_e * e  # e = np.exp(v3)
     grad_z = grad_v3  # v3 = z - v2
-    grad_v2 = np.sum(-grad_v3)
-    v37 = np.where(z == v2, grad_v2 / np.sum(z == v2, keepdims=True), 0.0)  # v2 = np.max(z)
+    grad_v2 = (-grad_v3).sum()
+    v37 = np.where(z == v2, grad_v2 / (z == v2).sum(keepdims=True), 0.0)  # v2 = np.max(z)
     grad_z = grad_z + v37
     grad_v1 = grad_z  # z = v1 + b
     grad_b = grad_z

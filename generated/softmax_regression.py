@@ -23,9 +23,8 @@ def grad_loss(
 
     # reverse sweep
     grad_logp = -T  # return -np.sum(T * logp)
-    # logp = Z - np.log(np.sum(np.exp(Z), axis=1, keepdims=True))
-    v3 = np.sum(grad_logp, axis=1, keepdims=True) / np.sum(v2, axis=1, keepdims=True) * v2
+    v3 = grad_logp.sum(axis=1, keepdims=True) / np.sum(v2, axis=1, keepdims=True) * v2  # logp = ...
     grad_Z = grad_logp - v3
     v4 = Z == v1  # Z = Z - np.max(Z, axis=1, keepdims=True)
-    v5 = -np.sum(grad_Z, axis=1, keepdims=True) / np.sum(v4, axis=1, keepdims=True)
+    v5 = -grad_Z.sum(axis=1, keepdims=True) / v4.sum(axis=1, keepdims=True)
     return X.T @ (grad_Z + np.where(v4, v5, 0.0))  # Z = X @ W

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+NUMBER = (float, int)
+
 
 def grad_f(x1: float, x2: float) -> tuple[float, float]:
     """The gradient of `f` with respect to x1 and x2."""
-    if not (isinstance(x1, (float, int)) and isinstance(x2, (float, int))):
+    if not (isinstance(x1, NUMBER) and isinstance(x2, NUMBER)):
         raise TypeError("grad_f: expected numbers: x1, x2")
 
     # forward sweep

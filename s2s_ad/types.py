@@ -147,6 +147,12 @@ class Size:
                 return length
         return None
 
+    @property
+    def has_slice_length(self) -> bool:
+        return any(
+            isinstance(symbol, SliceLength) for monomial, _ in self.terms for symbol in monomial
+        )
+
     def mentions(self, symbol: Symbol) -> bool:
         """Whether a symbol occurs, also within slice lengths."""
         for monomial, _ in self.terms:
@@ -493,6 +499,10 @@ class Sizes:
     def resolve(self, size: Size) -> Size:
         """The size with everything put in that is known to be equal."""
         if not self.values and not self.lengths:
+            return size
+        if self.values.keys().isdisjoint(size.symbols) and not (
+            self.lengths and size.has_slice_length
+        ):
             return size
         total = Size()
         for monomial, factor in size.terms:

@@ -15,7 +15,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from s2s_ad.frontend.resolve import FileScope
 from s2s_ad.frontend.source import parse_file
 from s2s_ad.frontend.values import UserFunction
 from s2s_ad.ir import Function
-from s2s_ad.pipeline import Options, generate
+from s2s_ad.pipeline import Options, differentiable, generate
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES, GENERATED = ROOT / "examples", ROOT / "generated"
@@ -57,8 +57,11 @@ class Target:
         return lower_function(function, types)[0]
 
     def text(self) -> str:
-        """The module. Raises DifferentiationError."""
-        return generate(self.lower(), self.options, self.source.name)
+        """The module, as the command line would print it. Raises DifferentiationError."""
+        function = self.lower()
+        wrt = differentiable(function, self.options)
+        bare = len(wrt) == 1 and self.options.mode != "vjp"
+        return generate(function, replace(self.options, wrt=wrt, bare=bare), self.source.name)
 
 
 def targets(table: Path = EXAMPLES / "targets.toml") -> list[Target]:
@@ -75,7 +78,6 @@ def _target(name: str, entry: dict[str, Any]) -> Target:
     options = Options(
         mode=entry.get("mode", "grad"),
         wrt=(wrt,) if isinstance(wrt, str) else None if wrt is None else tuple(wrt),
-        bare=isinstance(wrt, str),
         level=entry.get("level", 1),
     )
     source = EXAMPLES / entry.get("file", f"{name}.py")

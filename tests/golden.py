@@ -7,7 +7,8 @@ expected of it, all in fenced blocks:
     ```python generated mode=grad level=0   the generated module without header and docstrings
     ```ir after=adjoint                     a stage of the pipeline
     ```error                                the refusal, in full
-    ```python run                           statements about the program, which must not fail
+    ```python run                           statements that must not fail: they see the program's
+                                            names, `generated` (the first module) and `raises`
 
 Options behind the source hold for all blocks, those behind a block for it alone: `func`, `mode`,
 `wrt=w,b`, `level`, `aux=yes`, `arg` (may be repeated), `show=module`. How a case is executed:
@@ -21,7 +22,7 @@ from __future__ import annotations
 import ast
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from s2s_ad.frontend.source import parse_text
 from s2s_ad.frontend.values import UserFunction
 from s2s_ad.ir import Function, show
 from s2s_ad.operations import helpers
-from s2s_ad.pipeline import Options, generate
+from s2s_ad.pipeline import Options, differentiable, generate
 
 CASES = Path(__file__).parent / "cases"
 SOURCE_NAME = "case.py"
@@ -188,16 +189,18 @@ def lower(source: str, func: str = "", arguments: tuple[str, ...] = ()) -> Funct
     return lowered
 
 
-def options_of(request: Request) -> Options:
-    bare = request.wrt is not None and len(request.wrt) == 1
-    return Options(request.mode, request.wrt, bare, request.has_aux, request.level)
+def options_of(request: Request, function: Function) -> Options:
+    """As on the command line: one parameter gives a bare gradient."""
+    options = Options(request.mode, request.wrt, False, request.has_aux, request.level)
+    wrt = differentiable(function, options)
+    return replace(options, wrt=wrt, bare=len(wrt) == 1 and request.mode != "vjp")
 
 
 @cache
 def module_text(source: str, request: Request) -> str:
     """The generated module. Raises DifferentiationError."""
     function = lower(source, request.func, request.arguments)
-    return generate(function, options_of(request), SOURCE_NAME)
+    return generate(function, options_of(request, function), SOURCE_NAME)
 
 
 def actual_text(case: Case, block: Block) -> str:
@@ -209,9 +212,8 @@ def actual_text(case: Case, block: Block) -> str:
     if block.kind == "ir":
         stages: dict[str, str] = {}
         function = lower(case.source.text, block.request.func, block.request.arguments)
-        generate(
-            function, options_of(block.request), watch=lambda n, f: stages.update({n: show(f)})
-        )
+        options = options_of(block.request, function)
+        generate(function, options, watch=lambda name, f: stages.update({name: show(f)}))
         return stages[block.option("after")].rstrip("\n")
     return (text if block.option("show") == "module" else without_frame(text)).rstrip("\n")
 

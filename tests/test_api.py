@@ -830,7 +830,7 @@ def test_an_argument_that_does_not_move() -> None:
 
 
 def test_tangents_and_adjoints_take_the_type_of_what_they_belong_to() -> None:
-    out, tangent = jvp(lambda x: x * x, (W.astype("f4"),), (np.ones(3),))
+    _, tangent = jvp(lambda x: x * x, (W.astype("f4"),), (np.ones(3),))
     assert tangent.dtype == np.float32
     assert jvp(product, (1.0, 1.0, 1.0), (1, np.float64(0.0), np.array(0.0)))[1] == 1.0
     with pytest.raises(ValueError, match=r"tangent of `x` has shape \(3,\), not \(\)"):

@@ -61,7 +61,8 @@ def block_name(case: Case, number: int) -> str:
 def test_expected(case: Case, number: int, request: pytest.FixtureRequest) -> None:
     block = case.expected[number]
     if block.kind == "run":
-        run(block.text, f"<{block_name(case, number)}>", dict(program(case)))
+        names = {**program(case), "generated": first_module(case), "raises": pytest.raises}
+        run(block.text, f"<{block_name(case, number)}>", names)
         return
     actual = golden.actual_text(case, block)
     if request.config.getoption("--update-golden"):
@@ -70,6 +71,13 @@ def test_expected(case: Case, number: int, request: pytest.FixtureRequest) -> No
         assert actual == block.text
     refused = actual.startswith("error[")
     assert refused == (block.kind == "error"), actual
+
+
+def first_module(case: Case) -> types.SimpleNamespace:
+    """The names of the first generated module of a case."""
+    requests = [block.request for block in case.expected if block.kind == "generated"]
+    texts = [module_text(case.source.text, request) for request in requests[:1]]
+    return types.SimpleNamespace(**run_module(texts[0]) if texts else {})
 
 
 # Execution ----------------------------------------------------------------------------------------
@@ -160,7 +168,7 @@ class Execution:
         self.case, self.block, self.request, self.function = case, block, request, function
         self.arguments = arguments
         self.primal: Callable[..., Any] = program(case)[function.name]
-        self.wrt = differentiable(function, golden.options_of(request))
+        self.wrt = differentiable(function, golden.options_of(request, function))
         names = [formal.name for formal in function.formals]
         self.places = [names.index(name) for name in self.wrt]
         self.result = call(self.primal, arguments)

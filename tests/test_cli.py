@@ -80,9 +80,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run the command where `model.py` is: its exit status, output and error output."""
     (tmp_path / "model.py").write_text(MODEL)
     monkeypatch.chdir(tmp_path)
@@ -217,7 +215,10 @@ def test_helpers_of_files_beside_are_read(run: Run) -> None:
         ("lam = 1.0\ndel lam\n", "free-variable"),
         ("lam = 1.0\ndef g():\n    global lam\n    lam = 2.0\n", "free-variable"),
         ("lam = 1.0\nwith open('x') as lam:\n    pass\n", "free-variable"),
-        ("lam = 1.0\ntry:\n    from x import lam\nexcept ImportError:\n    pass\n", "free-variable"),
+        (
+            "lam = 1.0\ntry:\n    from x import lam\nexcept ImportError:\n    pass\n",
+            "free-variable",
+        ),
         ("lam = 1.0\nfrom somewhere import *\n", "free-variable"),
         ("from somewhere import *\n", "unknown-name"),
         ("import math\nlam = math.sqrt(2.0)\n", "free-variable"),
@@ -266,7 +267,8 @@ def test_decorators(run: Run) -> None:
     err = run("model.py", "calls_decorated", "--output-format", "concise")[2]
     assert "error[nested-derivative]: `decorated`" in err
     Path("cached.py").write_text(
-        "import functools\n\n\n@functools.lru_cache(maxsize=None)\ndef g(x):\n    return x * x\n\n\n"
+        "import functools\n\n\n@functools.lru_cache(maxsize=None)\n"
+        "def g(x):\n    return x * x\n\n\n"
         "def f(x: float):\n    return g(x)\n"
     )
     assert module_of(run("cached.py", "f")[1])["grad_f"](3.0) == 6.0

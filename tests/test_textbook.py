@@ -300,7 +300,7 @@ def test_matrix_product() -> None:
 
 def test_relu() -> None:
     value, pullback = generated("relu", "vjp_relu")(np.array([1.0, -2.0, 3.0, -1.0]))
-    gradient = pullback(np.array([4.0, -1.0, 5.0, 9.0]))
+    (gradient,) = pullback(np.array([4.0, -1.0, 5.0, 9.0]))
     gradient = gradient[0] if isinstance(gradient, tuple) else gradient
     compare("ReLU", value=(value, [1.0, 0.0, 3.0, 0.0]), gradient=(gradient, [4.0, 0.0, 5.0, 0.0]))
 

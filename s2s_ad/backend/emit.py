@@ -61,6 +61,7 @@ UNSEEN = (TUPLE, SLICE, DIMENSION, SHAPE_ATTRIBUTE, NUMPY_SHAPE)
 
 
 MOST_NESTED = 50
+NUMBER = "NUMBER"  # what an argument that is a number may be an instance of
 
 
 class Module:
@@ -76,6 +77,8 @@ class Module:
         self.numpy = next(
             name for name in ("np", "numpy", "np_", "numpy_") if name not in self.variables
         )
+        self.number = NUMBER if NUMBER not in self.variables else f"_{NUMBER}"
+        self.needs_number = False
         self.modules: set[str] = set()
         self.helpers: set[str] = set()
         declared = {
@@ -95,6 +98,9 @@ class Module:
     def library(self, name: str) -> str:
         """How something of a library is written here; notes the import."""
         module, _, attribute = name.rpartition(".")
+        if name == NUMBER:
+            self.needs_number = True
+            return self.number
         if module == "builtins":
             if f"helper.{attribute}" in catalogue().operations:
                 self.helpers.add(attribute)
@@ -153,10 +159,11 @@ def emit_module(
     ):
         imports = ["from typing import Any", *([""] if imports else []), *imports]
     lines += imports
-    for name, text in primal.constants:
-        lines += (
-            ["", f"{name} = {text}"] if name == primal.constants[0][0] else [f"{name} = {text}"]
-        )
+    constants = [f"{name} = {text}" for name, text in primal.constants]
+    if module.needs_number:
+        pair = f"({module.library('builtins.float')}, {module.library('builtins.int')})"
+        constants.append(f"{module.number} = {pair}")
+    lines += ["", *constants] if constants else []
     for function_lines in (*copied, *texts):
         lines += ["", "", *function_lines]
     return "\n".join(lines).lstrip("\n") + "\n"
@@ -210,6 +217,7 @@ class _FunctionPrinter:
         self.reserved = {
             module.numpy,
             "npt",
+            module.number,
             "math",
             *module.helpers,
             *(name for name, _ in primal.constants),

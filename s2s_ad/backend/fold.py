@@ -7,11 +7,13 @@ like the source; at level 0 every Wengert line stays.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from s2s_ad.ir import Assign, Atom, Const, Function, Var
 from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
+from s2s_ad.passes.memory import Allocations, allocations_of
 from s2s_ad.rewrite import count_uses
 from s2s_ad.types import Items, Slice
 
@@ -38,7 +40,7 @@ def fold(function: Function, level: int, single_result: bool) -> Folding:
     """What to inline. `single_result`: the one result may be written in the `return`."""
     folding = Folding()
     uses = count_uses(function.body)
-    writes = _writes(function)
+    memory = _Memory(function)
     position_of: dict[Var, int] = {}
     estimates: dict[Var, _Estimate] = {}
     reads: dict[Var, set[Var]] = {}
@@ -52,8 +54,8 @@ def fold(function: Function, level: int, single_result: bool) -> Folding:
             if isinstance(operand, Var) and operand in estimates and not is_updated:
                 definition = folding.definitions[operand]
                 always = definition.op in (TUPLE, SLICE, SHAPE_ATTRIBUTE, DIMENSION, NUMPY_SHAPE)
-                moved = not _written_between(writes, reads[operand], position_of[operand], position)
-                if (always or _may_fold(operand, definition, level, uses, results)) and moved:
+                moved = not memory.is_written(reads[operand], position_of[operand], position)
+                if always or (_may_fold(operand, definition, level, uses, results) and moved):
                     candidates.append((operand, always))
                 else:
                     estimate.length += len(str(operand))
@@ -87,7 +89,7 @@ def fold(function: Function, level: int, single_result: bool) -> Folding:
             if _has_expression(statement):
                 estimates[target] = estimate
     _fold_result(
-        function, folding, uses, estimates, level, single_result, reads, writes, position_of
+        function, folding, uses, estimates, level, single_result, reads, memory, position_of
     )
     return folding
 
@@ -122,22 +124,33 @@ def _may_fold(
     return var.is_temporary or definition.role != "primal"
 
 
-def _writes(function: Function) -> list[tuple[int, Var]]:
-    """Where memory is updated, and through which variable."""
-    return [
-        (position, operand)
-        for position, statement in enumerate(function.body.statements)
-        if isinstance(statement, Assign) and statement.op.update
-        for operand in statement.operands[:1]
-        if isinstance(operand, Var)
-    ]
+class _Memory:
+    """Which allocations variables lie in, and where these are written."""
 
+    def __init__(self, function: Function) -> None:
+        self.where: dict[Var, Allocations] = {
+            var: frozenset((var,)) for var in function.body.parameters
+        }
+        self.writes: dict[Var, list[int]] = {}
+        for position, statement in enumerate(function.body.statements):
+            assert isinstance(statement, Assign)
+            for target in statement.targets:
+                self.where[target] = allocations_of(statement, target, self.where)
+            if statement.op.update and isinstance(statement.operands[0], Var):
+                for allocation in self.where[statement.operands[0]]:
+                    self.writes.setdefault(allocation, []).append(position)
 
-def _written_between(writes: list[tuple[int, Var]], reads: set[Var], start: int, end: int) -> bool:
-    # place_copies has seen to it that an updated array is dead under other names, so its own name
-    # is all to look for;
-    # a view read by the folded expression would be dead too
-    return any(start < position < end and var in reads for position, var in writes)
+    def is_written(self, reads: set[Var], start: int, end: int) -> bool:
+        """Whether something that `reads` lie in is written strictly between two statements."""
+        if not self.writes:
+            return False
+        for var in reads:
+            for allocation in self.where.get(var, ()):
+                places = self.writes.get(allocation, [])
+                first = bisect_right(places, start)
+                if first < len(places) and places[first] < end:
+                    return True
+        return False
 
 
 def _fold_result(
@@ -148,7 +161,7 @@ def _fold_result(
     level: int,
     single_result: bool,
     reads: dict[Var, set[Var]],
-    writes: list[tuple[int, Var]],
+    memory: _Memory,
     position_of: dict[Var, int],
 ) -> None:
     results = [atom for atom in function.body.results if isinstance(atom, Var)]
@@ -159,5 +172,5 @@ def _fold_result(
     last = len(function.body.statements)
     if estimate is None or estimate.operations > 4 or estimate.length > LONGEST_LINE - 8:
         return
-    if not _written_between(writes, reads[result], position_of[result], last):
+    if not memory.is_written(reads[result], position_of[result], last):
         folding.inlined.add(result)

@@ -65,12 +65,14 @@ def _numbers(
 ) -> None:
     """Where a number is expected, an array would broadcast and give a wrong result."""
     tests, names = [], []
+    several = (
+        sum(isinstance(var.type, Number | Scalar) and is_float(var.type) for var in parameters) > 1
+    )
+    kinds = f"({library('builtins.float')}, {library('builtins.int')})"
+    number = library("NUMBER") if several else kinds
     for var in parameters:
         if var.type == Number("float") or var.type == Scalar("f64"):
-            tests.append(
-                f"{library('builtins.isinstance')}({spelled(var)}, ({library('builtins.float')}, "
-                f"{library('builtins.int')}))"
-            )
+            tests.append(f"{library('builtins.isinstance')}({spelled(var)}, {number})")
             names.append(spelled(var))
         elif isinstance(var.type, Scalar) and is_float(var.type):
             dtype = library(f"numpy.{DTYPES[var.type.dtype]}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from s2s_ad.ir import Assign, Atom, Const, Operation, spell_call, spell_constant
 from s2s_ad.operations.indexing import SLICE, TUPLE
+from s2s_ad.types import rank_of
 
 ATOMIC = 16
 UNARY = 13
@@ -88,6 +89,12 @@ def spell_operation(statement: Assign, spell: Spell, library: Callable[[str], st
         if op.name == "ndarray.astype":
             texts[0] = expressions[0].within(ATOMIC)
         return Expression(_module_names(op.printer(operands, texts), library), weight=weight)
+    if op.name == "numpy.sum" and statement.role != "primal" and rank_of(operands[0].type):
+        # for an array the method does the same, sooner
+        method = replace(
+            op, call=f"{expressions[0].within(ATOMIC)}.sum", parameters=op.parameters[1:]
+        )
+        return Expression(spell_call(method, operands[1:], texts[1:]), weight=weight)
     call = spell_call(op, operands, texts)
     return Expression(call if op.declared else _module_names(call, library), weight=weight)
 

@@ -9,8 +9,8 @@ as names). Results share no memory with arguments or with each other.
 from __future__ import annotations
 
 from s2s_ad.ir import Assign, Atom, Block, Const, Function, Statement, Var, operands_of
-from s2s_ad.operations.result_types import is_basic_index
 from s2s_ad.operations.support import BROADCAST_TO, COPY, FULL, FULL_LIKE, SHAPE_ATTRIBUTE
+from s2s_ad.passes.memory import Allocations, allocations_of
 from s2s_ad.rewrite import Builder, Names, with_body
 from s2s_ad.types import DTYPES, Array, Sizes, scalar_like
 
@@ -30,9 +30,10 @@ class _Placer:
         sizes = Sizes.knowing(function.assumptions, 3_000_000)
         self.builder = Builder(Names.of(function), sizes)
         self.foreign = frozenset(function.body.parameters)
-        self.memory: dict[Var, frozenset[Var]] = {
-            var: frozenset((var,)) for var in function.body.parameters
-        }
+        self.memory: dict[Var, Allocations] = {}
+        self.holders: dict[Var, list[Var]] = {}
+        for var in function.body.parameters:
+            self.settle(var, frozenset((var,)))
         self.read_only: set[Var] = set()
         self.definitions: dict[Var, Assign] = {}
         self.last_use: dict[Var, int] = {}
@@ -52,23 +53,27 @@ class _Placer:
         self.builder.statements.append(statement)
         for target in statement.targets:
             self.definitions[target] = statement
-            self.memory[target] = self.memory_of_result(statement, target)
+            self.settle(target, allocations_of(statement, target, self.memory))
+            op = statement.op
+            if op.view_of and not op.update:
+                source = statement.operands[op.parameters.index(op.view_of)]
+                if op is BROADCAST_TO or source in self.read_only:
+                    self.read_only.add(target)
 
-    def memory_of_result(self, statement: Assign, target: Var) -> frozenset[Var]:
-        """The allocations that a result may lie in."""
-        op = statement.op
-        if not isinstance(target.type, Array):
-            return frozenset()
-        if op.update:
-            return self.memory_of(statement.operands[0])
-        if not op.view_of or (
-            op.name == "getitem" and not is_basic_index(statement.operands[1].type)
-        ):
-            return frozenset((target,))
-        source = statement.operands[op.parameters.index(op.view_of)]
-        if op is BROADCAST_TO or source in self.read_only:
-            self.read_only.add(target)
-        return self.memory_of(source) | (frozenset((target,)) if op.may_copy else frozenset())
+    def settle(self, var: Var, where: Allocations) -> None:
+        """Note where a variable lies."""
+        self.memory[var] = where
+        for allocation in where:
+            self.holders.setdefault(allocation, []).append(var)
+
+    def others_alive(self, var: Var, position: int) -> bool:
+        """Whether memory of `var` is read after this position under another name."""
+        for allocation in self.memory_of(var):
+            alive = [w for w in self.holders[allocation] if self.last_use.get(w, -1) > position]
+            self.holders[allocation] = alive  # the dead are dead for good
+            if any(other != var for other in alive):
+                return True
+        return False
 
     def memory_of(self, atom: Atom) -> frozenset[Var]:
         return self.memory.get(atom, frozenset()) if isinstance(atom, Var) else frozenset()
@@ -83,10 +88,7 @@ class _Placer:
         shared = (
             first in self.read_only
             or bool(where & self.foreign)
-            or any(
-                var != first and self.last_use.get(var, -1) > position and where & memory
-                for var, memory in self.memory.items()
-            )
+            or self.others_alive(first, position)
         )
         if shared or self.last_use[first] > position or first in rest:
             first = self.copy(first)
@@ -108,7 +110,7 @@ class _Placer:
             copied = self.builder.assign(COPY, atom, name=atom.name)
         made = self.builder.statements[-1]
         assert isinstance(made, Assign)
-        self.memory[copied] = frozenset((copied,))
+        self.settle(copied, frozenset((copied,)))
         self.definitions[copied] = made
         return copied
 

@@ -4,8 +4,9 @@ possible where they are.
 
 from __future__ import annotations
 
-from s2s_ad.ir import Assign, Atom
+from s2s_ad.ir import Assign, Atom, Const
 from s2s_ad.operations import catalogue
+from s2s_ad.operations.indexing import TUPLE
 from s2s_ad.operations.result_types import constant, normal_axes
 from s2s_ad.operations.support import BROADCAST_TO, EXPAND_DIMS
 from s2s_ad.passes.algebra.context import Context, number
@@ -84,21 +85,50 @@ def sum_of_broadcast(context: Context, statement: Assign) -> Atom | None:
     """The sum of n copies of x is n * x."""
     x, axis, keepdims = statement.operands
     found = context.defined_by(x, BROADCAST_TO.name)
-    if found is None or constant(keepdims, "keepdims"):
+    whole = shape_of(x.type)
+    if found is None or whole is None:
         return None
-    small, whole = found.operands[0], shape_of(x.type)
+    small = found.operands[0]
     inner = shape_of(small.type)
-    if whole is None or inner is None:
-        return None
     axes = normal_axes(constant(axis, "axis"), len(whole))
-    missing = len(whole) - len(inner)
-    if sorted(axes) != list(range(missing)) or inner != whole[missing:]:
-        return None
     total = ONE
     for k in axes:
         total = total * whole[k]
+    if inner == ():
+        count, shape = size_value(context, total), shape_atom(context, statement.target)
+        if count is None or shape is None:
+            return None
+        scaled = context.assign("*", small, count)
+        if shape_of(statement.target.type) == ():
+            return scaled
+        return context.assign(BROADCAST_TO, scaled, shape)
+    missing = len(whole) - len(inner or ())
+    leading = sorted(axes) == list(range(missing)) and inner == whole[missing:]
+    if inner is None or not leading or constant(keepdims, "keepdims"):
+        return None
     count = size_value(context, total)
     return None if count is None else context.assign("*", small, count)
+
+
+def shape_atom(context: Context, like: Atom) -> Atom | None:
+    """The shape of a value as a tuple of sizes, without reading the value."""
+    shape = shape_of(like.type)
+    if shape is None:
+        return None
+    if all(size.constant is not None for size in shape):
+        return Const(tuple(size.constant for size in shape))
+    sizes = [size_value(context, size) for size in shape]
+    known = [size for size in sizes if size is not None]
+    return context.assign(TUPLE, *known) if len(known) == len(sizes) else None
+
+
+def moved_number(context: Context, statement: Assign) -> Atom | None:
+    """Axes of a number that was broadcast are nothing: broadcast it to the new shape."""
+    found = context.defined_by(statement.operands[0], BROADCAST_TO.name)
+    if found is None or not scalar_like(found.operands[0].type):
+        return None
+    shape = shape_atom(context, statement.target)
+    return None if shape is None else context.assign(BROADCAST_TO, found.operands[0], shape)
 
 
 def full_array(context: Context, statement: Assign) -> Atom | None:
@@ -150,11 +180,14 @@ def _elementwise_names() -> tuple[str, ...]:
     return tuple(name for name, op in catalogue().operations.items() if op.elementwise)
 
 
+MOVES = (EXPAND_DIMS.name, "numpy.reshape", "numpy.transpose", "ndarray.T", "numpy.swapaxes")
+
 REWRITINGS = [
     ((BROADCAST_TO.name,), already_that_shape, False),
     (_elementwise_names(), broadcast_later, False),
     (_elementwise_names(), let_operation_broadcast, False),
     (("numpy.sum",), sum_of_broadcast, False),
+    (MOVES, moved_number, False),
     (("+",), full_array, False),
     (("numpy.where",), mask_once, False),
 ]

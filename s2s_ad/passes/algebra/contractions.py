@@ -8,14 +8,14 @@ from s2s_ad.ir import Assign, Atom, Const
 from s2s_ad.operations.result_types import constant, normal_axes
 from s2s_ad.passes.algebra.context import Context
 from s2s_ad.passes.algebra.products import Product, factors_of, put_together
-from s2s_ad.types import Array, rank_of, scalar_like, shape_of
+from s2s_ad.types import ONE, Array, rank_of, scalar_like, shape_of
 
 NO_AXIS = Const(None)
 FALSE = Const(False)
 
 
-def numbers_out_of_sum(context: Context, statement: Assign) -> Atom | None:
-    """np.sum(c * x) with a number c is c * np.sum(x); a sign goes out as well."""
+def factors_out_of_sum(context: Context, statement: Assign) -> Atom | None:
+    """np.sum(c * x) is c * np.sum(x) for what is constant along the axes: numbers, signs, rows."""
     x, axis, keepdims = statement.operands
     if not context.is_single(x):
         return None
@@ -27,15 +27,31 @@ def numbers_out_of_sum(context: Context, statement: Assign) -> Atom | None:
         (product.denominators, outside.denominators, inside.denominators),
     ):
         for atom in source:
-            (out if scalar_like(atom.type) else kept).append(atom)
+            (out if _is_constant_along(atom, x, axis, keepdims) else kept).append(atom)
     nothing_out = outside.coefficient == 1.0 and not outside.numerators and not outside.denominators
     if nothing_out or not inside.numerators:
         return None
     summand = put_together(context, inside)
-    if summand.type != x.type:
-        return None
+    if summand.type != x.type or shape_of(x.type) is None:
+        if any(not scalar_like(atom.type) for atom in outside.numerators + outside.denominators):
+            return None
+        if summand.type != x.type:
+            return None
     outside.numerators.append(context.assign(statement.op, summand, axis, keepdims))
     return put_together(context, outside)
+
+
+def _is_constant_along(atom: Atom, x: Atom, axis: Atom, keepdims: Atom) -> bool:
+    """Whether a factor is the same for all elements that are summed, and fits the result."""
+    if scalar_like(atom.type):
+        return True
+    shape, whole = shape_of(atom.type), shape_of(x.type)
+    if shape is None or whole is None or not shape:
+        return False
+    axes = normal_axes(constant(axis, "axis"), len(whole))
+    if keepdims != FALSE:
+        return len(shape) == len(whole) and all(shape[k] == ONE for k in axes)
+    return sorted(axes) == list(range(len(whole) - len(shape)))
 
 
 def sum_to_product(context: Context, statement: Assign) -> Atom | None:
@@ -82,6 +98,6 @@ def _column(context: Context, atom: Atom) -> Atom | None:
 
 
 REWRITINGS = [
-    (("numpy.sum",), numbers_out_of_sum, False),
+    (("numpy.sum",), factors_out_of_sum, False),
     (("numpy.sum",), sum_to_product, False),
 ]
