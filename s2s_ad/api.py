@@ -145,11 +145,11 @@ class Derivative:
     ) -> None:
         if level not in (0, 1):
             raise ValueError(f"level is 0 or 1, not {level!r}")
-        function, self._before = _function_of(primal, mode)
+        function, self._owner = _function_of(primal)
         self._given = (mode, wrt, bool(has_aux), level)
-        names = _names(function, wrt, len(self._before))
+        names = _names(function, wrt, 0 if self._owner is None else 1)
         wanted = Wanted(mode, names, isinstance(wrt, int | str), bool(has_aux), level)
-        self._table = table_of(function, wanted)
+        self._table = table_of(function, wanted, self._owner)
         self._bind = self._table.parameters.bind
         self._found = self._table.found
         functools.update_wrapper(self, primal, ("__module__", "__doc__"), ())
@@ -175,7 +175,7 @@ class Derivative:
         write_atomically(path, self.source)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        values = self._bind(*self._before, *args, **kwargs)
+        values = self._bind(*args, **kwargs)
         try:
             known = self._found.get(tuple(map(signature_of, values)), ())
         except (TypeError, RecursionError):
@@ -188,7 +188,7 @@ class Derivative:
         return found.run(values, free)
 
     def __get__(self, instance: object, owner: type | None = None) -> Derivative:
-        if instance is None or self._before:
+        if instance is None or self._owner is not None:
             return self
         return Derivative(types.MethodType(self.primal, instance), *self._given)
 
@@ -318,8 +318,8 @@ def vjp(
     `out, pullback = vjp(f, x, y)`; then `pullback(grad_out)` is `(grad_x, grad_y)`, as often as one
     likes. With `has_aux` `f` returns `(out, aux)` and this `(out, pullback, aux)`.
     """
-    table, before = _table_for(f, "vjp", range(len(primals)), has_aux, level)
-    values = table.parameters.bind(*before, *primals)
+    table = _table_for(f, "vjp", range(len(primals)), has_aux, level)
+    values = table.parameters.bind(*primals)
     found, free = table.find(values)
     value, saved = found.run(values, free)
     out, *aux = value if has_aux else (value,)
@@ -343,8 +343,8 @@ def jvp(
     if len(primals) != len(tangents):
         raise TypeError(f"jvp: {len(primals)} primals, but {len(tangents)} tangents")
     moving = [place for place, tangent in enumerate(tangents) if tangent is not None]
-    table, before = _table_for(f, "jvp", moving, has_aux, level)
-    values = table.parameters.bind(*before, *primals)
+    table = _table_for(f, "jvp", moving, has_aux, level)
+    values = table.parameters.bind(*primals)
     found, free = table.find(values)
     matched = [
         _matched(tangents[place], _pattern(primals[place]), f"the tangent of `{name}`")
@@ -358,12 +358,12 @@ def jvp(
 
 def _table_for(
     f: Callable[..., Any], mode: str, places: Sequence[int], has_aux: bool, level: int
-) -> tuple[Table, tuple[Any, ...]]:
-    """The table of `f` for the arguments at some places, and what is bound to it."""
-    function, before = _function_of(f, mode)
-    names = _positional(function)[len(before) :]
+) -> Table:
+    """The table of `f` for a derivative with respect to the arguments at some places."""
+    function, owner = _function_of(f)
+    names = _positional(function)[0 if owner is None else 1 :]
     wrt = tuple(names[place] for place in places if place < len(names))
-    return table_of(function, Wanted(mode, wrt, False, bool(has_aux), level)), before
+    return table_of(function, Wanted(mode, wrt, False, bool(has_aux), level), owner)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -438,12 +438,12 @@ def _matched_items(value: Any, pattern: _Node, what: str) -> Any:
 # Functions and their parameters ---------------------------------------------------------------
 
 
-def _function_of(f: Any, mode: str) -> tuple[types.FunctionType, tuple[Any, ...]]:
-    """The Python function behind a callable, and the arguments that are bound to it already."""
+def _function_of(f: Any) -> tuple[types.FunctionType, object]:
+    """The Python function behind a callable, and the object that it is bound to, or None."""
     if isinstance(f, types.FunctionType):
-        return f, ()
+        return f, None
     if isinstance(f, types.MethodType) and isinstance(f.__func__, types.FunctionType):
-        return f.__func__, (f.__self__,)
+        return f.__func__, f.__self__
     if isinstance(f, staticmethod | classmethod):
         kind = type(f).__name__
         raise TypeError(f"put `@{kind}` above the decorator that takes the derivative")

@@ -29,7 +29,7 @@ from s2s_ad.types import ONE, Array, Scalar, Size
 
 if TYPE_CHECKING:
     from s2s_ad.frontend.annotations import TypeTree
-    from s2s_ad.frontend.values import UserFunction
+    from s2s_ad.frontend.values import UserFunction, Value
     from s2s_ad.ir import Function
 
 # What reading a variable raises that is no longer there.
@@ -89,16 +89,15 @@ class Parameters:
                             self.defaults)  # fmt: skip
 
 
-def parameters_of(function: types.FunctionType, name: str) -> Parameters:
-    """The parameters of a function that is called by another name."""
+def parameters_of(function: types.FunctionType, name: str, bound: int = 0) -> Parameters:
+    """The parameters of a function that is called by another name; the first are `bound`."""
     code = function.__code__
     count = code.co_argcount
-    keywords = code.co_varnames[count : count + code.co_kwonlyargcount]
     return Parameters(
         name,
-        code.co_varnames[:count],
-        keywords,
-        code.co_posonlyargcount,
+        code.co_varnames[bound:count],
+        code.co_varnames[count : count + code.co_kwonlyargcount],
+        max(code.co_posonlyargcount - bound, 0),
         _default_values(function),
     )
 
@@ -183,14 +182,23 @@ def _is_same(now: object, seen: object) -> bool:
 
 
 class Table:
-    """The specialisations of a function for one kind of derivative, by the signature of a call."""
+    """The specialisations of a function for one kind of derivative, by the signature of a call.
 
-    def __init__(self, function: types.FunctionType, wanted: Wanted) -> None:
+    For a bound method `owner` gives the object that it is bound to.
+    """
+
+    def __init__(
+        self,
+        function: types.FunctionType,
+        wanted: Wanted,
+        owner: Callable[[], object] | None = None,
+    ) -> None:
         # weakly, for tables are kept by function: whoever calls `find` holds it
         self._function = weakref.ref(function)
         self.wanted = wanted
+        self.owner = owner
         self.name = derivative_name(wanted.mode, function)
-        self.parameters = parameters_of(function, self.name)
+        self.parameters = parameters_of(function, self.name, 0 if owner is None else 1)
         self.found: dict[object, tuple[Specialisation, ...]] = {}
 
     def primal(self) -> types.FunctionType:
@@ -241,7 +249,9 @@ class Table:
 
         user_function = live_function(self.primal(), used)
         found = tuple(param.name.value for param in _params(user_function))
-        if found != self.parameters.names and not _has_stars(self.primal()):
+        code = self.primal().__code__
+        expected = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        if found != expected and not _has_stars(self.primal()):
             raise _refusal(
                 "no-source",
                 f"the source found for `{self.primal().__name__}` has other parameters",
@@ -278,8 +288,14 @@ class Table:
         used: Sequence[tuple[Callable[[], object], object]],
     ) -> Specialisation:
         from s2s_ad.frontend.lower import lower_function
+        from s2s_ad.frontend.resolve import LiveScope
 
-        function, free = lower_function(user_function, argument_types)
+        bound: dict[str, Value] = {}
+        if self.owner is not None:
+            first = _params(user_function)[0].name.value
+            assert isinstance(user_function.scope, LiveScope)
+            bound[first] = user_function.scope.held_object(first, self.owner, "self")
+        function, free = lower_function(user_function, argument_types, bound)
         text = self.text(function, self.name)
         hidden = tuple(formal.name for formal in function.formals if formal.hidden)
         functions = load_module(text, self.name)
@@ -328,17 +344,32 @@ class Table:
             )  # fmt: skip
 
 
-_TABLES: weakref.WeakKeyDictionary[types.FunctionType, dict[Wanted, Table]]
+_TABLES: weakref.WeakKeyDictionary[types.FunctionType, dict[object, Table]]
 _TABLES = weakref.WeakKeyDictionary()
 
 
-def table_of(function: types.FunctionType, wanted: Wanted) -> Table:
-    """The table of a function: the same for every `grad(f)` with the same options."""
+def table_of(function: types.FunctionType, wanted: Wanted, owner: object = None) -> Table:
+    """The table of a function: the same for every `grad(f)` with the same options.
+
+    One that is bound to an object has a table for that object, as long as both live.
+    """
     with _COMPILING:
         tables = _TABLES.setdefault(function, {})
-        if wanted not in tables:
-            tables[wanted] = Table(function, wanted)
-        return tables[wanted]
+        key = (wanted, None if owner is None else id(owner))
+        if key not in tables:
+            tables[key] = Table(function, wanted, None if owner is None else _reference(owner))
+            if owner is not None:
+                with contextlib.suppress(TypeError):
+                    weakref.finalize(owner, tables.pop, key, None)
+        return tables[key]
+
+
+def _reference(owner: object) -> Callable[[], object]:
+    """Reads an object without keeping it alive, where that is possible."""
+    try:
+        return weakref.ref(owner)
+    except TypeError:
+        return lambda: owner
 
 
 def derivative_name(mode: str, function: types.FunctionType) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import gc
 import importlib
 import inspect
 import pickle
@@ -15,6 +16,7 @@ import sys
 import threading
 import timeit
 import traceback
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -621,9 +623,6 @@ def test_derivatives_of_one_function_share_their_code(monkeypatch: pytest.Monkey
 
 
 def test_tables_do_not_keep_functions_alive() -> None:
-    import gc
-    import weakref
-
     def made() -> weakref.ref[Any]:
         big = np.ones(10)
 
@@ -742,9 +741,30 @@ class Regression:
         return k * np.sum((self.x @ w) ** 2)
 
 
-class Opaque:
-    def risk(self, w):
-        return w
+class Linked:
+    kind = "scaled"
+    factor = 6.0
+
+    def link(self, z):
+        return np.tanh(z) * self.scale
+
+
+class Network(Linked):
+    def __init__(self, x: Any, scale: float) -> None:
+        self.x, self.scale = x, scale
+
+    @property
+    def doubled(self) -> float:
+        return 2.0 * self.scale
+
+    @value_and_grad(wrt=("w", "b"))
+    def loss(self, w, b=0.0):
+        weight = self.doubled if self.kind == "scaled" else 1.0
+        return weight * np.sum(self.link(self.x @ w + b) ** 2)
+
+    @classmethod
+    def of_class(cls, w):
+        return np.sum(w) * cls.factor
 
 
 def test_methods_of_dataclasses() -> None:
@@ -754,6 +774,71 @@ def test_methods_of_dataclasses() -> None:
     assert grad(model.risk, "k")(W, k=2.0) == model.risk(W)
     assert isinstance(Regression.loss, Derivative)
     assert round_trip(model).y.shape == (4,)
+
+
+def test_attributes_of_objects_are_read_at_each_call() -> None:
+    network, other = Network(X, 1.5), Network(X[:2], np.float32(0.5))
+    for _ in range(2):
+        for model in (network, other):
+            value, gradients = model.loss(W, 0.3)
+
+            def primal(w: Any, b: Any, model: Any = model) -> Any:
+                return Network.loss.primal(model, w, b)
+
+            assert value == primal(W, 0.3)
+            expected = central_differences(primal, (W, 0.3), (0, 1))
+            np.testing.assert_allclose(gradients[0], expected[0][0], rtol=1e-6)
+            np.testing.assert_allclose(gradients[1], expected[1][0], rtol=1e-6)
+        network.kind, network.x = "plain", X[:3]
+    del network.scale
+    assert "`self` has no attribute `scale`" in str(refusal(lambda: network.loss(W)))
+
+
+def test_bound_methods_as_functions() -> None:
+    network = Network(X, 2.0)
+
+    def f(w):
+        return np.sum(network.link(w)) * network.scale
+
+    np.testing.assert_allclose(grad(f)(W), 4.0 * (1.0 - np.tanh(W) ** 2))
+    np.testing.assert_array_equal(grad(network.of_class)(W), np.full(3, 6.0))
+    value, _ = round_trip(network.loss)(W)
+    assert value == network.loss(W)[0]
+    _, pullback = vjp(network.link, W)
+    np.testing.assert_allclose(pullback(np.ones(3))[0], 2.0 * (1.0 - np.tanh(W) ** 2))
+    assert refused(lambda: grad(lambda x: x * network)(1.0)) == ["free-variable"]
+
+
+def test_derivatives_do_not_keep_objects_alive() -> None:
+    network = Network(X, 2.0)
+    network.loss(W)
+    reference = weakref.ref(network)
+    del network
+    gc.collect()
+    assert reference() is None
+
+
+def test_modules_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "user_helpers.py").write_text("K = 3.0\n\n\ndef cube(x):\n    return K * x**3\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    helpers = importlib.import_module("user_helpers")
+
+    def f(x):
+        return helpers.cube(x) * helpers.K
+
+    derivative = grad(f)
+    assert derivative(1.0) == 27.0
+    monkeypatch.setattr(helpers, "K", 2.0)
+    assert derivative(1.0) == 12.0
+    monkeypatch.setattr(helpers, "cube", lambda x: x)
+    assert derivative(1.0) == 2.0
+
+
+def test_the_primal_of_a_derivative_may_be_called() -> None:
+    def f(x):
+        return cube.primal(x) * 2.0
+
+    assert grad(f)(1.0) == 6.0
 
 
 # vjp and jvp --------------------------------------------------------------------------------------

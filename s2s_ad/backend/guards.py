@@ -82,10 +82,10 @@ def _numbers(
         joined = tests[0] if len(tests) == 1 else f"({' and '.join(tests)})"
         line = f"    if not {joined}:"
         if len(line) > layout.LIMIT:
-            entry.lines += ["    if not ("]
-            for place, test in enumerate(tests):
-                entry.lines.append(f"        {'and ' if place else ''}{test}")
-            entry.lines.append("    ):")
+            inner = f"        {' and '.join(tests)}"
+            lines = [f"        {'and ' if place else ''}{test}" for place, test in enumerate(tests)]
+            fits = len(inner) <= layout.LIMIT
+            entry.lines += ["    if not (", *([inner] if fits else lines), "    ):"]
         else:
             entry.lines.append(line)
         plural = "numbers" if len(names) > 1 else "a number"
@@ -149,44 +149,32 @@ def _shapes(
         return
     homes = _homes(known)
     wanted = needed | set(_compared_symbols(known, homes, function))
+    for var in known:
+        own = {size.symbol for size in _shape(var) or () if _is_home(size, var, homes)}
+        if own & wanted or (own and not _is_all_new(var, homes)):
+            # unpacking checks the rank as well
+            names = []
+            for size in _shape(var) or ():
+                symbol = size.symbol or ""
+                is_new = symbol in own and symbol not in entry.sizes
+                if is_new and (symbol in wanted or not _is_all_new(var, homes)):
+                    entry.sizes[symbol] = free_name(symbol)
+                    names.append(entry.sizes[symbol])
+                else:
+                    names.append("_")
+            target = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
+            entry.lines.append(f"    {target} = {spelled(var)}.shape")
     tests: list[str] = []
-    unpacked: list[str] = []
     for var in known:
         shape = _shape(var) or ()
-        at_home = [
-            size.symbol
-            for size in shape
-            if size.symbol is not None and homes.get(size.symbol) == var
-        ]
-        is_home = len(at_home) == len(shape) and len(set(at_home)) == len(shape) and bool(shape)
-        if is_home and any(symbol in wanted for symbol in at_home):
-            names = []
-            for symbol in at_home:
-                assert symbol is not None
-                if symbol in wanted:
-                    entry.sizes[symbol] = free_name(symbol)
-                names.append(entry.sizes.get(symbol, "_"))
-            target = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
-            unpacked.append(f"    {target} = {spelled(var)}.shape")
-        elif is_home or not shape:
+        if not _is_all_new(var, homes) and shape:
+            sizes = [_spelled_size(entry, size) for size in shape]
+            joined = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+            tests.append(f"{spelled(var)}.shape != {joined}")
+        elif not any(size.symbol in entry.sizes for size in shape):
             tests.append(f"{spelled(var)}.ndim != {len(shape)}")
-        else:
-            for axis, size in enumerate(shape):
-                # a size at home in an array with other sizes is taken from there
-                if (
-                    size.symbol in wanted
-                    and homes.get(size.symbol or "") == var
-                    and size.symbol not in entry.sizes
-                ):
-                    assert size.symbol is not None
-                    entry.sizes[size.symbol] = free_name(size.symbol)
-                    unpacked.append(
-                        f"    {entry.sizes[size.symbol]} = {spelled(var)}.shape[{axis}]"
-                    )
-            tests.append(f"{spelled(var)}.shape != {_spelled_shape(entry, var, homes)}")
     for left, right in function.assumptions:
         tests.append(f"{_spelled_size(entry, left)} != {_spelled_size(entry, right)}")
-    entry.lines += unpacked
     if tests:
         entry.lines += layout.condition("    ", tests)
         listed = ", ".join(
@@ -195,6 +183,16 @@ def _shapes(
         entry.lines += layout.raise_with(
             "        ", "ValueError", f"{function.name}: expected {listed}"
         )
+
+
+def _is_home(size: Size, var: Var, homes: dict[str, Var]) -> bool:
+    return size.symbol is not None and homes.get(size.symbol) == var
+
+
+def _is_all_new(var: Var, homes: dict[str, Var]) -> bool:
+    """Whether the shape consists of different symbols that it defines: there is nothing to compare."""
+    shape = _shape(var) or ()
+    return all(_is_home(size, var, homes) for size in shape) and len(set(shape)) == len(shape)
 
 
 def _shape(var: Var) -> tuple[Size, ...] | None:
@@ -230,37 +228,12 @@ def _compared_symbols(
 ) -> Iterator[str]:
     """The symbols that some comparison needs."""
     for var in arrays:
-        shape = _shape(var) or ()
-        symbols = [size.symbol for size in shape]
-        if all(symbol is not None and homes[symbol] == var for symbol in symbols) and len(
-            set(symbols)
-        ) == len(symbols):
-            continue
-        for axis, size in enumerate(shape):
-            if not (
-                size.symbol is not None
-                and homes[size.symbol] == var
-                and _first_axis(shape, size) == axis
-            ):
+        if not _is_all_new(var, homes):
+            for size in _shape(var) or ():
                 yield from size.symbols
     for left, right in function.assumptions:
         yield from left.symbols
         yield from right.symbols
-
-
-def _first_axis(shape: tuple[Size, ...], size: Size) -> int:
-    return next(axis for axis, other in enumerate(shape) if other == size)
-
-
-def _spelled_shape(entry: Entry, var: Var, homes: dict[str, Var]) -> str:
-    shape = _shape(var) or ()
-    parts = []
-    for axis, size in enumerate(shape):
-        own = (
-            size.symbol is not None and size.symbol not in entry.sizes and homes[size.symbol] == var
-        )
-        parts.append(f"{var.base_name}.shape[{axis}]" if own else _spelled_size(entry, size))
-    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
 
 
 def _spelled_size(entry: Entry, size: Size) -> str:

@@ -7,21 +7,52 @@ from collections.abc import Sequence
 LIMIT = 100
 
 
-def signature(
-    head: str, parameters: Sequence[str], result: str, result_parts: Sequence[str] = ()
-) -> list[str]:
-    """`def f(a: int, b: int) -> float:`; `result_parts` are the items of a `tuple[...]` result."""
+def signature(head: str, parameters: Sequence[str], result: str) -> list[str]:
+    """`def f(a: int, b: int) -> float:`"""
     one = f"{head}({', '.join(parameters)}) -> {result}:"
     if len(one) <= LIMIT:
         return [one]
     inner = f"    {', '.join(parameters)}"
-    body = [inner] if len(inner) <= LIMIT else [f"    {parameter}," for parameter in parameters]
+    body = [inner]
+    if len(inner) > LIMIT:
+        body = [line for parameter in parameters for line in _annotated("    ", parameter)]
+    elif len(parameters) == 1:
+        body = [f"{inner},"]
     if not parameters:
         body = []
     last = f") -> {result}:"
-    if len(last) <= LIMIT or not result_parts:
+    if len(last) <= LIMIT or "[" not in result:
         return [f"{head}(", *body, last]
-    return [f"{head}(", *body, ") -> tuple[", *(f"    {part}," for part in result_parts), "]:"]
+    first, *rest = _brackets("", result)
+    return [f"{head}(", *body, f") -> {first}", *rest[:-1], f"{rest[-1]}:"]
+
+
+def _annotated(indent: str, text: str) -> list[str]:
+    """An item of a list, one item a line where it is too long: `saved: tuple[...],`."""
+    if len(indent) + len(text) + 1 <= LIMIT or not text.endswith("]"):
+        return [f"{indent}{text},"]
+    *lines, last = _brackets(indent, text)
+    return [*lines, f"{last},"]
+
+
+def _brackets(indent: str, text: str) -> list[str]:
+    """`tuple[a, b]` over several lines."""
+    opening = text.index("[")
+    lines = [f"{indent}{text[: opening + 1]}"]
+    for part in _parts(text[opening + 1 : -1]):
+        lines += _annotated(indent + "    ", part)
+    return [*lines, f"{indent}]"]
+
+
+def _parts(text: str) -> list[str]:
+    """The items between brackets."""
+    parts, depth, start = [], 0, 0
+    for place, letter in enumerate(text):
+        depth += {"[": 1, "]": -1}.get(letter, 0)
+        if letter == "," and depth == 0:
+            parts.append(text[start:place].strip())
+            start = place + 1
+    return [*parts, text[start:].strip()]
 
 
 def condition(indent: str, tests: Sequence[str]) -> list[str]:
@@ -29,6 +60,9 @@ def condition(indent: str, tests: Sequence[str]) -> list[str]:
     one = f"{indent}if {' or '.join(tests)}:"
     if len(one) <= LIMIT:
         return [one]
+    inner = f"{indent}    {' or '.join(tests)}"
+    if len(inner) <= LIMIT:
+        return [f"{indent}if (", inner, f"{indent}):"]
     lines = [f"{indent}if ("]
     for place, test in enumerate(tests):
         lines.append(f"{indent}    {'or ' if place else ''}{test}")

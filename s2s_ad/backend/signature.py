@@ -54,12 +54,3 @@ def parameters_of(function: Function, library: Library) -> list[str]:
         if formal.kind == "positional-only" and "positional-only" not in kinds[place + 1 :]:
             texts.append("/")
     return texts
-
-
-def result_annotation(function: Function, library: Library) -> tuple[str, list[str]]:
-    """The annotation of the result, and its parts if it is a tuple."""
-    whole = annotation(function.output, library)
-    output = function.output
-    if isinstance(output, Structure) and output.kind == "tuple" and output.items:
-        return whole, [annotation(item, library) for item in output.items]
-    return whole, []

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from s2s_ad.frontend.declarations import declared_function, declared_name
+from s2s_ad.frontend.declarations import declared_function, declared_name, helper_of
 from s2s_ad.frontend.expressions import (
     array_operand,
     atom,
@@ -90,7 +90,7 @@ def lower_call(lowering: Lowering, node: cst.Call, name: str) -> Value:
     function = lower_expression(lowering, node.func)
     arguments = _arguments(lowering, node)
     if isinstance(function, UserFunction):
-        declared = declared_function(function)
+        declared = declared_function(function) or helper_of(function)
         if declared is not None:
             return call_operation(lowering, declared, arguments, name)
         return _call_user_function(lowering, function, arguments)
@@ -141,6 +141,7 @@ def _call_user_function(lowering: Lowering, function: UserFunction, arguments: A
             "star-parameters", f"`{function.name}` takes any number of arguments", arguments.node
         )
     by_position = [*parameters.posonly_params, *parameters.params]
+    arguments.positional[:0] = function.bound
     if len(arguments.positional) > len(by_position):
         raise lowering.refuse(
             "bad-call", f"`{function.name}` takes {len(by_position)} arguments", arguments.node

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
 from s2s_ad.frontend.resolve import FileScope, LiveScope
 from s2s_ad.frontend.values import Scope, UserFunction
 from s2s_ad.ir import Operation
+from s2s_ad.operations import catalogue
+from s2s_ad.operations.declare import helper_source
 from s2s_ad.operations.declared import DECLARED
 
 
@@ -16,6 +20,15 @@ def declared_function(function: UserFunction) -> Operation | None:
     if isinstance(scope, FileScope) and scope.names.get(function.name) is function.node:
         return scope.declared.get(function.name)
     return None
+
+
+def helper_of(function: UserFunction) -> Operation | None:
+    """The catalogue's operation that a function of a generated module is a copy of."""
+    op = catalogue().operations.get(f"helper.{function.name}")
+    if op is None or not isinstance(function.node, cst.FunctionDef):
+        return None
+    text = function.unit.code(function.node.with_changes(leading_lines=[]))
+    return op if text.strip() == helper_source(function.name).strip() else None
 
 
 def declared_name(scope: Scope, name: str) -> Operation | None:

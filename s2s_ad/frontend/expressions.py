@@ -88,7 +88,7 @@ def _hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode)
             node,
             help=problem.help if problem.name else "pass what is needed as an argument",
         ) from None
-    name = free.name
+    name = free.name.replace(".", "_")
     while name in lowering.hidden or any(name == value for value in lowering.taken_formals):
         name += "_"
     tree = _parameter_tree(lowering, type, name)
@@ -368,8 +368,18 @@ def _identity_test(
 
 
 def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:
-    base = lower_expression(lowering, node.value)
     attribute = node.attr.value
+    if isinstance(node.value, cst.Name | cst.Attribute):
+        base = HANDLERS[type(node.value)](lowering, node.value, "")
+        if isinstance(base, FreeVariable) and base.attribute is not None:
+            found = base.attribute(attribute)
+            if found is None:
+                message = f"`{base.name}` has no attribute `{attribute}`"
+                raise lowering.refuse("unknown-name", message, node)
+            return found
+        base = current(lowering, base, node.value)
+    else:
+        base = lower_expression(lowering, node.value)
     if isinstance(base, Named):
         return Named(f"{base.name}.{attribute}")
     if isinstance(base, Structure) and base.kind == "record" and attribute in base.keys:

@@ -13,7 +13,16 @@ from s2s_ad.frontend.expressions import atom, lower_expression
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.ir import Atom, Const, Var
 from s2s_ad.operations.effects import RAISE_IF
-from s2s_ad.types import DTYPES, SHORT_DTYPES, Array, Items, Number, Scalar, Shape, TypeProblem
+from s2s_ad.types import (
+    DTYPES,
+    SHORT_DTYPES,
+    Array,
+    Number,
+    Scalar,
+    Size,
+    TypeProblem,
+    slice_length,
+)
 
 
 def guard(lowering: Lowering, node: cst.If) -> bool:
@@ -52,6 +61,13 @@ def _alternatives(test: cst.BaseExpression) -> list[cst.BaseExpression]:
     return [test]
 
 
+def _conjuncts(test: cst.BaseExpression) -> list[cst.BaseExpression]:
+    """The operands of `a and b and c`."""
+    if isinstance(test, cst.BooleanOperation) and isinstance(test.operator, cst.And):
+        return [*_conjuncts(test.left), *_conjuncts(test.right)]
+    return [test]
+
+
 def raise_if(
     lowering: Lowering, test: Atom, expression: cst.CSTNode | None, text: str, node: cst.CSTNode
 ) -> None:
@@ -85,12 +101,17 @@ def _refines(lowering: Lowering, test: cst.BaseExpression) -> bool:
     type.
     """
     if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
-        return _is_number_check(lowering, test.expression)
+        return all(_is_number_check(lowering, part) for part in _conjuncts(test.expression))
     if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1:
         return False
     left, comparison = test.left, test.comparisons[0]
-    if not isinstance(comparison.operator, cst.NotEqual) or not isinstance(left, cst.Attribute):
+    if not isinstance(comparison.operator, cst.NotEqual) or len(lowering.frames) > 1:
         return False
+    if isinstance(left, cst.Call) and lowering.code(left.func).endswith(".result_type"):
+        var = _parameter(lowering, left.args[0].value)
+        return var is not None and _refine(lowering, var, "dtype", comparison.comparator)
+    if not isinstance(left, cst.Attribute):
+        return _equal_sizes(lowering, left, comparison.comparator, test)
     var = _parameter(lowering, left.value)
     if var is None:
         return False
@@ -98,6 +119,66 @@ def _refines(lowering: Lowering, test: cst.BaseExpression) -> bool:
         return _refine(lowering, var, left.attr.value, comparison.comparator)
     except TypeProblem as problem:
         raise lowering.refuse(problem.name, str(problem), test, help=problem.help) from None
+
+
+def _equal_sizes(
+    lowering: Lowering, left: cst.BaseExpression, right: cst.BaseExpression, test: cst.CSTNode
+) -> bool:
+    """`len(range(n)[1:]) != m`: an equality of sizes that was assumed before."""
+    if not (isinstance(left, cst.Call) and lowering.code(left.func) == "len"):
+        return False
+    sizes = [size_of_expression(lowering, side) for side in (left, right)]
+    if sizes[0] is None or sizes[1] is None:
+        return False
+    try:
+        return lowering.sizes.unify(sizes[0], sizes[1])
+    except TypeProblem as problem:
+        raise lowering.refuse(problem.name, str(problem), test, help=problem.help) from None
+
+
+def size_of_expression(lowering: Lowering, node: cst.BaseExpression) -> Size | None:
+    """An integer expression of sizes, as the formula that it is."""
+    if isinstance(node, cst.Integer):
+        return Size.of(int(node.value))
+    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Minus):
+        inner = size_of_expression(lowering, node.expression)
+        return None if inner is None else -inner
+    if isinstance(node, cst.BinaryOperation):
+        left, right = (size_of_expression(lowering, side) for side in (node.left, node.right))
+        if left is None or right is None:
+            return None
+        match node.operator:
+            case cst.Add():
+                return left + right
+            case cst.Subtract():
+                return left - right
+            case cst.Multiply():
+                return left * right
+        return None
+    if isinstance(node, cst.Call) and lowering.code(node.func) == "len":
+        return _slice_length(lowering, node.args[0].value)
+    if isinstance(node, cst.Name):
+        value = lowering.frame.names.get(node.value)
+        type = value.type if isinstance(value, Var | Const) else None
+        return type.value if isinstance(type, Number) else None
+    return None
+
+
+def _slice_length(lowering: Lowering, node: cst.BaseExpression) -> Size | None:
+    """`range(n)[a:b]`"""
+    if not (isinstance(node, cst.Subscript) and isinstance(node.value, cst.Call)):
+        return None
+    part = node.slice[0].slice
+    size = size_of_expression(lowering, node.value.args[0].value)
+    if size is None or not isinstance(part, cst.Slice):
+        return None
+    bounds: list[Size | None] = []
+    for bound in (part.lower, part.upper, part.step):
+        known = None if bound is None else size_of_expression(lowering, bound)
+        if bound is not None and known is None:
+            return None
+        bounds.append(known)
+    return slice_length(size, *bounds)
 
 
 def _is_number_check(lowering: Lowering, call: cst.BaseExpression) -> bool:
@@ -143,18 +224,22 @@ def _refine(lowering: Lowering, var: Var, attribute: str, expected: cst.BaseExpr
 
 
 def _refine_shape(lowering: Lowering, var: Var, type: Array, expected: cst.Tuple) -> bool:
-    shape = atom(lowering, lower_expression(lowering, expected), expected)
-    items = shape.type.items if isinstance(shape.type, Items) else ()
-    sizes: Shape = tuple(
-        item.value for item in items if isinstance(item, Number) and item.value is not None
-    )
-    if len(sizes) != len(items) or any(lowering.sizes.resolve(size).is_local for size in sizes):
+    """`x.shape != (n, d)`; an item `x.shape[1]` says nothing about that size."""
+    if type.shape is not None and len(type.shape) != len(expected.elements):
         return False
+    sizes: list[Size] = []
+    for axis, element in enumerate(expected.elements):
+        if lowering.code(element.value) == f"{var.name}.shape[{axis}]":
+            size = None if type.shape is None else type.shape[axis]
+            sizes.append(lowering.parameter_size() if size is None else size)
+            continue
+        size = size_of_expression(lowering, element.value)
+        if size is None or lowering.sizes.resolve(size).is_local:
+            return False
+        sizes.append(size)
     if type.shape is None:
-        lowering.refine(var, Array(type.dtype, sizes))
+        lowering.refine(var, Array(type.dtype, tuple(sizes)))
         return True
-    if len(type.shape) != len(sizes):
-        return False
     known = True
     for left, right in zip(type.shape, sizes, strict=True):
         known = lowering.sizes.unify(left, right) and known

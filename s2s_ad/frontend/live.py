@@ -18,7 +18,7 @@ from s2s_ad.types import BOOL, DTYPES, FLOAT, INT, ONE, SHORT_DTYPES, Array, Sca
 
 
 class UnsupportedValue(Exception):
-    """The value is of a kind that the compiler does not know; the message says which (`of type set`).
+    """The value is of a kind that the compiler does not know; the message says which.
 
     `place` is the way to it within its container (`['w'][0]`); `name` and `help` are for the
     diagnostic, where they are not those of the code that reports it.

@@ -140,12 +140,12 @@ class Lowering:
 def lower_function(
     function: UserFunction,
     argument_types: Mapping[str, TypeTree | Const] | None = None,
-    bound: int = 0,
+    bound: Mapping[str, Value] | None = None,
 ) -> tuple[Function, list[FreeVariable]]:
     """Lower a function. `argument_types` overrides what annotations, defaults and use say about a
     parameter.
 
-    The first `bound` parameters are left out (they are taken by a bound method). Gives the function
+    Parameters that are `bound`, as `self` of a bound method is, are left out. Gives the function
     and the free variables that became hidden parameters, in their order. Raises
     DifferentiationError.
     """
@@ -154,7 +154,7 @@ def lower_function(
     words = identifiers(function.node)
     taken = words | _named_sizes(function.node, (argument_types or {}).values())
     lowering = Lowering(reporter, Builder(Names(words), sizes), sizes, words=taken)
-    frame = Frame(function, {}, function.unit, function.scope)
+    frame = Frame(function, dict(bound or {}), function.unit, function.scope)
     lowering.frames.append(frame)
     formals: list[Formal] = []
     output: Tree = Const(None)
@@ -283,6 +283,8 @@ def _formals(
     for kind, params in groups:
         for param in params:
             name = param.name.value
+            if name in lowering.frame.names:
+                continue  # bound
             found = argument_types.get(name)
             if isinstance(found, Const):
                 lowering.frame.names[name] = found

@@ -27,7 +27,7 @@ from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.frontend.source import ParsedFile, Unit, parse_file, parse_text
 from s2s_ad.frontend.values import FreeVariable, Named, UserFunction, Value
 from s2s_ad.ir import Const, Operation
-from s2s_ad.operations.declared import make_operation, self_contained
+from s2s_ad.operations.declared import DECLARED, make_operation, self_contained
 
 LIBRARIES = ("numpy", "math", "scipy", "builtins")
 CONSTANTS: dict[str, Any] = {
@@ -454,9 +454,12 @@ class LiveScope:
             value = read()
         except (ValueError, KeyError):
             return None  # a cell not yet filled
+        identity = identity or (self._home(name), name)
         if isinstance(value, types.ModuleType):
             self.used.append((read, value))
-            return Named(value.__name__)
+            if _is_library(value.__name__):
+                return Named(value.__name__)
+            return FreeVariable(name, read, identity, partial(self._item_of_module, name, value))
         known = _names_of_objects().get(id(value))
         if known is not None:
             self.used.append((read, value))
@@ -464,6 +467,13 @@ class LiveScope:
         if isinstance(value, types.FunctionType) and not _is_our_own(value):
             self.used.append((read, value))
             return self._helper(value)
+        function = _function_of(value)
+        if function is not None:
+            self.used.append((lambda: _function_of(read()), function))
+            owner = self.held_object(
+                f"{name}.__self__", lambda: _self_of(read()), (identity, "self")
+            )
+            return replace(self._helper(function), bound=(owner,))
         if value is None or isinstance(value, bool | str):
             self.used.append((read, value))
             return Const(value)
@@ -474,7 +484,37 @@ class LiveScope:
                 if issubclass(value, np.generic)
                 else f"builtins.{value.__name__}"
             )
-        return FreeVariable(name, read, identity or (self._home(name), name))
+        if _holds_numbers(value):
+            return FreeVariable(name, read, identity)
+        return self.held_object(name, read, identity)
+
+    def held_object(self, name: str, read: Callable[[], object], identity: object) -> FreeVariable:
+        """An object that is not used itself: its attributes are read when they are needed."""
+        return FreeVariable(name, read, identity, partial(self._attribute, name, read, identity))
+
+    def _attribute(
+        self, name: str, read: Callable[[], object], identity: object, attribute: str
+    ) -> Value | None:
+        """An attribute of an object: a variable as any other, read through the object."""
+
+        def read_attribute() -> object:
+            return getattr(read(), attribute)
+
+        if not hasattr(read(), attribute):
+            return None
+        value = read_attribute()
+        function = _function_of(value)
+        if function is not None and _self_of(value) is read():
+            self.used.append((lambda: _function_of(read_attribute()), function))
+            bound = (self.held_object(name, read, identity),)
+            return replace(self._helper(function), bound=bound)
+        return self.wrap(f"{name}.{attribute}", read_attribute, (identity, attribute))
+
+    def _item_of_module(self, name: str, module: types.ModuleType, item: str) -> Value | None:
+        value = getattr(module, item, None)
+        if callable(value) and not isinstance(value, types.FunctionType):
+            return Named(f"{module.__name__}.{item}")  # of a library: declared, or not known
+        return self._attribute(name, lambda: module, ("module", module.__name__), item)
 
 
 def _default(function: types.FunctionType, place: int) -> object:
@@ -483,6 +523,28 @@ def _default(function: types.FunctionType, place: int) -> object:
 
 def _keyword_default(function: types.FunctionType, name: str) -> object:
     return (function.__kwdefaults__ or {})[name]
+
+
+def _is_library(module: str) -> bool:
+    """Whether what is in a module is known by its name: a library's, or one with declarations."""
+    roots = {name.partition(".")[0] for name in DECLARED.by_name}
+    return module.partition(".")[0] in roots.union(LIBRARIES)
+
+
+def _holds_numbers(value: object) -> bool:
+    """Whether the value is a number, an array or a container; otherwise it is an object."""
+    return isinstance(value, int | float | complex | np.ndarray | np.generic | tuple | list | dict)
+
+
+def _function_of(method: object) -> types.FunctionType | None:
+    """The function of a bound method, if it is written in Python."""
+    function = getattr(method, "__func__", None)
+    is_method = isinstance(method, types.MethodType)
+    return function if is_method and isinstance(function, types.FunctionType) else None
+
+
+def _self_of(method: object) -> object:
+    return getattr(method, "__self__", None)
 
 
 def _is_our_own(function: types.FunctionType) -> bool:

@@ -78,7 +78,7 @@ def unpack(lowering: Lowering, value: Value, count: int, node: cst.CSTNode) -> l
     if isinstance(value, Var):
         shape_source = _shape_source(lowering, value)
         if shape_source is not None:
-            refine_rank(lowering, shape_source, count)
+            shape_source = refine_rank(lowering, shape_source, count)
             return [
                 lowering.assign(DIMENSION, [shape_source, Const(k)], node) for k in range(count)
             ]
@@ -109,13 +109,13 @@ def _shape_source(lowering: Lowering, value: Var) -> Var | None:
     return None
 
 
-def refine_rank(lowering: Lowering, var: Var, rank: int) -> None:
+def refine_rank(lowering: Lowering, var: Var, rank: int) -> Var:
     """A statement such as `n, d = X.shape` on every path tells the rank of a parameter."""
     type = lowering.refined.get(var, var.type)
     if isinstance(type, Array) and type.shape is None and var in lowering.parameters:
-        lowering.refine(
-            var, Array(type.dtype, tuple(lowering.parameter_size() for _ in range(rank)))
-        )
+        type = Array(type.dtype, tuple(lowering.parameter_size() for _ in range(rank)))
+        lowering.refine(var, type)
+    return Var(var.name, type, var.version)
 
 
 def _augmented(lowering: Lowering, node: cst.AugAssign) -> None:

@@ -36,7 +36,8 @@ class Named:
 class UserFunction:
     """A function whose source is at hand. Two functions of one name are different objects.
 
-    `defaults` are those of its parameters that were evaluated where the function was defined.
+    `defaults` are those of its parameters that were evaluated where the function was defined, and
+    `bound` are its first arguments if it is a bound method.
     """
 
     name: str
@@ -45,6 +46,7 @@ class UserFunction:
     scope: Scope
     closure: dict[str, Value] = field(default_factory=dict)
     defaults: dict[str, Value] = field(default_factory=dict)
+    bound: tuple[Value, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,14 @@ class Method:
 class FreeVariable:
     """A global, closure cell or attribute of a live function that holds numbers: read anew at every
     call.
+
+    One that holds an object cannot be used itself, but `attribute` gives those of the object.
     """
 
     name: str
     read: Callable[[], object]
     identity: object = None
+    attribute: Callable[[str], Value | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ is a dict from names to operations; each file of this package makes its part, an
 from __future__ import annotations
 
 import ast
+import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -274,6 +276,12 @@ def _evaluate(source: str) -> Callable[..., Any]:
         return compiled[0](*operands)
 
     return evaluate
+
+
+@cache
+def helper_source(name: str) -> str:
+    """The text of a function of `helpers.py`, as it is copied into generated modules."""
+    return inspect.getsource(getattr(helpers, name))
 
 
 def evaluation_names() -> dict[str, Any]:

@@ -84,8 +84,8 @@ def take_out_factor(context: Context, statement: Assign) -> Atom | None:
     """g * a + g * b is g * (a + b), if that saves work."""
     left, right = (factors_of(context, operand) for operand in statement.operands)
     before = left.cost + right.cost + cost_of(statement.target)
-    common = [atom for atom in left.numerators if atom in right.numerators]
-    below = [atom for atom in left.denominators if atom in right.denominators]
+    common = shared(left.numerators, right.numerators)
+    below = shared(left.denominators, right.denominators)
     if not common or left.cost == 0 or right.cost == 0:
         return None
     for atom in common:
@@ -102,6 +102,17 @@ def take_out_factor(context: Context, statement: Assign) -> Atom | None:
     total = context.assign(statement.op, put_together(context, left), put_together(context, right))
     outer.numerators.append(total)
     return put_together(context, outer)
+
+
+def shared(left: list[Atom], right: list[Atom]) -> list[Atom]:
+    """The atoms in both lists, as often as in both."""
+    remaining = list(right)
+    found = []
+    for atom in left:
+        if atom in remaining:
+            remaining.remove(atom)
+            found.append(atom)
+    return found
 
 
 def _sum_cost(left: Product, right: Product) -> int:
