@@ -7,8 +7,8 @@ modified, and results share no memory with them.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
+import inspect
 import os
 import pickle
 import sys
@@ -16,20 +16,20 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
-import numpy as np
-
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+from s2s_ad.directions import matched, pattern_of
 from s2s_ad.files import write_atomically
-from s2s_ad.frontend.live import container_of, item_place, signature_of
+from s2s_ad.frontend.live import signature_of
+from s2s_ad.modules import load_module
 from s2s_ad.specialise import (
     Parameters,
     Specialisation,
     Table,
     Wanted,
-    load_module,
     table_of,
 )
 
+VARIABLE_NUMBER = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 Wrt = int | str | Sequence[int | str]
 Decorator = Callable[[Callable[..., Any]], "Derivative"]
 
@@ -303,11 +303,11 @@ class Pullback:
     def __init__(self, found: Specialisation, saved: object, like: Any) -> None:
         self.source = found.text
         self._reverse = found.functions[found.name.replace("forward_", "reverse_", 1)]
-        self._saved, self._like = saved, _pattern(like)
+        self._saved, self._like = saved, pattern_of(like)
 
     def __call__(self, adjoint: Any) -> Any:
         """The adjoints of the arguments, a tuple. `adjoint` has the structure of the result."""
-        return self._reverse(self._saved, _matched(adjoint, self._like, "the adjoint"))
+        return self._reverse(self._saved, matched(adjoint, self._like, "the adjoint"))
 
 
 def vjp(
@@ -346,12 +346,12 @@ def jvp(
     table = _table_for(f, "jvp", moving, has_aux, level)
     values = table.parameters.bind(*primals)
     found, free = table.find(values)
-    matched = [
-        _matched(tangents[place], _pattern(primals[place]), f"the tangent of `{name}`")
+    directions = [
+        matched(tangents[place], pattern_of(primals[place]), f"the tangent of `{name}`")
         for place, name in zip(moving, table.wanted.wrt, strict=True)
     ]
     result: tuple[Any, ...] = found.run(
-        values, {**free, **dict(zip(found.directions, matched, strict=True))}
+        values, {**free, **dict(zip(found.directions, directions, strict=True))}
     )
     return result
 
@@ -364,75 +364,6 @@ def _table_for(
     names = _positional(function)[0 if owner is None else 1 :]
     wrt = tuple(names[place] for place in places if place < len(names))
     return table_of(function, Wanted(mode, wrt, False, bool(has_aux), level), owner)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Node:
-    """The structure of a container, with patterns of its items; `value` is one such container."""
-
-    kind: str
-    keys: tuple[Any, ...]
-    items: tuple[Any, ...]
-    value: Any
-
-
-@dataclasses.dataclass(frozen=True)
-class _Leaf:
-    """A float: an array, a NumPy scalar, or without dtype a Python one."""
-
-    dtype: Any
-    shape: tuple[int, ...]
-    is_array: bool
-
-
-def _pattern(value: Any) -> _Node | _Leaf | None:
-    """What a tangent or adjoint of a value looks like; None where there is none."""
-    if isinstance(value, np.ndarray | np.floating):
-        is_float = value.dtype.kind == "f"
-        return _Leaf(value.dtype, value.shape, isinstance(value, np.ndarray)) if is_float else None
-    if isinstance(value, float):
-        return _Leaf(None, (), False)
-    container = container_of(value)
-    if container is None:
-        return None
-    kind, keys, items, _ = container
-    return _Node(kind, keys, tuple(map(_pattern, items)), value)
-
-
-def _matched(value: Any, pattern: _Node | _Leaf | None, what: str) -> Any:
-    """The value in the structure and dtypes of a pattern. Raises TypeError or ValueError."""
-    if isinstance(pattern, _Node):
-        return _matched_items(value, pattern, what)
-    if pattern is None:
-        return None
-    found = np.asarray(value)
-    if found.dtype.kind not in "fiub":
-        raise TypeError(f"{what} has dtype {found.dtype}, which is not real")
-    if found.shape != pattern.shape:
-        raise ValueError(f"{what} has shape {found.shape}, not {pattern.shape}")
-    if pattern.dtype is None:
-        return float(found)
-    return (
-        found.astype(pattern.dtype, copy=False) if pattern.is_array else pattern.dtype.type(found)
-    )
-
-
-def _matched_items(value: Any, pattern: _Node, what: str) -> Any:
-    container = container_of(value)
-    if container is None or (container[0], set(container[1])) != (pattern.kind, set(pattern.keys)):
-        raise TypeError(f"{what} has not the structure of {type(pattern.value).__name__} here")
-    given = dict(zip(container[1], container[2], strict=True))
-    items = {
-        key: _matched(given[key], inner, what + item_place(pattern.kind, key))
-        for key, inner in zip(pattern.keys, pattern.items, strict=True)
-    }
-    if pattern.kind == "dict":
-        return items
-    if pattern.kind != "record":
-        return type(pattern.value)(items.values())
-    if isinstance(pattern.value, tuple):
-        return type(pattern.value)(*items.values())
-    return dataclasses.replace(pattern.value, **items)
 
 
 # Functions and their parameters ---------------------------------------------------------------
@@ -479,6 +410,9 @@ def _names(function: types.FunctionType, wrt: Wrt, skip: int) -> tuple[str, ...]
             raise TypeError(f"`wrt` holds positions and names of parameters, not {item!r}")
         if isinstance(item, int) and -len(positional) <= item < len(positional):
             item = positional[item]
+        if item not in known and code.co_flags & VARIABLE_NUMBER:
+            message = f"`{function.__name__}` takes any number of arguments"
+            raise _refused("star-parameters", message, "name the parameters one by one")
         if item not in known:
             what = f"`{item}`" if isinstance(item, str) else f"at position {item}"
             message = f"`{function.__name__}` has no parameter {what}"

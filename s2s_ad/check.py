@@ -24,7 +24,16 @@ from s2s_ad.ir import (
     show,
 )
 from s2s_ad.rewrite import formal_variables
-from s2s_ad.types import Array, Number, Scalar, Sizes, Type, TypeProblem
+from s2s_ad.types import (
+    Array,
+    Number,
+    Scalar,
+    Sizes,
+    Type,
+    TypeProblem,
+    is_float,
+    scalar_like,
+)
 
 
 class IllFormed(Exception):
@@ -145,12 +154,20 @@ class _Checker:
             inferred = self.sizes.resolve_type(statement.op.infer(self.sizes, statement.operands))
         except TypeProblem as problem:
             raise _Broken(f"{statement.op.name} does not take these operands: {problem}") from None
-        if statement.targets and not agrees(inferred, statement.target.type):
+        fits = not statement.targets or agrees(inferred, statement.target.type)
+        if statement.role != "primal":
+            # a Python float may stand for a float scalar in code of adjoints
+            fits = fits or (is_scalar_float(inferred) and is_scalar_float(statement.target.type))
+        if not fits:
             raise _Broken(
                 f"`{statement.target}` has type {statement.target.type}, "
                 f"its operation gives {inferred}"
             )
         self.known[id(statement)] = statement
+
+
+def is_scalar_float(type: Type) -> bool:
+    return scalar_like(type) and is_float(type)
 
 
 def agrees(inferred: Type, declared: Type) -> bool:

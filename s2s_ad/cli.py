@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from s2s_ad.frontend.annotations import TypeTree
     from s2s_ad.frontend.resolve import FileScope
     from s2s_ad.frontend.values import UserFunction
-    from s2s_ad.ir import Const, Function, Operation
+    from s2s_ad.ir import Const, Function
     from s2s_ad.pipeline import Options
 
 DONE, REFUSED, WRONG_USAGE = 0, 1, 2
@@ -392,11 +392,13 @@ def _present(output: str) -> str | None:
 
 def _compare(options: argparse.Namespace, text: str) -> int:
     """Say whether, and with `--diff` how, the file would change."""
+    from s2s_ad.explain import difference
+
     present = _present(options.output)
     if present == text:
         return DONE
     if options.diff:
-        _print(_difference(present or "", text, options.output, f"{options.output} (generated)"))
+        _print(difference(present or "", text, options.output, f"{options.output} (generated)"))
     if not options.check:
         return DONE
     what = "does not exist" if present is None else "is not up to date"
@@ -404,20 +406,13 @@ def _compare(options: argparse.Namespace, text: str) -> int:
     return REFUSED
 
 
-def _difference(before: str, after: str, name: str, new_name: str) -> str:
-    import difflib
-
-    lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), name, new_name, lineterm="", n=3
-    )
-    return "".join(f"{line}\n" for line in lines)
-
-
 # Explaining -----------------------------------------------------------------------------------
 
 
 def _explain(options: argparse.Namespace) -> int:
     """Print the stages; those before a refusal too."""
+    from s2s_ad.diagnostics import DifferentiationError
+    from s2s_ad.explain import stages_text
     from s2s_ad.ir import show
     from s2s_ad.pipeline import derive
 
@@ -426,91 +421,25 @@ def _explain(options: argparse.Namespace) -> int:
     def watch(name: str, function: Function) -> None:
         stages.append((name, show(function)))
 
+    after = (options.after or "").replace("-", "_")
     function, wanted = _lower(options)
     try:
         derive(function, wanted, watch)
-    finally:
-        _print(_stages(stages, options.after, options.diff))
-    return DONE
-
-
-def _stages(stages: Sequence[tuple[str, str]], after: str | None, diff: bool) -> str:
-    """Each stage under its number and name; `after` selects those of one pass."""
-    wanted = after.replace("-", "_") if after else None
+    except DifferentiationError:
+        _print(stages_text(stages, after, options.diff))
+        raise
     names = list(dict.fromkeys(name for name, _ in stages))
-    if wanted is not None and wanted not in names:
-        raise WrongUsage(f"there is no pass `{after}` here: {', '.join(names)}")
-    parts: list[str] = []
-    for number, (name, text) in enumerate(stages, start=1):
-        if wanted is None or name == wanted:
-            shown = text
-            if diff and number > 1:
-                before, earlier = stages[number - 2]
-                shown = _difference(earlier, text, before, name) or "(no change)\n"
-            parts.append(f"# {number} {name}\n{shown}")
-    return "\n".join(parts)
-
-
-# The catalogue --------------------------------------------------------------------------------
+    if after and after not in names:
+        raise WrongUsage(f"there is no pass `{options.after}` here: {', '.join(names)}")
+    _print(stages_text(stages, after, options.diff))
+    return DONE
 
 
 def _operations(_: argparse.Namespace) -> int:
-    from s2s_ad.operations import catalogue
+    from s2s_ad.explain import operations_text
 
-    names: dict[Operation, list[str]] = {}
-    for name, op in catalogue().operations.items():
-        if op.template or name.startswith(("numpy.", "math.", "builtins.", "ndarray.")):
-            names.setdefault(op, []).append(_short(name))
-    for method, name in catalogue().methods.items():
-        names[catalogue().operations[name]].append(f"x.{method}(...)")
-    shown = [_described(op, listed[1:]) for op, listed in names.items() if not _is_syntax(op)]
-    _print("\n".join(shown))
+    _print(operations_text())
     return DONE
-
-
-def _is_syntax(op: Operation) -> bool:
-    """Whether the operation stands for a part of a statement, which nobody calls."""
-    return op.effect or op.name in ("builtins.tuple", "builtins.slice")
-
-
-def _short(name: str) -> str:
-    """A dotted name as one writes it."""
-    for module, shown in (("numpy.", "np."), ("builtins.", ""), ("ndarray.", "x.")):
-        if name.startswith(module):
-            return shown + name.removeprefix(module)
-    return name
-
-
-def _described(op: Operation, others: Sequence[str]) -> str:
-    """The operation, its other names, and the lines that carry an adjoint to its operands."""
-    lines = [_spelled(op) + (f"    also {', '.join(others)}" if others else "")]
-    if op.note:
-        lines.append(f"    {op.note}")
-    if op.constant:
-        lines.append("    no derivative: piecewise constant, or no float")
-    for rule in op.rules:
-        texts = ("lines that depend on the operands",) if callable(rule.lines) else rule.lines
-        if rule.when is not None:
-            lines.append("    for some operands:")
-        indent = " " * (4 if rule.when is None else 8)
-        lines += [f"{indent}{text}" for text in texts]
-    return "\n".join(lines) + "\n"
-
-
-def _spelled(op: Operation) -> str:
-    """The operation as one writes it: `np.sum(x, axis=None)`."""
-    if op.template:
-        return op.template.format(*op.parameters)
-    if op.name == "numpy.array":
-        return "np.array(items, dtype=None)"
-    parameters = [
-        f"{name}={op.defaults[name]!r}" if name in op.defaults else name for name in op.parameters
-    ]
-    if op.call.endswith(("(", "[")):  # the starred operands are one sequence
-        parameters = [name.removeprefix("*") for name in parameters]
-    if op.name.startswith("ndarray."):
-        return f"{parameters[0]}.{op.name.removeprefix('ndarray.')}({', '.join(parameters[1:])})"
-    return f"{_short(op.name)}({', '.join(parameters)})"
 
 
 if __name__ == "__main__":

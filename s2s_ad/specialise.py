@@ -8,23 +8,23 @@ to hold.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import functools
+import inspect
 import itertools
-import linecache
 import re
 import sys
 import threading
 import types
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError, Span
 from s2s_ad.frontend.live import UnsupportedValue, signature_of, type_of_value
 from s2s_ad.ir import Const, Structure
+from s2s_ad.modules import join_modules, load_module
 from s2s_ad.types import ONE, Array, Scalar, Size
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _GONE = (NameError, KeyError, ValueError, AttributeError)
 
 _COMPILING = threading.RLock()
-_MODULE_NUMBERS = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,7 @@ class Parameters:
     keyword: tuple[str, ...]
     positional_only: int = 0
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    any_number: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,6 +78,8 @@ class Parameters:
             parts.insert(len(self.positional), "*")
         if self.positional_only:
             parts.insert(self.positional_only, "/")
+        if self.any_number:
+            return lambda *args, **kwargs: ()  # compiling refuses it, and says where
         values = "".join(f"{name}, " for name in self.names)
         namespace: dict[str, Any] = {"_": self.defaults}
         exec(f"def {self.name}({', '.join(parts)}): return ({values})", namespace)
@@ -92,6 +94,8 @@ class Parameters:
 def parameters_of(function: types.FunctionType, name: str, bound: int = 0) -> Parameters:
     """The parameters of a function that is called by another name; the first are `bound`."""
     code = function.__code__
+    if _has_stars(function):
+        return Parameters(name, (), (), any_number=True)
     count = code.co_argcount
     return Parameters(
         name,
@@ -245,7 +249,7 @@ class Table:
             return self.generate(self.source(used), {}, used)
 
     def source(self, used: list[tuple[Callable[[], object], object]]) -> UserFunction:
-        from s2s_ad.frontend.resolve import live_function
+        from s2s_ad.frontend.live_scope import live_function
 
         user_function = live_function(self.primal(), used)
         found = tuple(param.name.value for param in _params(user_function))
@@ -268,6 +272,8 @@ class Table:
         problems: list[Diagnostic] = []
         found: dict[str, TypeTree | Const] = {}
         params = {param.name.value: param for param in _params(user_function)}
+        if self.parameters.any_number:
+            return {}
         for name, value in zip(self.parameters.names, values, strict=True):
             span = user_function.unit.span(params[name]) if name in params else None
             try:
@@ -287,8 +293,8 @@ class Table:
         argument_types: Mapping[str, TypeTree | Const],
         used: Sequence[tuple[Callable[[], object], object]],
     ) -> Specialisation:
+        from s2s_ad.frontend.live_scope import LiveScope
         from s2s_ad.frontend.lower import lower_function
-        from s2s_ad.frontend.resolve import LiveScope
 
         bound: dict[str, Value] = {}
         if self.owner is not None:
@@ -408,14 +414,15 @@ def _integer(name: str, value: Any, span: Span | None) -> list[Diagnostic]:
     """A refusal if an argument to differentiate is an integer or an array of integers."""
     kind = getattr(value, "dtype", None)
     if isinstance(value, int) and kind is None:
-        what = f"the {'boolean' if isinstance(value, bool) else 'integer'} {value}"
-        help = f"pass {float(value)!r}" if abs(value) < 2**53 else "pass a float"
+        small = abs(value) < 2**53  # others may have thousands of digits
+        what = f"the {'boolean' if isinstance(value, bool) else 'integer'} {value if small else ''}"
+        help = f"pass {float(value)!r}" if small else "pass a float"
     elif kind is not None and kind.kind in "iub":
         what = f"of dtype {kind}"
         help = f"pass `{name}.astype(float)`"
     else:
         return []
-    message = f"`{name}` is {what}: a derivative needs floats"
+    message = f"`{name}` is {what.rstrip()}: a derivative needs floats"
     return [Diagnostic("integer-argument", message, span, help=help)]
 
 
@@ -428,7 +435,7 @@ def _params(user_function: UserFunction) -> Sequence[Any]:
 
 
 def _has_stars(function: types.FunctionType) -> bool:
-    return bool(function.__code__.co_flags & (0x04 | 0x08))  # CO_VARARGS, CO_VARKEYWORDS
+    return bool(function.__code__.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS))
 
 
 def _size_names(user_function: UserFunction) -> Iterator[str]:
@@ -476,47 +483,3 @@ def _distinct_labels(every: Sequence[Specialisation]) -> list[str]:
             label = f"{wanted}_{count}"
         labels.append(label)
     return labels
-
-
-# Generated modules --------------------------------------------------------------------------------
-
-
-def load_module(text: str, name: str) -> dict[str, Any]:
-    """Run a generated module. Its text is known to `linecache`, so that tracebacks show it."""
-    path = f"<s2s_ad {name} {next(_MODULE_NUMBERS)}>"
-    namespace: dict[str, Any] = {"__name__": f"generated.{name}"}
-    exec(compile(text, path, "exec", dont_inherit=True), namespace)
-    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
-    # as long as the function lives, and no longer
-    weakref.finalize(namespace[name], linecache.cache.pop, path, None)
-    return namespace
-
-
-def join_modules(texts: Sequence[str]) -> str:
-    """One module with what several define; what they share, such as helpers, stands there once."""
-    imports: dict[str, None] = {}
-    constants: dict[str, None] = {}
-    definitions: dict[str, None] = {}
-    heading = ""
-    for text in texts:
-        lines = text.splitlines()
-        for node in ast.parse(text).body:
-            part = "\n".join(lines[node.lineno - 1 : node.end_lineno])
-            match node:
-                case ast.Import() | ast.ImportFrom():
-                    imports[part] = None
-                case ast.FunctionDef():
-                    definitions[part] = None
-                case ast.Expr():
-                    heading = heading or part
-                case _:
-                    constants[part] = None
-    blocks = [heading, *_import_blocks(imports), "\n".join(constants)]
-    return "\n\n\n".join(["\n\n".join(filter(None, blocks)), *definitions]) + "\n"
-
-
-def _import_blocks(imports: Iterable[str]) -> Iterator[str]:
-    """The standard library, then the others; within each, `import` before `from`."""
-    third = {line for line in imports if line.split()[1].split(".")[0] in ("numpy", "scipy")}
-    for group in (set(imports) - third, third):
-        yield "\n".join(sorted(group, key=lambda line: (line.startswith("from"), line)))

@@ -130,6 +130,14 @@ def test_wrt_of_a_wrong_type(wrt: Any) -> None:
         grad(product, wrt)
 
 
+def test_parameters_without_names() -> None:
+    def f(x, *others):
+        return x * others[0]
+
+    assert refused(lambda: grad(f)(1.0, 2.0)) == ["star-parameters"]
+    assert refused(lambda: grad(f, 1)) == ["star-parameters"]
+
+
 def test_wrt_and_argnums_exclude_each_other() -> None:
     with pytest.raises(TypeError, match="argnums"):
         grad(product, 1, argnums=2)

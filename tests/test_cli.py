@@ -495,6 +495,9 @@ def test_explain_shows_what_was_reached(run: Run) -> None:
     assert status == cli.REFUSED
     assert headings(out)[0] == "# 1 lower"
     assert "error[not-a-scalar]" in err
+    status, out, err = run("explain", "vector.py", "f", "--after", "adjoint")
+    assert (status, out) == (cli.REFUSED, "")
+    assert "error[not-a-scalar]" in err
 
 
 def test_operations(run: Run) -> None:

@@ -64,7 +64,11 @@ UNSEEN = (TUPLE, SLICE, DIMENSION, SHAPE_ATTRIBUTE, NUMPY_SHAPE)
 
 MOST_NESTED = 50
 STANDARD = frozenset({"math", "builtins"})
-NUMBER = "NUMBER"  # what an argument that is a number may be an instance of
+# What an argument that is a number may be an instance of, by the name of the module's constant
+KINDS = {
+    "NUMBER": ("builtins.float", "builtins.int"),
+    "INTEGER": ("builtins.int", "numpy.integer", "numpy.bool"),
+}
 
 
 class Module:
@@ -80,8 +84,7 @@ class Module:
         self.numpy = next(
             name for name in ("np", "numpy", "np_", "numpy_") if name not in self.variables
         )
-        self.number = NUMBER if NUMBER not in self.variables else f"_{NUMBER}"
-        self.needs_number = False
+        self.kinds: set[str] = set()
         self.modules: set[str] = set()
         self.helpers: set[str] = set()
         declared = {
@@ -101,13 +104,13 @@ class Module:
     def library(self, name: str) -> str:
         """How something of a library is written here; notes the import."""
         module, _, attribute = name.rpartition(".")
-        if name == NUMBER:
-            self.needs_number = True
-            return self.number
+        if name in KINDS:
+            self.kinds.add(name)
+            return name if name not in self.variables else f"_{name}"
         if module == "builtins":
             if f"helper.{attribute}" in catalogue().operations:
                 self.helpers.add(attribute)
-                return attribute
+                return self.helper_name(attribute)
             if attribute in self.shadowed:
                 self.modules.add("builtins")
                 return name
@@ -118,6 +121,10 @@ class Module:
             return name
         self.modules.add(module if root == "scipy" else root)
         return f"{self.numpy}{name.removeprefix('numpy')}" if root == "numpy" else name
+
+    def helper_name(self, name: str) -> str:
+        """A helper's own name, unless a variable has it."""
+        return f"{name}_helper" if name in self.variables else name
 
     def imports(self, typed: bool) -> list[str]:
         """The import lines, sorted as `ruff` sorts them; `typed`: `Any` is used."""
@@ -151,9 +158,9 @@ def emit_module(
     copied = [*_helper_sources(module), *(op.source.split("\n") for op in module.copied)]
     typed = any(re.search(r"\bAny\b", line) for text in texts for line in text)
     constants = [f"{name} = {text}" for name, text in primal.constants]
-    if module.needs_number:
-        pair = f"({module.library('builtins.float')}, {module.library('builtins.int')})"
-        constants.append(f"{module.number} = {pair}")
+    for kind in sorted(module.kinds, reverse=True):
+        pair = ", ".join(module.library(member) for member in KINDS[kind])
+        constants.append(f"{module.library(kind)} = ({pair})")
     for section in (module.imports(typed), constants):
         lines += ["", *section] if section else []
     for function_lines in (*copied, *texts):
@@ -175,7 +182,11 @@ def _helper_sources(module: Module) -> list[list[str]]:
             ]
     functions = [getattr(helpers, name) for name in wanted]
     functions.sort(key=lambda function: function.__code__.co_firstlineno)
-    return [helper_source(function.__name__).rstrip("\n").split("\n") for function in functions]
+    texts = [helper_source(function.__name__).rstrip("\n") for function in functions]
+    for name in wanted:
+        if module.helper_name(name) != name:
+            texts = [_replace_name(text, name, module.helper_name(name)) for text in texts]
+    return [text.split("\n") for text in texts]
 
 
 def _pullback(functions: list[Function], primal: Function, module: Module) -> list[str]:
@@ -209,7 +220,7 @@ class _FunctionPrinter:
         self.reserved = {
             module.numpy,
             "npt",
-            module.number,
+            *KINDS,
             "math",
             *module.helpers,
             *(name for name, _ in primal.constants),
@@ -287,7 +298,7 @@ class _FunctionPrinter:
             self.active(),
         )
         body = self.sweeps()
-        entry = unpacked + self.entry.lines
+        entry = self.entry.first + unpacked + self.entry.lines
         gap = [""] if entry and len(body) > 1 else []
         return [*head, *self.docstring(), *entry, *gap, *body]
 

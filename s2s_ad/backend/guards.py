@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 
 from s2s_ad.backend import layout
 from s2s_ad.backend.spelling import spell_atom
-from s2s_ad.ir import Const, Function, Var
-from s2s_ad.types import DTYPES, Array, Number, Scalar, Size, is_float
+from s2s_ad.ir import Const, Function, Structure, Tree, Var
+from s2s_ad.types import DTYPES, Array, Number, Scalar, Size, dtype_of, is_float
 
 
 @dataclass
 class Entry:
     """Lines at the entry, and the sizes that have a name there."""
 
+    first: list[str] = field(default_factory=list)  # before containers are unpacked
     lines: list[str] = field(default_factory=list)
     sizes: dict[str, str] = field(default_factory=dict)  # symbol to Python name
 
@@ -37,6 +38,7 @@ def entry_checks(
     if not function.guarded:
         return entry
     _constants(entry, function)
+    _containers(entry, function, library)
     parameters = list(function.body.parameters)
     _numbers(entry, function, parameters, spelled, library)
     arrays = [var for var in parameters if isinstance(var.type, Array)]
@@ -56,6 +58,32 @@ def _constants(entry: Entry, function: Function) -> None:
             entry.lines += layout.raise_with("        ", "ValueError", message)
 
 
+def _containers(entry: Entry, function: Function, library: Callable[[str], str]) -> None:
+    """A container has the items for which the module was generated."""
+    for formal in function.formals:
+        _container(entry, function, formal.tree, formal.name, library)
+
+
+def _container(
+    entry: Entry, function: Function, tree: Tree, path: str, library: Callable[[str], str]
+) -> None:
+    if not isinstance(tree, Structure):
+        return
+    keys = [spell_atom(Const(key), lambda name: name).text for key in tree.keys]
+    if tree.kind == "dict":
+        wanted = f"{{{', '.join(keys)}}}" if keys else f"{library('builtins.set')}()"
+        entry.first.append(f"    if {path}.keys() != {wanted}:")
+        message = f"{function.name}: expected the keys {', '.join(map(str, tree.keys))} in {path}"
+        entry.first += layout.raise_with("        ", "ValueError", message.replace('"', "'"))
+    elif tree.kind in ("tuple", "list"):
+        entry.first.append(f"    if {library('builtins.len')}({path}) != {len(keys)}:")
+        message = f"{function.name}: expected {len(keys)} items in {path}".replace('"', "'")
+        entry.first += layout.raise_with("        ", "ValueError", message)
+    for key, spelled_key, item in zip(tree.keys, keys, tree.items, strict=True):
+        inner = f"{path}.{key}" if tree.kind == "record" else f"{path}[{spelled_key}]"
+        _container(entry, function, item, inner, library)
+
+
 def _numbers(
     entry: Entry,
     function: Function,
@@ -64,34 +92,52 @@ def _numbers(
     library: Callable[[str], str],
 ) -> None:
     """Where a number is expected, an array would broadcast and give a wrong result."""
-    tests, names = [], []
-    several = (
-        sum(isinstance(var.type, Number | Scalar) and is_float(var.type) for var in parameters) > 1
-    )
-    kinds = f"({library('builtins.float')}, {library('builtins.int')})"
-    number = library("NUMBER") if several else kinds
-    for var in parameters:
-        if var.type == Number("float") or var.type == Scalar("f64"):
-            tests.append(f"{library('builtins.isinstance')}({spelled(var)}, {number})")
-            names.append(spelled(var))
-        elif isinstance(var.type, Scalar) and is_float(var.type):
-            dtype = library(f"numpy.{DTYPES[var.type.dtype]}")
-            tests.append(f"{library('builtins.isinstance')}({spelled(var)}, {dtype})")
-            names.append(spelled(var))
-    if tests:
-        joined = tests[0] if len(tests) == 1 else f"({' and '.join(tests)})"
-        line = f"    if not {joined}:"
-        if len(line) > layout.LIMIT:
-            inner = f"        {' and '.join(tests)}"
-            lines = [f"        {'and ' if place else ''}{test}" for place, test in enumerate(tests)]
-            fits = len(inner) <= layout.LIMIT
-            entry.lines += ["    if not (", *([inner] if fits else lines), "    ):"]
-        else:
-            entry.lines.append(line)
-        plural = "numbers" if len(names) > 1 else "a number"
-        entry.lines += layout.raise_with(
-            "        ", "TypeError", f"{function.name}: expected {plural}: {', '.join(names)}"
-        )
+    floats = [
+        var for var in parameters if isinstance(var.type, Number | Scalar) and is_float(var.type)
+    ]
+    integers = [
+        var
+        for var in parameters
+        if isinstance(var.type, Number | Scalar) and not is_float(var.type)
+    ]
+    isinstance_ = library("builtins.isinstance") if floats or integers else ""
+    wide = [var for var in floats if var.type in (Number("float"), Scalar("f64"))]
+    pair = f"({library('builtins.float')}, {library('builtins.int')})"
+    number = library("NUMBER") if len(wide) > 1 else pair
+    tests = []
+    for var in floats:
+        kind = number if var in wide else library(f"numpy.{DTYPES[dtype_of(var.type)]}")
+        tests.append(f"{isinstance_}({spelled(var)}, {kind})")
+    _require(entry, function, tests, "numbers" if len(floats) > 1 else "a number", floats, spelled)
+    if integers:
+        tests = [f"{isinstance_}({spelled(var)}, {library('INTEGER')})" for var in integers]
+        what = "integers" if len(integers) > 1 else "an integer"
+        _require(entry, function, tests, what, integers, spelled)
+
+
+def _require(
+    entry: Entry,
+    function: Function,
+    tests: list[str],
+    what: str,
+    variables: list[Var],
+    spelled: Callable[[Var], str],
+) -> None:
+    """`if not (a and b): raise TypeError(...)`"""
+    if not tests:
+        return
+    joined = tests[0] if len(tests) == 1 else f"({' and '.join(tests)})"
+    line = f"    if not {joined}:"
+    if len(line) > layout.LIMIT:
+        inner = f"        {' and '.join(tests)}"
+        lines = [f"        {'and ' if place else ''}{test}" for place, test in enumerate(tests)]
+        fits = len(inner) <= layout.LIMIT
+        entry.lines += ["    if not (", *([inner] if fits else lines), "    ):"]
+    else:
+        entry.lines.append(line)
+    names = ", ".join(spelled(var) for var in variables)
+    message = f"{function.name}: expected {what}: {names}"
+    entry.lines += layout.raise_with("        ", "TypeError", message)
 
 
 def _dtypes(
@@ -111,6 +157,8 @@ def _dtypes(
         for var in function.body.parameters
     )
     checked = floats if mixed else [var for var in floats if var in active]
+    # booleans select and integers pick: as an index the one is not the other
+    checked = [var for var in arrays if var in checked or not is_float(var.type)]
     if not checked:
         return
     tests = [

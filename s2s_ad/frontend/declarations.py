@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from s2s_ad.frontend.resolve import FileScope, LiveScope
+from s2s_ad.frontend.live_scope import LiveScope
+from s2s_ad.frontend.resolve import FileScope
 from s2s_ad.frontend.values import Scope, UserFunction
 from s2s_ad.ir import Operation
 from s2s_ad.operations import catalogue

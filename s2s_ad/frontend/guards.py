@@ -24,6 +24,16 @@ from s2s_ad.types import (
     slice_length,
 )
 
+NUMBER_KINDS = (
+    "(float, int)",
+    "NUMBER",
+    "_NUMBER",
+    "float",
+    "float32",
+    "float16",
+    "(builtins.float, builtins.int)",
+)
+
 
 def guard(lowering: Lowering, node: cst.If) -> bool:
     """Lower `if test: raise X(...)`; False if the statement is something else."""
@@ -190,7 +200,12 @@ def _is_number_check(lowering: Lowering, call: cst.BaseExpression) -> bool:
     ):
         return False
     var = _parameter(lowering, call.args[0].value)
-    return var is not None and isinstance(var.type, Number | Scalar)
+    kinds = lowering.code(call.args[1].value).rpartition(".")[2]
+    if var is None:
+        return False
+    if isinstance(var.type, Number) and var.type.kind in ("int", "bool"):
+        return kinds in ("INTEGER", "_INTEGER")
+    return isinstance(var.type, Number | Scalar) and kinds in NUMBER_KINDS
 
 
 def _parameter(lowering: Lowering, node: cst.BaseExpression) -> Var | None:

@@ -1,33 +1,29 @@
-"""Names to what they mean: from the text of a file (never run), or from what a live function sees.
+"""Names to what they mean in the text of a file, which is never run.
 
-A file scope knows imports, functions, classes and literal constants. A live scope looks at objects
-and notes each one it used, so that a later call can see whether something was rebound.
+A file scope knows imports, functions, classes and literal constants. `live_scope.py` is its
+counterpart for live functions.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-import inspect
-import linecache
 import math
 import os
 import re
 import textwrap
-import types
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import libcst as cst
 import numpy as np
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
-from s2s_ad.frontend.source import ParsedFile, Unit, parse_file, parse_text
-from s2s_ad.frontend.values import FreeVariable, Named, UserFunction, Value
+from s2s_ad.frontend.source import ParsedFile, Unit, parse_file
+from s2s_ad.frontend.values import Named, UserFunction, Value
 from s2s_ad.ir import Const, Operation
-from s2s_ad.operations.declared import DECLARED, make_operation, self_contained
+from s2s_ad.operations.declared import make_operation, self_contained
 
 LIBRARIES = ("numpy", "math", "scipy", "builtins")
 CONSTANTS: dict[str, Any] = {
@@ -359,298 +355,3 @@ def _dotted(node: cst.BaseExpression) -> str:
     if isinstance(node, cst.Attribute):
         return f"{_dotted(node.value)}.{node.attr.value}"
     return node.value if isinstance(node, cst.Name) else ""
-
-
-# Live functions -----------------------------------------------------------------------------------
-
-
-@cache
-def _names_of_objects() -> dict[int, str]:
-    """Functions of NumPy and math by identity: `from numpy import sin as s` is one of them."""
-    from s2s_ad.operations import catalogue
-
-    table: dict[int, str] = {}
-    for name in catalogue().operations:
-        module, _, attribute = name.rpartition(".")
-        home = {"numpy": np, "math": math, "builtins": builtins}.get(module)
-        if home is not None and hasattr(home, attribute):
-            table.setdefault(id(getattr(home, attribute)), name)
-    return table
-
-
-Used = list[tuple[Callable[[], object], object]]
-
-
-@dataclass(eq=False)
-class LiveScope:
-    """What a live function sees: its closure, then its globals, then the builtins.
-
-    `used` lists the objects that shaped the code (functions, strings, ...), each with how to read
-    it again; `functions` are those whose source was found. Both are shared with other scopes.
-    """
-
-    function: types.FunctionType
-    used: Used
-    functions: dict[types.FunctionType, UserFunction]
-    _found: dict[str, Value | None] = field(default_factory=dict)
-
-    def lookup(self, name: str) -> Value | None:
-        if name not in self._found:
-            read = self._reader(name)
-            self._found[name] = self._builtin(name) if read is None else self.wrap(name, read)
-        return self._found[name]
-
-    def _builtin(self, name: str) -> Value | None:
-        if not hasattr(builtins, name):
-            return None
-        # a global of this name, defined later, will hide it
-        namespace = self.function.__globals__
-        self.used.append((lambda: name in namespace, False))
-        return Named(f"builtins.{name}")
-
-    def _reader(self, name: str) -> Callable[[], object] | None:
-        code = self.function.__code__
-        if name in code.co_freevars and self.function.__closure__:
-            cell = self.function.__closure__[code.co_freevars.index(name)]
-            return lambda: cell.cell_contents
-        namespace = self.function.__globals__
-        return (lambda: namespace[name]) if name in namespace else None
-
-    def _home(self, name: str) -> int:
-        """What tells two variables of one name apart: the cell, or the globals they live in."""
-        code = self.function.__code__
-        if name in code.co_freevars and self.function.__closure__:
-            return id(self.function.__closure__[code.co_freevars.index(name)])
-        return id(self.function.__globals__)
-
-    def _helper(self, function: types.FunctionType) -> UserFunction:
-        """A function that is called, with its defaults."""
-        if function not in self.functions:
-            helper = live_function(function, self.used, self.functions)
-            assert isinstance(helper.scope, LiveScope)
-            self.functions[function] = replace(helper, defaults=helper.scope.defaults())
-        return self.functions[function]
-
-    def defaults(self) -> dict[str, Value]:
-        """The defaults of the parameters, which were evaluated when the function was defined."""
-        function = self.function
-        code, given = function.__code__, function.__defaults__ or ()
-        names = code.co_varnames[code.co_argcount - len(given) : code.co_argcount]
-        found = {
-            name: self.wrap(name, partial(_default, function, place), (id(function), name))
-            for place, name in enumerate(names)
-        }
-        for name in function.__kwdefaults__ or {}:
-            read = partial(_keyword_default, function, name)
-            found[name] = self.wrap(name, read, (id(function), name))
-        return {name: value for name, value in found.items() if value is not None}
-
-    def wrap(self, name: str, read: Callable[[], object], identity: object = None) -> Value | None:
-        """The value of a live object; numbers and arrays are free variables, read at every call.
-
-        `identity` tells two variables of one name apart.
-        """
-        try:
-            value = read()
-        except (ValueError, KeyError):
-            return None  # a cell not yet filled
-        identity = identity or (self._home(name), name)
-        if isinstance(value, types.ModuleType):
-            self.used.append((read, value))
-            if _is_library(value.__name__):
-                return Named(value.__name__)
-            return FreeVariable(name, read, identity, partial(self._item_of_module, name, value))
-        known = _names_of_objects().get(id(value))
-        if known is not None:
-            self.used.append((read, value))
-            return Named(known)
-        if isinstance(value, types.FunctionType) and not _is_our_own(value):
-            self.used.append((read, value))
-            return self._helper(value)
-        function = _function_of(value)
-        if function is not None:
-            self.used.append((lambda: _function_of(read()), function))
-            owner = self.held_object(
-                f"{name}.__self__", lambda: _self_of(read()), (identity, "self")
-            )
-            return replace(self._helper(function), bound=(owner,))
-        if value is None or isinstance(value, bool | str):
-            self.used.append((read, value))
-            return Const(value)
-        if isinstance(value, type) and issubclass(value, np.generic | int | float):
-            self.used.append((read, value))
-            return Named(
-                f"numpy.{value.__name__}"
-                if issubclass(value, np.generic)
-                else f"builtins.{value.__name__}"
-            )
-        if _holds_numbers(value):
-            return FreeVariable(name, read, identity)
-        return self.held_object(name, read, identity)
-
-    def held_object(self, name: str, read: Callable[[], object], identity: object) -> FreeVariable:
-        """An object that is not used itself: its attributes are read when they are needed."""
-        return FreeVariable(name, read, identity, partial(self._attribute, name, read, identity))
-
-    def _attribute(
-        self, name: str, read: Callable[[], object], identity: object, attribute: str
-    ) -> Value | None:
-        """An attribute of an object: a variable as any other, read through the object."""
-
-        def read_attribute() -> object:
-            return getattr(read(), attribute)
-
-        if not hasattr(read(), attribute):
-            return None
-        value = read_attribute()
-        function = _function_of(value)
-        if function is not None and _self_of(value) is read():
-            self.used.append((lambda: _function_of(read_attribute()), function))
-            bound = (self.held_object(name, read, identity),)
-            return replace(self._helper(function), bound=bound)
-        return self.wrap(f"{name}.{attribute}", read_attribute, (identity, attribute))
-
-    def _item_of_module(self, name: str, module: types.ModuleType, item: str) -> Value | None:
-        value = getattr(module, item, None)
-        if callable(value) and not isinstance(value, types.FunctionType):
-            return Named(f"{module.__name__}.{item}")  # of a library: declared, or not known
-        return self._attribute(name, lambda: module, ("module", module.__name__), item)
-
-
-def _default(function: types.FunctionType, place: int) -> object:
-    return (function.__defaults__ or ())[place]
-
-
-def _keyword_default(function: types.FunctionType, name: str) -> object:
-    return (function.__kwdefaults__ or {})[name]
-
-
-def _is_library(module: str) -> bool:
-    """Whether what is in a module is known by its name: a library's, or one with declarations."""
-    roots = {name.partition(".")[0] for name in DECLARED.by_name}
-    return module.partition(".")[0] in roots.union(LIBRARIES)
-
-
-def _holds_numbers(value: object) -> bool:
-    """Whether the value is a number, an array or a container; otherwise it is an object."""
-    return isinstance(value, int | float | complex | np.ndarray | np.generic | tuple | list | dict)
-
-
-def _function_of(method: object) -> types.FunctionType | None:
-    """The function of a bound method, if it is written in Python."""
-    function = getattr(method, "__func__", None)
-    is_method = isinstance(method, types.MethodType)
-    return function if is_method and isinstance(function, types.FunctionType) else None
-
-
-def _self_of(method: object) -> object:
-    return getattr(method, "__self__", None)
-
-
-def _is_our_own(function: types.FunctionType) -> bool:
-    return (function.__module__ or "").partition(".")[0] == "s2s_ad"
-
-
-def live_function(
-    function: types.FunctionType,
-    used: Used,
-    functions: dict[types.FunctionType, UserFunction] | None = None,
-) -> UserFunction:
-    """The source of a live function. Raises DifferentiationError `no-source`.
-
-    To `used` are added the objects that shape its code. `functions` are those found before.
-    """
-    functions = {} if functions is None else functions
-    functions[function] = _located(function, LiveScope(function, used, functions))
-    return functions[function]
-
-
-def _located(function: types.FunctionType, scope: LiveScope) -> UserFunction:
-    # The code object, because for a function `inspect` would follow `__wrapped__` to another one.
-    code = function.__code__
-    if code.co_name == "<lambda>":
-        return _live_lambda(function, scope)
-    try:
-        lines, first = inspect.getsourcelines(code)
-    except (OSError, TypeError, SyntaxError, IndentationError):
-        raise _no_source(function) from None
-    text = "".join(lines)
-    if text[:1].isspace():
-        text, first = "if True:\n" + text, first - 1
-    parsed = parse_text(text, _relative_path(code.co_filename), first)
-    node = _first_function(parsed.module, code.co_name)
-    if node is None:
-        raise _no_source(function)
-    return UserFunction(code.co_name, node, Unit(parsed.file, parsed.module, first), scope)
-
-
-def _relative_path(path: str) -> str:
-    """As short as it can be said from here, so that messages and comments name no machine."""
-    if not os.path.isabs(path):
-        return path
-    relative = os.path.relpath(path)
-    return os.path.basename(path) if relative.startswith("..") else relative.replace(os.sep, "/")
-
-
-def _no_source(function: types.FunctionType) -> DifferentiationError:
-    return DifferentiationError(
-        [
-            Diagnostic(
-                "no-source",
-                f"the source of `{function.__qualname__}` cannot be found",
-                None,
-                help="define it in a file, or declare its derivative with `s2s_ad.declare`",
-            )
-        ]
-    )
-
-
-def _first_function(node: cst.CSTNode, name: str) -> cst.FunctionDef | None:
-    if isinstance(node, cst.FunctionDef) and node.name.value == name:
-        return node
-    for child in node.children:
-        found = _first_function(child, name)
-        if found is not None:
-            return found
-    return None
-
-
-def _live_lambda(function: types.FunctionType, scope: LiveScope) -> UserFunction:
-    """A lambda is found in its file by where its body stands."""
-    code = function.__code__
-    text = "".join(linecache.getlines(code.co_filename, function.__globals__))
-    if not text:
-        raise _no_source(function)
-    places = [
-        (line, column) for line, _, column, _ in code.co_positions() if line is not None and column
-    ]
-    best: ast.Lambda | None = None
-    for node in ast.walk(ast.parse(text)):
-        if (
-            isinstance(node, ast.Lambda)
-            and _covers(node, places)
-            and (best is None or _covers(best, [_start(node)]))
-        ):
-            best = node
-    if best is None:
-        raise _no_source(function)
-    source = ast.get_source_segment(text, best) or ""
-    # the brackets let a lambda that spans lines be parsed on its own
-    parsed = parse_text(f"({source})\n", _relative_path(code.co_filename), best.lineno)
-    statement = parsed.module.body[0]
-    assert isinstance(statement, cst.SimpleStatementLine) and isinstance(
-        statement.body[0], cst.Expr
-    )
-    node_ = statement.body[0].value
-    assert isinstance(node_, cst.Lambda)
-    unit = Unit(parsed.file, parsed.module, best.lineno)
-    return UserFunction("f", node_, unit, scope)
-
-
-def _start(node: ast.Lambda) -> tuple[int, int]:
-    return node.lineno, node.col_offset
-
-
-def _covers(node: ast.Lambda, places: list[tuple[int, int]]) -> bool:
-    end = (node.end_lineno or node.lineno, node.end_col_offset or 0)
-    return bool(places) and all((node.lineno, node.col_offset) <= place <= end for place in places)

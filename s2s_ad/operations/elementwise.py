@@ -196,8 +196,8 @@ elementwise(
 )
 scalar_function(
     "out = math.pow(x, y)",
-    "grad_x += grad_out * y * math.pow(x, y - 1.0)",
-    "grad_y += grad_out * out * math.log(x)",
+    "grad_x += grad_out * y * x ** np.where(y == 0, 1.0, y - 1.0)",
+    "grad_y += grad_out * out * np.log(np.where(x == 0, 1.0, x))",
     domains=POWER_DOMAINS,
 )
 
@@ -300,14 +300,16 @@ elementwise(
 
 elementwise(
     "out = np.hypot(x, y)",
-    "grad_x += grad_out * x / out",
-    "grad_y += grad_out * y / out",
+    "grad_x += grad_out * x / np.where(out == 0, 1.0, out)",
+    "grad_y += grad_out * y / np.where(out == 0, 1.0, out)",
+    note="slope 0 at the origin",
     domains={"x": "nonzero"},
 )
 scalar_function(
     "out = math.hypot(x, y)",
-    "grad_x += grad_out * x / out",
-    "grad_y += grad_out * y / out",
+    "grad_x += grad_out * x / np.where(out == 0, 1.0, out)",
+    "grad_y += grad_out * y / np.where(out == 0, 1.0, out)",
+    note="slope 0 at the origin",
     domains={"x": "nonzero"},
 )
 elementwise(

@@ -27,7 +27,7 @@ from s2s_ad.passes.contributions import (
     rule_lines,
     sum_to,
 )
-from s2s_ad.passes.masks import Masks
+from s2s_ad.passes.masks import Mask, Masks
 from s2s_ad.rewrite import Builder, Names, map_tree
 from s2s_ad.types import (
     DTYPES,
@@ -237,24 +237,34 @@ class _Sweep:
         if contribution.update is not None:
             return contribution
         value = contribution.value
-        operations = catalogue().operations
+        where = catalogue().operations["numpy.where"]
+        if self.masks.is_moved(statement, operand):
+            # elements have changed places since the `where`: the adjoint itself tells which count
+            reached = catalogue().operations["!="]
+            test: Atom = self.builder.assign(reached, self.adjoints[statement.target], Const(0.0))
+            return replace(contribution, value=self.builder.assign(where, test, value, Const(0.0)))
         for mask in self.masks.ending_at(statement, operand):
-            test: Atom = self.recall(mask.test)
-            shape, tested = shape_of(value.type), shape_of(mask.test.type)
-            if shape is None or tested is None or (shape != tested and shape != ()):
-                continue
-            if shape != tested:
-                taken = (
-                    test
-                    if mask.taken
-                    else self.builder.assign(operations["numpy.logical_not"], test)
-                )
-                test = self.builder.assign(
-                    operations["numpy.any"], taken, Const(None), Const(False)
-                )
-            masked = (value, Const(0.0)) if mask.taken or shape != tested else (Const(0.0), value)
-            value = self.builder.assign(operations["numpy.where"], test, *masked)
+            test = self.test_shaped_like(value, mask)
+            same = shape_of(value.type) == shape_of(mask.test.type) is not None
+            taken = mask.taken or not same
+            branches = (value, Const(0.0)) if taken else (Const(0.0), value)
+            value = self.builder.assign(where, test, *branches)
         return replace(contribution, value=value)
+
+    def test_shaped_like(self, value: Atom, mask: Mask) -> Atom:
+        """The test of a `where`; of another shape than the value, whether any element takes it."""
+        test: Atom = self.recall(mask.test)
+        operations = catalogue().operations
+        shape, tested = shape_of(value.type), shape_of(mask.test.type)
+        if shape == tested and shape is not None:
+            return test
+        if not mask.taken:
+            test = self.builder.assign(operations["numpy.logical_not"], test)
+        if shape == ():
+            return self.builder.assign(operations["numpy.any"], test, Const(None), Const(False))
+        counted = self.builder.assign(operations["*"], test, Const(1.0))
+        times = self.builder.assign(operations["helper.unbroadcast"], counted, value)
+        return self.builder.assign(operations[">"], times, Const(0.0))
 
     def recall(self, atom: Atom) -> Atom:
         """The value that a variable of the primal had."""

@@ -35,6 +35,7 @@ class Masks:
         self.masks: dict[Var, tuple[Mask, ...]] = {}
         self.spoilt: set[Var] = set()  # whose adjoint may have become NaN
         self.spoiling: set[tuple[Var, Atom]] = set()  # result and operand of a step that may do it
+        self.moved: set[Var] = set()  # on such a chain, but with elements in other places
         for statement in reversed(function.body.statements):
             if isinstance(statement, Assign) and statement.targets:
                 self._visit(statement)
@@ -46,6 +47,9 @@ class Masks:
             for branch, taken in zip(branches, (True, False), strict=True):
                 if isinstance(test, Var):
                     self._link(statement, branch, (Mask(test, taken), *masks))
+        elif statement.target in self.moved:
+            for operand in statement.operands:
+                self._move(operand)
         elif masks:
             for operand in statement.operands:
                 if spoils(statement, operand):
@@ -55,11 +59,31 @@ class Masks:
     def _link(self, statement: Assign, operand: Atom, masks: tuple[Mask, ...]) -> None:
         """Lengthen the chain by an operand, if it is computed elementwise and read here only."""
         found = self.definitions.get(operand) if isinstance(operand, Var) else None
-        if found is None or not found.op.elementwise or self.uses.get(found.target, 0) != 1:
+        if found is None or self.uses.get(found.target, 0) != 1:
+            return
+        if not found.op.elementwise:
+            if found.op.linear and not self.is_spoilt(statement, operand):
+                for inner in found.operands:
+                    self._move(inner)
             return
         self.masks[found.target] = masks
         if self.is_spoilt(statement, operand):
             self.spoilt.add(found.target)
+
+    def _move(self, operand: Atom) -> None:
+        """Go on behind an operation that moves elements about, as long as there is one reader."""
+        found = self.definitions.get(operand) if isinstance(operand, Var) else None
+        if found is not None and self.uses.get(found.target, 0) == 1:
+            if found.op.elementwise or found.op.linear:
+                self.moved.add(found.target)
+
+    def is_moved(self, statement: Assign, operand: Atom) -> bool:
+        """Whether a contribution has to be masked by the adjoint that it is made from."""
+        return (
+            statement.target in self.moved
+            and statement.op.elementwise
+            and spoils(statement, operand)
+        )
 
     def is_spoilt(self, statement: Assign, operand: Atom) -> bool:
         return statement.target in self.spoilt or (statement.target, operand) in self.spoiling

@@ -62,9 +62,8 @@ def stands_for(found: Atom, type: Type, role: str) -> bool:
         return True
     if role == "primal":
         return False
-    # a Python float is weak: it takes the dtype of what it meets
     floats = (Number("float"), Scalar("f64"))
-    return (have in floats and type in floats) or (have == floats[0] and isinstance(type, Scalar))
+    return have in floats and type in floats
 
 
 __all__ = ["simplify_algebra", "stands_for"]

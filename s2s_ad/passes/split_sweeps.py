@@ -54,7 +54,6 @@ def split_sweeps(function: Function, primal: Function) -> list[Function]:
         formals=formals,
         body=Block(inward, reverse, tuple(leaves(gradients))),
         output=gradients,
-        assumptions=(),
         guarded=False,
     )
     return [forward_function, reverse_function]

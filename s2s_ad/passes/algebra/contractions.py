@@ -7,7 +7,7 @@ from __future__ import annotations
 from s2s_ad.ir import Assign, Atom, Const
 from s2s_ad.operations.result_types import constant, normal_axes
 from s2s_ad.passes.algebra.context import Context
-from s2s_ad.passes.algebra.products import Product, factors_of, put_together
+from s2s_ad.passes.algebra.products import Product, factors_of, may_reorder, put_together
 from s2s_ad.types import ONE, Array, rank_of, scalar_like, shape_of
 
 NO_AXIS = Const(None)
@@ -20,6 +20,8 @@ def factors_out_of_sum(context: Context, statement: Assign) -> Atom | None:
     if not context.is_single(x):
         return None
     product = factors_of(context, x)
+    if not may_reorder(product, x):
+        return None
     outside = Product(product.coefficient, [], [])
     inside = Product()
     for source, out, kept in (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from s2s_ad.ir import Assign, Atom, Const, Var
 from s2s_ad.passes.algebra.context import Context, number
-from s2s_ad.types import Array, is_float, rank_of, scalar_like
+from s2s_ad.types import Array, Number, dtype_of, is_float, rank_of, scalar_like
 
 ARRAY_COST = 10
 
@@ -102,6 +102,18 @@ def put_together(context: Context, product: Product) -> Atom:
     return Const(coefficient) if result is None else result
 
 
+def may_reorder(product: Product, result: Atom) -> bool:
+    """Whether the factors may be multiplied in any order: all are numbers or of the result's dtype.
+
+    Integers and booleans would be multiplied or added in their own dtype, where they overflow.
+    """
+    wanted = dtype_of(result.type)
+    return wanted.startswith("f") and all(
+        isinstance(atom.type, Number) or dtype_of(atom.type) == wanted
+        for atom in (*product.numerators, *product.denominators)
+    )
+
+
 def cost_together(product: Product) -> int:
     """What `put_together` will cost, without appending anything."""
     cost = 0
@@ -137,6 +149,8 @@ def simplify_product(context: Context, statement: Assign) -> Atom | None:
         take_apart(context, statement.operands[1], probe, inverse=statement.op.name == "/")
     product = probe
     product.cost += cost_of(statement.target)
+    if not may_reorder(product, statement.target):
+        return None
     changed = use_logistic_output(context, product)
     for atom in list(product.denominators):
         if atom in product.numerators:

@@ -13,6 +13,7 @@ from s2s_ad.passes.algebra.products import (
     cost_of,
     cost_together,
     factors_of,
+    may_reorder,
     put_together,
 )
 from s2s_ad.types import Array
@@ -87,6 +88,8 @@ def take_out_factor(context: Context, statement: Assign) -> Atom | None:
     common = shared(left.numerators, right.numerators)
     below = shared(left.denominators, right.denominators)
     if not common or left.cost == 0 or right.cost == 0:
+        return None
+    if not (may_reorder(left, statement.target) and may_reorder(right, statement.target)):
         return None
     for atom in common:
         left.numerators.remove(atom)
