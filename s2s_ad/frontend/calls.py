@@ -25,8 +25,10 @@ from s2s_ad.frontend.expressions import (
 )
 from s2s_ad.frontend.lower import Lowering, inline
 from s2s_ad.frontend.values import Method, Named, UserFunction, Value
+from s2s_ad.frontend.writes import write
 from s2s_ad.ir import Atom, Const, Operation, Structure, Var
 from s2s_ad.operations import catalogue
+from s2s_ad.operations.indexing import ADD_AT
 from s2s_ad.operations.shaping import COPY, RANGE
 from s2s_ad.types import Array, is_numeric, rank_of
 
@@ -562,11 +564,24 @@ def _slice(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     return lowering.assign(lowering.operation("builtins.slice"), parts, arguments.node)
 
 
+def _add_at(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`np.add.at(x, i, v)`, which changes x."""
+    node = arguments.node
+    if len(arguments.positional) != 3:
+        raise lowering.refuse("bad-call", "`np.add.at` takes an array, an index and values", node)
+    base, index, value = (atom(lowering, v, node) for v in arguments.positional)
+    if not isinstance(base, Var) or not isinstance(base.type, Array):
+        raise lowering.refuse("not-an-array", "`np.add.at` needs an array", node)
+    write(lowering, ADD_AT, base, index, value, node)
+    return Const(None)
+
+
 SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "numpy.array": _array,
     "numpy.asarray": _asarray,
     "numpy.asanyarray": _asarray,
     "numpy.arange": _arange,
+    "numpy.add.at": _add_at,
     "math.log": _log,
     "builtins.sum": _sum,
     "builtins.len": _length,

@@ -15,6 +15,7 @@ import libcst as cst
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.resolve import constant_of
 from s2s_ad.frontend.values import FreeVariable, Method, Named, Poison, Refused, UserFunction, Value
+from s2s_ad.frontend.writes import now
 from s2s_ad.ir import Assign, Atom, Const, Structure, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.indexing import SLICE, TUPLE
@@ -69,7 +70,7 @@ def current(lowering: Lowering, value: Value, node: cst.CSTNode) -> Value:
         return constant_of(value.name) or value
     if isinstance(value, FreeVariable):
         return _hidden_parameter(lowering, value, node)
-    return value
+    return now(lowering, value, node) if isinstance(value, Var) else value
 
 
 def _hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode) -> Value:

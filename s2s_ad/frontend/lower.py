@@ -22,6 +22,7 @@ from s2s_ad.frontend.annotations import TypeReader, TypeTree
 from s2s_ad.frontend.resolve import FileScope
 from s2s_ad.frontend.source import Unit
 from s2s_ad.frontend.values import FreeVariable, Poison, Refused, Scope, UserFunction, Value
+from s2s_ad.frontend.writes import Memory
 from s2s_ad.ir import (
     Assign,
     Atom,
@@ -68,6 +69,7 @@ class Lowering:
     words: frozenset[str] = frozenset()
     taken_formals: frozenset[str] = frozenset()
     named_sizes: int = 0
+    memory: Memory = field(default_factory=Memory)
     literal_defaults: dict[str, Const] = field(default_factory=dict)
     wanted_constants: set[str] = field(default_factory=set)
 

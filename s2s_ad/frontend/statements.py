@@ -12,6 +12,7 @@ import libcst as cst
 from s2s_ad.frontend.expressions import (
     atom,
     current,
+    index_of,
     lower_defaults,
     lower_expression,
     operator_name,
@@ -20,7 +21,9 @@ from s2s_ad.frontend.guards import guard, raise_if
 from s2s_ad.frontend.lower import Lowering, Returned
 from s2s_ad.frontend.resolve import imported_names
 from s2s_ad.frontend.values import Named, UserFunction, Value
-from s2s_ad.ir import Assign, Const, Structure, Var
+from s2s_ad.frontend.writes import addition_for, replace, write
+from s2s_ad.ir import Assign, Atom, Const, Structure, Var
+from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
 from s2s_ad.types import Array, Size
 
@@ -52,12 +55,8 @@ def bind(lowering: Lowering, target: cst.CSTNode, value: Value) -> None:
                 )
             bind(lowering, element.value, item)
     elif isinstance(target, cst.Subscript):
-        raise lowering.refuse(
-            "write-in-place",
-            f"writing to `{lowering.code(target)}` is not supported yet",
-            target,
-            help="build the array in one expression (`np.stack`, `np.where`, `np.concatenate`)",
-        )
+        base, index = _place(lowering, target)
+        write(lowering, SETITEM, base, index, atom(lowering, value, target), target)
     else:
         raise lowering.refuse(
             "unsupported-syntax", f"cannot assign to `{lowering.code(target)}`", target
@@ -118,31 +117,64 @@ def refine_rank(lowering: Lowering, var: Var, rank: int) -> Var:
     return Var(var.name, type, var.version)
 
 
+def _place(lowering: Lowering, target: cst.Subscript) -> tuple[Var, Atom]:
+    """The array and the index that an assignment writes to."""
+    base = lower_expression(lowering, target.value)
+    if not isinstance(base, Var) or not isinstance(base.type, Array):
+        raise lowering.refuse(
+            "write-in-place",
+            f"writing to `{lowering.code(target)}` is not supported yet",
+            target,
+            help="only arrays can be written to; build a new container instead",
+        )
+    return base, index_of(lowering, target.slice, target)
+
+
 def _augmented(lowering: Lowering, node: cst.AugAssign) -> None:
+    symbol = operator_name(type(node.operator).__name__.removesuffix("Assign"))
+    op = lowering.operation(symbol)
+    if isinstance(node.target, cst.Subscript):
+        _augmented_item(lowering, node, node.target, symbol)
+        return
     if not isinstance(node.target, cst.Name):
         raise lowering.refuse(
-            "write-in-place",
-            f"writing to `{lowering.code(node.target)}` is not supported yet",
-            node.target,
-            help="assign to a new name",
+            "unsupported-syntax", f"cannot assign to `{lowering.code(node.target)}`", node.target
         )
     name = node.target.value
-    left = atom(lowering, lower_expression(lowering, node.target), node.target)
-    if isinstance(left.type, Array):
-        operator = type(node.operator).__name__
+    left = lower_expression(lowering, node.target)
+    left = left if isinstance(left, Structure) else atom(lowering, left, node.target)
+    right = lower_expression(lowering, node.value)
+    if isinstance(left, Structure):
         raise lowering.refuse(
-            "write-in-place",
-            f"`{name}` is an array: this changes it in place, which is not supported yet",
-            node,
-            help=f"write `{name} = {name} {operator_text(operator)} ...`, which makes a new array",
+            "write-in-place", f"changing the container `{name}` is not supported yet", node
         )
-    right = atom(lowering, lower_expression(lowering, node.value), node.value)
-    op = lowering.operation(operator_name(type(node.operator).__name__.removesuffix("Assign")))
-    lowering.frame.names[name] = lowering.assign(op, [left, right], node, name)
+    changed = lowering.assign(op, [left, atom(lowering, right, node.value)], node, name)
+    if isinstance(left.type, Array):
+        if changed.type != left.type or left.type.shape is None or not isinstance(left, Var):
+            raise lowering.refuse(
+                "write-in-place",
+                f"`{name} {symbol}= ...` changes an array in place, and its type may not fit",
+                node,
+                help=f"write `{name} = {name} {symbol} ...`, which makes a new array",
+            )
+        replace(lowering, left, changed, node)
+    else:
+        lowering.frame.names[name] = changed
 
 
-def operator_text(name: str) -> str:
-    return operator_name(name.removesuffix("Assign"))
+def _augmented_item(
+    lowering: Lowering, node: cst.AugAssign, target: cst.Subscript, symbol: str
+) -> None:
+    """`x[i] += v`: read, compute, store; where no index repeats, in one."""
+    base, index = _place(lowering, target)
+    value = atom(lowering, lower_expression(lowering, node.value), node.value)
+    at_once = addition_for(symbol, index)
+    if at_once is not None:
+        write(lowering, at_once, base, index, value, node)
+        return
+    item = lowering.assign(lowering.operation("getitem"), [base, index], target)
+    computed = lowering.assign(lowering.operation(symbol), [item, value], node)
+    write(lowering, SETITEM, base, index, computed, node)
 
 
 def _return(lowering: Lowering, node: cst.Return) -> None:
