@@ -117,7 +117,9 @@ def _spell_template(op: Operation, expressions: Sequence[Expression], weight: in
             weight=weight,
         )
     if len(expressions) == 1:
-        operand = expressions[0].within(level)
+        # ruff puts brackets around a power behind a sign
+        tight = expressions[0].precedence == POWER and op.name == "-x"
+        operand = expressions[0].within(ATOMIC if tight else level)
         return Expression(op.template.format(operand), level, weight)
     left, right = expressions
     if op.name == "**":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from s2s_ad.frontend.live_scope import LiveScope
@@ -25,11 +27,13 @@ def declared_function(function: UserFunction) -> Operation | None:
 
 def helper_of(function: UserFunction) -> Operation | None:
     """The catalogue's operation that a function of a generated module is a copy of."""
-    op = catalogue().operations.get(f"helper.{function.name}")
+    name = function.name.removesuffix("_helper")
+    op = catalogue().operations.get(f"helper.{name}")
     if op is None or not isinstance(function.node, cst.FunctionDef):
         return None
     text = function.unit.code(function.node.with_changes(leading_lines=[]))
-    return op if text.strip() == helper_source(function.name).strip() else None
+    text = re.sub(rf"\b{name}_helper\b", name, text)
+    return op if text.strip() == helper_source(name).strip() else None
 
 
 def declared_name(scope: Scope, name: str) -> Operation | None:

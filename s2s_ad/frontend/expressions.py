@@ -7,6 +7,7 @@ of a value: containers of numbers become array displays, tuples of indices becom
 from __future__ import annotations
 
 import ast
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,6 +46,9 @@ OPERATORS = {
     "BitInvert": "~x",
     "Not": "notx",
 }
+
+
+COMPARISONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
 
 
 def operator_name(node_name: str) -> str:
@@ -344,9 +348,9 @@ def _comparison(lowering: Lowering, node: cst.Comparison, name: str) -> Value:
     if symbol is None:
         return _identity_test(lowering, node, target, left, right)
     if isinstance(left, Const) and isinstance(right, Const) and not (left.text or right.text):
-        equal = {"==": left.value == right.value, "!=": left.value != right.value}
-        if symbol in equal and (isinstance(left.value, str) or isinstance(right.value, str)):
-            return Const(equal[symbol])
+        if symbol in ("==", "!=") or not isinstance(left.value, str):
+            compare = getattr(operator, COMPARISONS[symbol])
+            return Const(bool(compare(left.value, right.value)))
     operands = [
         _arithmetic_operand(lowering, left, node.left),
         _arithmetic_operand(lowering, right, target.comparator),

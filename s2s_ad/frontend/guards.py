@@ -7,11 +7,13 @@ are printed again from it.
 
 from __future__ import annotations
 
+import ast
+
 import libcst as cst
 
 from s2s_ad.frontend.expressions import atom, lower_expression
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.ir import Atom, Const, Var
+from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.operations.effects import RAISE_IF
 from s2s_ad.types import (
     DTYPES,
@@ -44,6 +46,8 @@ def guard(lowering: Lowering, node: cst.If) -> bool:
     for test in tests:
         if not _refines(lowering, test):
             value = atom(lowering, lower_expression(lowering, test), test)
+            if isinstance(value, Const) and not value.value:
+                continue
             text = "Exception()" if raised.exc is None else lowering.code(raised.exc)
             raise_if(lowering, value, raised.exc, text, node)
     return True
@@ -120,6 +124,8 @@ def _refines(lowering: Lowering, test: cst.BaseExpression) -> bool:
     if isinstance(left, cst.Call) and lowering.code(left.func).endswith(".result_type"):
         var = _parameter(lowering, left.args[0].value)
         return var is not None and _refine(lowering, var, "dtype", comparison.comparator)
+    if _is_keys_check(lowering, left, comparison.comparator):
+        return True
     if not isinstance(left, cst.Attribute):
         return _equal_sizes(lowering, left, comparison.comparator, test)
     var = _parameter(lowering, left.value)
@@ -129,6 +135,17 @@ def _refines(lowering: Lowering, test: cst.BaseExpression) -> bool:
         return _refine(lowering, var, left.attr.value, comparison.comparator)
     except TypeProblem as problem:
         raise lowering.refuse(problem.name, str(problem), test, help=problem.help) from None
+
+
+def _is_keys_check(lowering: Lowering, left: cst.BaseExpression, right: cst.BaseExpression) -> bool:
+    """`p.keys() != {"a", "b"}`, where p has these keys."""
+    if not isinstance(left, cst.Call) or not isinstance(right, cst.Set):
+        return False
+    if not isinstance(left.func, cst.Attribute) or left.func.attr.value != "keys":
+        return False
+    container = lower_expression(lowering, left.func.value)
+    keys = {ast.literal_eval(lowering.code(element.value)) for element in right.elements}
+    return isinstance(container, Structure) and set(container.keys) == keys
 
 
 def _equal_sizes(
@@ -193,11 +210,9 @@ def _slice_length(lowering: Lowering, node: cst.BaseExpression) -> Size | None:
 
 def _is_number_check(lowering: Lowering, call: cst.BaseExpression) -> bool:
     """`isinstance(x, (float, int))` for a parameter that is a number."""
-    if (
-        not isinstance(call, cst.Call)
-        or lowering.code(call.func) != "isinstance"
-        or len(call.args) != 2
-    ):
+    if not isinstance(call, cst.Call) or len(call.args) != 2:
+        return False
+    if lowering.code(call.func) not in ("isinstance", "builtins.isinstance"):
         return False
     var = _parameter(lowering, call.args[0].value)
     kinds = lowering.code(call.args[1].value).rpartition(".")[2]
