@@ -358,6 +358,38 @@ def with_leaves(tree: Tree, atoms: Sequence[Atom]) -> Tree:
     return build(tree)
 
 
+def path_to_record(formals: Sequence[Formal], record: Structure) -> str:
+    """Source for a record of the same class and fields among the parameters; "" if there is none."""
+
+    def search(tree: Tree, path: str) -> str:
+        if not isinstance(tree, Structure):
+            return ""
+        if tree.kind == "record" and (tree.constructor, tree.keys) == wanted:
+            return path
+        for key, item in zip(tree.keys, tree.items, strict=True):
+            inner = f"{path}.{key}" if tree.kind == "record" else f"{path}[{key!r}]"
+            found = search(item, inner.replace("'", '"'))
+            if found:
+                return found
+        return ""
+
+    wanted = (record.constructor, record.keys)
+    return next(filter(None, (search(formal.tree, formal.name) for formal in formals)), "")
+
+
+def record_type(record: Structure) -> Var:
+    """The variable that holds the class of a record, where no record of it is at hand."""
+    return Var(f"{record.constructor}_type", Static("type"))
+
+
+def records_in(tree: Tree) -> Iterator[Structure]:
+    if isinstance(tree, Structure):
+        if tree.kind == "record":
+            yield tree
+        for item in tree.items:
+            yield from records_in(item)
+
+
 def blocks_of(statement: Statement) -> tuple[Block, ...]:
     match statement:
         case For(body=body):

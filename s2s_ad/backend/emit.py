@@ -34,13 +34,14 @@ from s2s_ad.ir import (
     Assign,
     Atom,
     Const,
-    Formal,
     Function,
     Structure,
     Tree,
     Var,
     leaves,
     operands_of,
+    path_to_record,
+    record_type,
 )
 from s2s_ad.operations import catalogue, helpers
 from s2s_ad.operations.declare import helper_source
@@ -489,32 +490,15 @@ class _FunctionPrinter:
         """The class of a record, taken from a parameter that holds one: the module need not import
         it.
         """
-        for formal in self.function.formals:
-            path = _path_to_record(formal, tree.constructor, tree.keys)
-            if path:
-                return f"{self.module.library('builtins.type')}({path})"
-        return tree.constructor
+        path = path_to_record(self.function.formals, tree)
+        if path:
+            return f"{self.module.library('builtins.type')}({path})"
+        kept = record_type(tree)
+        return next(self.names[var] for var in self.function.body.parameters if var == kept)
 
 
 def helper_names() -> set[str]:
     return {name for name, value in vars(helpers).items() if inspect.isfunction(value)}
-
-
-def _path_to_record(formal: Formal, constructor: str, keys: tuple[object, ...]) -> str:
-    def search(tree: Tree, path: str) -> str:
-        if not isinstance(tree, Structure):
-            return ""
-        if tree.kind == "record" and tree.constructor == constructor and tree.keys == keys:
-            return path
-        for key, item in zip(tree.keys, tree.items, strict=True):
-            found = search(
-                item, f"{path}.{key}" if tree.kind == "record" else f"{path}[{_key(key)}]"
-            )
-            if found:
-                return found
-        return ""
-
-    return search(formal.tree, formal.name)
 
 
 def _key(key: object) -> str:

@@ -238,7 +238,7 @@ def _is_home(size: Size, var: Var, homes: dict[str, Var]) -> bool:
 
 
 def _is_all_new(var: Var, homes: dict[str, Var]) -> bool:
-    """Whether the shape consists of different symbols that it defines: there is nothing to compare."""
+    """Whether the shape is of different symbols that it defines: there is nothing to compare."""
     shape = _shape(var) or ()
     return all(_is_home(size, var, homes) for size in shape) and len(set(shape)) == len(shape)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from s2s_ad.ir import Function, Structure, Tree
+from s2s_ad.ir import Const, Function, Structure, Tree
 from s2s_ad.types import DTYPES, Array, Number, Scalar, Static
 
 Library = Callable[[str], str]
@@ -22,6 +22,8 @@ def annotation(tree: Tree, library: Library) -> str:
         if tree.kind == "list":
             return f"{library('builtins.list')}[{_common(items)}]"
         return f"{library('builtins.tuple')}[{', '.join(items)}]"
+    if isinstance(tree, Const) and tree.text.startswith("type("):
+        return "Any"
     match tree.type:
         case Number(kind=kind):
             return library(f"builtins.{kind}")

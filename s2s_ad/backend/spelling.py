@@ -38,7 +38,8 @@ def spell_atom(constant: Const, library: Callable[[str], str]) -> Expression:
     used.
     """
     if constant.text:
-        return Expression(library(constant.text) if "." in constant.text else constant.text)
+        is_dotted = "." in constant.text and "(" not in constant.text
+        return Expression(library(constant.text) if is_dotted else constant.text)
     value = constant.value
     if isinstance(value, float) and not math.isfinite(value):
         name = library("numpy.nan" if math.isnan(value) else "numpy.inf")
@@ -130,6 +131,8 @@ def _spell_template(op: Operation, expressions: Sequence[Expression], weight: in
         )
     if op.name in ("*", "/"):  # `(A @ B) * c` is easier to read than `A @ B * c`
         left, right = (Expression(f"({e.text})") if e.is_product else e for e in (left, right))
+    if op.name in ("==", "!=") and left.text.isupper() and not right.text.isupper():
+        left, right = right, left  # what ruff takes for a constant stands on the right
     # comparisons do not associate: both sides bind tighter
     first = left.within(level + 1 if level == 6 else level)
     return Expression(

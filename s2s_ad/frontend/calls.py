@@ -19,6 +19,7 @@ from s2s_ad.frontend.expressions import (
     array_operand,
     atom,
     display,
+    index_value,
     lower_expression,
     static,
     static_operand,
@@ -569,7 +570,9 @@ def _add_at(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     node = arguments.node
     if len(arguments.positional) != 3:
         raise lowering.refuse("bad-call", "`np.add.at` takes an array, an index and values", node)
-    base, index, value = (atom(lowering, v, node) for v in arguments.positional)
+    first, where, added = arguments.positional
+    base, value = atom(lowering, first, node), array_operand(lowering, added, node)
+    index = index_value(lowering, where, node)
     if not isinstance(base, Var) or not isinstance(base.type, Array):
         raise lowering.refuse("not-an-array", "`np.add.at` needs an array", node)
     write(lowering, ADD_AT, base, index, value, node)

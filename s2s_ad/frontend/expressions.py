@@ -482,9 +482,30 @@ def index_of(
     lowering: Lowering, elements: Sequence[cst.SubscriptElement], node: cst.CSTNode
 ) -> Atom:
     """What stands between the brackets, as one operand: a constant if all of it is."""
-    parts = [_index_part(lowering, element.slice) for element in elements]
-    if len(parts) == 1 and elements[0].comma.__class__ is not cst.Comma:
-        return parts[0]
+    if len(elements) == 1 and not isinstance(elements[0].comma, cst.Comma):
+        only = elements[0].slice
+        if isinstance(only, cst.Index):
+            return index_value(lowering, lower_expression(lowering, only.value), only)
+        return _index_part(lowering, only)
+    return _index_tuple(lowering, [_index_part(lowering, e.slice) for e in elements], node)
+
+
+def index_value(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
+    """A value used as a whole index: a tuple of arrays is an index for each axis, not an array."""
+    if isinstance(value, Structure) and value.kind == "tuple":
+        parts = [_index_item(lowering, item, node) for item in value.items]
+        return _index_tuple(lowering, parts, node)
+    return _index_item(lowering, value, node)
+
+
+def _index_item(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
+    if isinstance(value, Structure) and value.kind == "list":
+        return display(lowering, value, None, node)
+    result = atom(lowering, value, node)
+    return Const(result.value) if isinstance(result, Const) else result
+
+
+def _index_tuple(lowering: Lowering, parts: list[Atom], node: cst.CSTNode) -> Atom:
     if all(isinstance(part, Const) for part in parts):
         return Const(tuple(part.value for part in parts if isinstance(part, Const)))
     return lowering.assign(TUPLE, parts, node)
@@ -492,11 +513,7 @@ def index_of(
 
 def _index_part(lowering: Lowering, part: cst.BaseSlice) -> Atom:
     if isinstance(part, cst.Index):
-        value = lower_expression(lowering, part.value)
-        if isinstance(value, Structure) and value.kind == "list":
-            return display(lowering, value, None, part)
-        result = atom(lowering, value, part)
-        return Const(result.value) if isinstance(result, Const) else result
+        return _index_item(lowering, lower_expression(lowering, part.value), part)
     assert isinstance(part, cst.Slice)
     bounds: list[Atom] = []
     for bound in (part.lower, part.upper, part.step):

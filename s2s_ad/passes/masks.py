@@ -73,9 +73,10 @@ class Masks:
     def _move(self, operand: Atom) -> None:
         """Go on behind an operation that moves elements about, as long as there is one reader."""
         found = self.definitions.get(operand) if isinstance(operand, Var) else None
-        if found is not None and self.uses.get(found.target, 0) == 1:
-            if found.op.elementwise or found.op.linear:
-                self.moved.add(found.target)
+        if found is None or self.uses.get(found.target, 0) != 1:
+            return
+        if found.op.elementwise or found.op.linear:
+            self.moved.add(found.target)
 
     def is_moved(self, statement: Assign, operand: Atom) -> bool:
         """Whether a contribution has to be masked by the adjoint that it is made from."""

@@ -14,6 +14,7 @@ from s2s_ad.ir import (
     Assign,
     Atom,
     Block,
+    Const,
     Formal,
     Function,
     Statement,
@@ -22,6 +23,9 @@ from s2s_ad.ir import (
     Var,
     leaves,
     operands_of,
+    path_to_record,
+    record_type,
+    records_in,
 )
 
 
@@ -32,8 +36,12 @@ def split_sweeps(function: Function, primal: Function) -> list[Function]:
     seeds = function.formals[len(primal.formals) :]
     forward, reverse = _split(function.body.statements, value)
     saved = _crossing(function, forward, reverse, gradients, seeds)
-    kept = Structure("tuple", tuple(range(len(saved))), saved)
-    outward = Structure("tuple", (0, 1), (value, kept))
+    classes = {record_type(record): record for record in records_in(gradients)}
+    made = [path_to_record(primal.formals, record) for record in classes.values()]
+    given = (*saved, *(Const(None, f"type({path})") for path in made))
+    places = tuple(range(len(given)))
+    outward = Structure("tuple", (0, 1), (value, Structure("tuple", places, given)))
+    kept = Structure("tuple", places, (*saved, *classes))
     parameters = tuple(
         leaf for formal in primal.formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
     )
