@@ -359,7 +359,7 @@ def with_leaves(tree: Tree, atoms: Sequence[Atom]) -> Tree:
 
 
 def path_to_record(formals: Sequence[Formal], record: Structure) -> str:
-    """Source for a record of the same class and fields among the parameters; "" if there is none."""
+    """Source for a record of the same class among the parameters; "" if there is none."""
 
     def search(tree: Tree, path: str) -> str:
         if not isinstance(tree, Structure):

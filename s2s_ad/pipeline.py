@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from s2s_ad.check import Known, check
-from s2s_ad.diagnostics import Diagnostic, DifferentiationError
-from s2s_ad.ir import Function, Var, leaves
+from s2s_ad.ir import Function
+from s2s_ad.options import MODES, Options, differentiable
 from s2s_ad.passes.adjoint import Request, adjoint
 from s2s_ad.passes.place_copies import place_copies
 from s2s_ad.passes.propagate_copies import propagate_copies
@@ -23,29 +23,9 @@ from s2s_ad.passes.share_subexpressions import share_subexpressions
 from s2s_ad.passes.simplify_algebra import simplify_algebra
 from s2s_ad.passes.split_sweeps import split_sweeps
 from s2s_ad.passes.tangent import tangent
-from s2s_ad.types import is_float
-
-MODES = ("grad", "value-and-grad", "vjp", "jvp")
 
 Pass = Callable[[Function], Function]
 Watch = Callable[[str, Function], None]
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to derive. `wrt` are names of parameters, None for every one with floats; `bare`: one
-    result, not a tuple.
-    """
-
-    mode: str = "grad"
-    wrt: tuple[str, ...] | None = None
-    bare: bool = False
-    has_aux: bool = False
-    level: int = 1
-    name: str = ""
-
-    def function_name(self, function: Function) -> str:
-        return self.name or f"{self.mode.replace('-', '_')}_{function.name}"
 
 
 def silent(name: str, function: Function) -> None:
@@ -126,39 +106,6 @@ def passes_for(function: Function, options: Options) -> tuple[Pass | UntilStable
     return (CLEAN_UP, derive, CLEAN_UP, save_values, CLEAN_UP)
 
 
-def differentiable(function: Function, options: Options) -> tuple[str, ...]:
-    """The parameters to differentiate: those asked for, or all that hold floats. Unknown names are
-    refused.
-    """
-    visible = [formal for formal in function.formals if not formal.hidden]
-    if options.wrt is None:
-        names = tuple(
-            formal.name
-            for formal in visible
-            if any(isinstance(leaf, Var) and is_float(leaf.type) for leaf in leaves(formal.tree))
-        )
-        if not names:
-            raise _refused(
-                function,
-                f"`{function.name}` has no parameter that holds floats",
-                "annotate one as `float` or as an array, or use `--arg`",
-            )
-        return names
-    known = [formal.name for formal in visible]
-    for name in options.wrt:
-        if name not in known:
-            raise _refused(
-                function,
-                f"`{function.name}` has no parameter `{name}`",
-                f"its parameters are {', '.join(known) or 'none'}",
-            )
-    return options.wrt
-
-
-def _refused(function: Function, message: str, help: str) -> DifferentiationError:
-    return DifferentiationError([Diagnostic("bad-wrt", message, function.span, help=help)])
-
-
 def derive(function: Function, options: Options, watch: Watch = silent) -> list[Function]:
     """The functions of the generated module, ready to be named and printed. Raises
     DifferentiationError.
@@ -175,3 +122,6 @@ def generate(function: Function, options: Options, source: str = "", watch: Watc
     from s2s_ad.backend.emit import emit_module
 
     return emit_module(function, derive(function, options, watch), options, source)
+
+
+__all__ = ["MODES", "Options", "derive", "differentiable", "generate", "pass_name", "run"]

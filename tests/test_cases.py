@@ -246,7 +246,8 @@ class Execution:
                 # a rank-0 array and a NumPy scalar may stand for each other
                 assert shape_and_dtype(found)[-2:] == shape_and_dtype(operand)[-2:], where
             else:
-                assert found is None, where
+                # an integer has no derivative: its place holds a zero
+                assert not np.any(found), where
 
     def check_tangent(self, level: int, gradient: Sequence[Any]) -> None:
         """Forward against reverse mode: <seeds, J d> is <J^T seeds, d>."""

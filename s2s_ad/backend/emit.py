@@ -13,7 +13,6 @@ import os
 import re
 import textwrap
 from bisect import bisect_right
-from typing import TYPE_CHECKING
 
 from s2s_ad.backend import layout
 from s2s_ad.backend.fold import Folding, fold
@@ -48,11 +47,9 @@ from s2s_ad.operations.declare import helper_source
 from s2s_ad.operations.effects import RAISE_IF
 from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
+from s2s_ad.options import Options, differentiable
 from s2s_ad.rewrite import all_statements, all_variables
 from s2s_ad.types import Number
-
-if TYPE_CHECKING:
-    from s2s_ad.pipeline import Options
 
 BUILTINS = frozenset(
     {"float", "int", "bool", "len", "range", "isinstance", "slice", "tuple", "list", "dict", "type"}
@@ -329,8 +326,6 @@ class _FunctionPrinter:
         return [f'    """{wrapped[0]}', *(f"    {rest}" for rest in wrapped[1:]), '    """']
 
     def wrt_names(self) -> list[str]:
-        from s2s_ad.pipeline import differentiable
-
         return list(differentiable(self.primal, self.options))
 
     def active(self) -> set[Var]:

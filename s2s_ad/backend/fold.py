@@ -11,9 +11,9 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from s2s_ad.ir import Assign, Atom, Const, Function, Var
+from s2s_ad.memory import Allocations, allocations_of
 from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
-from s2s_ad.passes.memory import Allocations, allocations_of
 from s2s_ad.rewrite import count_uses
 from s2s_ad.types import Items, Slice
 

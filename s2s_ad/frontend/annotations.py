@@ -42,8 +42,18 @@ JAXTYPING = {
 }
 
 
+COMPLEX = ("complex", "complex64", "complex128", "Complex", "Complex64", "Complex128")
+
+
 class BadType(Exception):
     """The text does not spell a type."""
+
+
+class ComplexType(BadType):
+    """The text spells a type of complex numbers."""
+
+    def __init__(self) -> None:
+        super().__init__("complex numbers are not supported")
 
 
 @dataclass
@@ -61,16 +71,21 @@ class TypeReader:
         return tree
 
     def annotation(self, text: str) -> TypeTree | None:
-        """The type of an annotation, or None if it says nothing about numbers."""
+        """The type of an annotation, or None if it says nothing about numbers. Raises
+        ComplexType.
+        """
         try:
             return self._read(self._parse(text), strict=False)
+        except ComplexType:
+            raise
         except BadType:
             return None
 
     @staticmethod
     def _parse(text: str) -> ast.expr:
         try:
-            return ast.parse(text.strip(), mode="eval").body
+            # `float[]` is short for `float[()]`, an array without axes
+            return ast.parse(re.sub(r"\[\s*\]", "[()]", text.strip()), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise BadType(f"`{text}` is not a type") from None
 
@@ -90,6 +105,8 @@ class TypeReader:
         return None
 
     def _plain(self, name: str) -> TypeTree | None:
+        if name in COMPLEX:
+            raise ComplexType
         if name in PYTHON:
             return PYTHON[name]
         if name in ("ndarray", "NDArray", "ArrayLike", "Array"):
@@ -101,6 +118,8 @@ class TypeReader:
         return self.record(name)
 
     def _subscript(self, name: str, inner: ast.expr, strict: bool) -> TypeTree | None:
+        if name in COMPLEX:
+            raise ComplexType
         if name in JAXTYPING:
             match inner:
                 case ast.Tuple(elts=[_, ast.Constant(value=str(text))]):
@@ -128,7 +147,8 @@ class TypeReader:
 
     def _sequence(self, kind: str, inner: ast.expr, strict: bool) -> TypeTree | None:
         elements = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-        unknown_length = isinstance(elements[-1], ast.Constant) and elements[-1].value is Ellipsis
+        last = elements[-1] if elements else None
+        unknown_length = isinstance(last, ast.Constant) and last.value is Ellipsis
         if unknown_length or (kind == "list" and not strict):
             if strict:
                 raise BadType("a container needs a type for each item: `tuple[float, float[n]]`")
@@ -187,6 +207,8 @@ def _last_name(node: ast.expr) -> str:
 
 
 def _dtype_name(name: str) -> str | None:
+    if name in COMPLEX:
+        raise ComplexType
     if name in ("float", "double", "floating"):
         return "f64"
     if name == "int":

@@ -20,6 +20,7 @@ from s2s_ad.frontend.expressions import (
     atom,
     display,
     index_value,
+    lower_all,
     lower_expression,
     static,
     static_operand,
@@ -63,6 +64,7 @@ STATIC_ARGUMENTS = frozenset(
         "mode",
     ]
 )
+NEAR = 0.7  # how alike two names have to be for one to be suggested, from 0 to 1
 # Arguments accepted where they change nothing
 HARMLESS = {
     "order": ("C", "K"),
@@ -90,8 +92,8 @@ class Arguments:
 
 
 def lower_call(lowering: Lowering, node: cst.Call, name: str) -> Value:
-    function = lower_expression(lowering, node.func)
-    arguments = _arguments(lowering, node)
+    function, *values = lower_all(lowering, [node.func, *(a.value for a in node.args)])
+    arguments = _arguments(lowering, node, values)
     if isinstance(function, UserFunction):
         declared = declared_function(function) or helper_of(function)
         if declared is not None:
@@ -106,10 +108,9 @@ def lower_call(lowering: Lowering, node: cst.Call, name: str) -> Value:
     )
 
 
-def _arguments(lowering: Lowering, node: cst.Call) -> Arguments:
+def _arguments(lowering: Lowering, node: cst.Call, values: Sequence[Value]) -> Arguments:
     arguments = Arguments([], {}, {}, node)
-    for argument in node.args:
-        value = lower_expression(lowering, argument.value)
+    for argument, value in zip(node.args, values, strict=True):
         if argument.star == "*":
             if not isinstance(value, Structure) or value.kind == "dict":
                 raise lowering.refuse(
@@ -201,12 +202,13 @@ def _call_named(lowering: Lowering, function: str, arguments: Arguments, name: s
 
 def unknown_operation(lowering: Lowering, function: str, node: cst.Call) -> Exception:
     spelled = lowering.code(node.func)
-    module = function.rpartition(".")[0]
-    names = [
-        known for known in (*catalogue().operations, *SPECIAL) if known.rpartition(".")[0] == module
-    ]
-    near = difflib.get_close_matches(function, names, n=1)
-    hint = f"did you mean `{near[0].replace('numpy.', 'np.')}`? otherwise " if near else ""
+    module, _, last = function.rpartition(".")
+    known = (name.rpartition(".") for name in (*catalogue().operations, *SPECIAL))
+    names = [name for home, _, name in known if home == module]
+    near = difflib.get_close_matches(last, names, n=1, cutoff=NEAR)
+    # as the user spells the module: `np.`, or nothing after `from math import ...`
+    prefix = spelled[: spelled.rfind(".") + 1]
+    hint = f"did you mean `{prefix}{near[0]}`? otherwise " if near else ""
     return lowering.refuse(
         "unknown-operation",
         f"no derivative is known for `{spelled}`",
@@ -544,6 +546,15 @@ def _print(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     )
 
 
+def _execution(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    raise lowering.refuse(
+        "unsupported-syntax",
+        f"`{lowering.code(arguments.node.func)}` is not supported: what it runs is not known here",
+        arguments.node,
+        help="write the code itself",
+    )
+
+
 def _tuple(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     value = arguments.positional[0] if arguments.positional else Structure("tuple", (), ())
     if not isinstance(value, Structure):
@@ -593,6 +604,8 @@ SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "builtins.max": lambda lowering, arguments, name: _extreme("max", arguments, lowering),
     "builtins.min": lambda lowering, arguments, name: _extreme("min", arguments, lowering),
     "builtins.print": _print,
+    "builtins.exec": _execution,
+    "builtins.eval": _execution,
     "builtins.tuple": _tuple,
     "builtins.list": _tuple,
 }

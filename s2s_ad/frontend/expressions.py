@@ -59,9 +59,25 @@ def lower_expression(lowering: Lowering, node: cst.BaseExpression, name: str = "
     """The value of an expression. A Wengert line that computes it carries `name`."""
     handler = HANDLERS.get(type(node))
     if handler is None:
-        kind = _KIND_NAMES.get(type(node), type(node).__name__)
-        raise lowering.refuse("unsupported-syntax", f"{kind} is not supported here", node)
+        message, help = REFUSED.get(
+            type(node), (f"a {type(node).__name__} is not supported", "write it in another way")
+        )
+        raise lowering.refuse("unsupported-syntax", message, node, help=help)
     return current(lowering, handler(lowering, node, name), node)
+
+
+def lower_all(lowering: Lowering, nodes: Sequence[cst.BaseExpression]) -> list[Value]:
+    """The values of several expressions. All of them are looked at before a refusal is raised."""
+    values: list[Value] = []
+    refused = False
+    for node in nodes:
+        try:
+            values.append(lower_expression(lowering, node))
+        except Refused:
+            refused = True
+    if refused:
+        raise Refused()
+    return values
 
 
 def current(lowering: Lowering, value: Value, node: cst.CSTNode) -> Value:
@@ -240,8 +256,8 @@ def _ellipsis(lowering: Lowering, node: cst.Ellipsis, name: str) -> Value:
 
 def _sequence(lowering: Lowering, node: cst.Tuple | cst.List, name: str) -> Value:
     items: list[Value] = []
-    for element in node.elements:
-        value = lower_expression(lowering, element.value)
+    values = lower_all(lowering, [element.value for element in node.elements])
+    for element, value in zip(node.elements, values, strict=True):
         if isinstance(element, cst.StarredElement):
             if not isinstance(value, Structure) or value.kind == "dict":
                 raise lowering.refuse(
@@ -272,7 +288,7 @@ def _dict(lowering: Lowering, node: cst.Dict, name: str) -> Value:
 
 def _binary(lowering: Lowering, node: cst.BinaryOperation, name: str) -> Value:
     symbol = OPERATORS.get(type(node.operator).__name__)
-    left, right = lower_expression(lowering, node.left), lower_expression(lowering, node.right)
+    left, right = lower_all(lowering, [node.left, node.right])
     if symbol is None:
         raise lowering.refuse(
             "unsupported-syntax", f"`{lowering.code(node.operator).strip()}` is not supported", node
@@ -341,10 +357,7 @@ def _comparison(lowering: Lowering, node: cst.Comparison, name: str) -> Value:
         )
     (target,) = node.comparisons
     symbol = OPERATORS.get(type(target.operator).__name__)
-    left, right = (
-        lower_expression(lowering, node.left),
-        lower_expression(lowering, target.comparator),
-    )
+    left, right = lower_all(lowering, [node.left, target.comparator])
     if symbol is None:
         return _identity_test(lowering, node, target, left, right)
     if isinstance(left, Const) and isinstance(right, Const) and not (left.text or right.text):
@@ -559,11 +572,13 @@ def _comprehension(lowering: Lowering, node: cst.ListComp | cst.GeneratorExp, na
         raise lowering.refuse("unsupported-syntax", "only plain comprehensions are supported", node)
     outer = dict(lowering.frame.names)
     results: list[Value] = []
-    for item in items_of(lowering, loop.iter):
-        bind(lowering, loop.target, item)
-        results.append(lower_expression(lowering, node.elt))
-    lowering.frame.names.clear()
-    lowering.frame.names.update(outer)  # the target is local to the comprehension
+    try:
+        for item in items_of(lowering, loop.iter):
+            bind(lowering, loop.target, item)
+            results.append(lower_expression(lowering, node.elt))
+    finally:
+        lowering.frame.names.clear()
+        lowering.frame.names.update(outer)  # the target is local to the comprehension
     return Structure("list", tuple(range(len(results))), tuple(results))
 
 
@@ -579,16 +594,24 @@ def _conditional(lowering: Lowering, node: cst.IfExp, name: str) -> Value:
     )
 
 
-_KIND_NAMES = {
-    cst.BooleanOperation: "`and`/`or`",
-    cst.DictComp: "a comprehension",
-    cst.SetComp: "a comprehension",
-    cst.Await: "`await`",
-    cst.Yield: "`yield`",
-    cst.FormattedString: "a formatted string",
-    cst.NamedExpr: "`:=`",
-    cst.Set: "a set",
-    cst.Imaginary: "a complex number",
+# Every other expression: what the user calls it, and what to do instead.
+REFUSED: dict[type[cst.CSTNode], tuple[str, str]] = {
+    cst.Await: ("`await` is not supported", "write a plain `def`"),
+    cst.BooleanOperation: (
+        "`and` and `or` are not supported yet",
+        "combine comparisons with `&` and `|`",
+    ),
+    cst.ConcatenatedString: ("a string in several parts is not supported", "write it as one"),
+    cst.DictComp: ("dict comprehensions are not supported", "write the dict out"),
+    cst.FormattedString: ("f-strings are not supported", "leave it out"),
+    cst.Imaginary: (
+        "complex numbers are not supported",
+        "compute with the real and the imaginary part",
+    ),
+    cst.NamedExpr: ("`:=` is not supported", "write the assignment as a line of its own"),
+    cst.Set: ("sets are not supported", "write a tuple or a list"),
+    cst.SetComp: ("sets are not supported", "write a tuple or a list"),
+    cst.Yield: ("`yield` is not supported", "return all values at once, in a tuple or an array"),
 }
 
 HANDLERS: dict[type[cst.CSTNode], Callable[[Lowering, Any, str], Value]] = {

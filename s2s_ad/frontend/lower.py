@@ -18,8 +18,8 @@ from typing import Any
 import libcst as cst
 
 from s2s_ad.diagnostics import Reporter, Span
-from s2s_ad.frontend.annotations import TypeReader, TypeTree
-from s2s_ad.frontend.resolve import FileScope
+from s2s_ad.frontend.annotations import ComplexType, TypeReader, TypeTree
+from s2s_ad.frontend.resolve import FileScope, _names_bound_in
 from s2s_ad.frontend.source import Unit
 from s2s_ad.frontend.values import FreeVariable, Poison, Refused, Scope, UserFunction, Value
 from s2s_ad.frontend.writes import Memory
@@ -42,6 +42,8 @@ from s2s_ad.types import Array, Items, Number, Size, Sizes, Type, TypeProblem
 
 MAXIMUM_DEPTH = 60
 SIZE_NAMES = ("n", "m", "k", "d", "p", "q", "r")
+# numbers that `ruff format` would not touch: they keep the user's spelling
+PLAIN_NUMBER = re.compile(r"-?\d[\d_]*(\.\d+)?(e[-+]?\d+)?")
 
 
 @dataclass
@@ -290,11 +292,11 @@ def _formals(
             found = argument_types.get(name)
             if isinstance(found, Const):
                 lowering.frame.names[name] = found
-                formals.append(Formal(name, found, repr(found.value), kind))
+                formals.append(Formal(name, found, literal_text(found.value), kind))
                 continue
             tree: TypeTree | Const | None = found
             if tree is None and param.annotation is not None:
-                tree = reader.annotation(lowering.code(param.annotation.annotation))
+                tree = _annotation(lowering, reader, param.annotation)
             default = None if param.default is None else _literal(lowering.code(param.default))
             if default is not None:
                 lowering.literal_defaults[name] = default
@@ -330,6 +332,20 @@ def _without_lost_defaults(formals: list[Formal]) -> list[Formal]:
     return result
 
 
+def _annotation(
+    lowering: Lowering, reader: TypeReader, annotation: cst.Annotation
+) -> TypeTree | None:
+    try:
+        return reader.annotation(lowering.code(annotation.annotation))
+    except ComplexType as problem:
+        raise lowering.refuse(
+            "unsupported-dtype",
+            str(problem),
+            annotation.annotation,
+            help="pass the real and the imaginary part",
+        ) from None
+
+
 def _literal(text: str) -> Const | None:
     try:
         return Const(ast.literal_eval(text.strip()))
@@ -340,7 +356,29 @@ def _literal(text: str) -> Const | None:
 def _default_text(lowering: Lowering, param: cst.Param) -> str | None:
     """A default that can be copied into the generated function: a literal."""
     text = "" if param.default is None else lowering.code(param.default).strip()
-    return text if text and _literal(text) is not None else None
+    literal = _literal(text) if text else None
+    if literal is None:
+        return None
+    return text if PLAIN_NUMBER.fullmatch(text) else literal_text(literal.value)
+
+
+def literal_text(value: object) -> str:
+    """A literal as `ruff format` leaves it: strings in double quotes."""
+    match value:
+        case str():
+            text = repr(value)
+            if text.startswith('"') or '"' in value:
+                return text
+            return '"' + text[1:-1] + '"'
+        case tuple():
+            items = ", ".join(map(literal_text, value))
+            return f"({items},)" if len(value) == 1 else f"({items})"
+        case list():
+            return f"[{', '.join(map(literal_text, value))}]"
+        case dict():
+            pairs = (f"{literal_text(key)}: {literal_text(item)}" for key, item in value.items())
+            return "{" + ", ".join(pairs) + "}"
+    return repr(value)
 
 
 def _type_of_default(value: object) -> TypeTree | Const | None:
@@ -374,7 +412,7 @@ def _record(lowering: Lowering, name: str) -> Structure | None:
         if isinstance(line, cst.SimpleStatementLine):
             for small in line.body:
                 if isinstance(small, cst.AnnAssign) and isinstance(small.target, cst.Name):
-                    tree = reader.annotation(lowering.code(small.annotation.annotation))
+                    tree = _annotation(lowering, reader, small.annotation)
                     if tree is None:
                         return None
                     fields[small.target.value] = tree
@@ -440,7 +478,12 @@ def _body(lowering: Lowering, node: cst.FunctionDef | cst.Lambda) -> Value:
         lowering.statements.append(lowering.span(node.body))
         return lower_expression(lowering, node.body)
     if node.asynchronous is not None:
-        raise lowering.refuse("unsupported-syntax", "`async` functions are not supported", node)
+        raise lowering.refuse(
+            "unsupported-syntax",
+            "`async` functions are not supported",
+            node,
+            help="write a plain `def`",
+        )
     try:
         _suite(lowering, node.body)
     except Returned as returned:
@@ -468,24 +511,20 @@ def _suite(lowering: Lowering, suite: cst.BaseSuite) -> None:
         raise Refused()
 
 
-def _assigned_names(node: cst.CSTNode) -> list[str]:
-    """The names a statement would have bound."""
-    found: list[str] = []
+def _assigned_names(node: cst.CSTNode) -> set[str]:
+    """The names a statement would have bound, and those of the arrays it would have changed."""
+    found = _names_bound_in(node)
     stack: list[cst.CSTNode] = [node]
     while stack:
         current = stack.pop()
-        if isinstance(
-            current, cst.AssignTarget | cst.AugAssign | cst.AnnAssign | cst.For | cst.NamedExpr
-        ):
-            targets: list[cst.CSTNode] = [current.target]
-            while targets:
-                target = targets.pop()
-                if isinstance(target, cst.Name):
-                    found.append(target.value)
-                elif isinstance(target, cst.Tuple | cst.List):
-                    targets.extend(element.value for element in target.elements)
-                elif isinstance(target, cst.Subscript | cst.Attribute):
-                    targets.append(target.value)
+        if isinstance(current, cst.AssignTarget | cst.AugAssign):
+            target: cst.CSTNode = current.target
+            while isinstance(target, cst.Subscript | cst.Attribute):
+                target = target.value
+            if isinstance(target, cst.Name):
+                found.add(target.value)
+        elif isinstance(current, cst.Global | cst.Nonlocal):
+            found.update(item.name.value for item in current.names)
         stack.extend(current.children)
     return found
 
@@ -495,10 +534,7 @@ def lower_statement(lowering: Lowering, node: cst.CSTNode) -> None:
 
     handler = statements.HANDLERS.get(type(node))
     if handler is None:
-        keyword = type(node).__name__.lower()
-        raise lowering.refuse(
-            "unsupported-syntax", f"`{keyword}` statements are not supported", node
-        )
+        raise statements.refuse_statement(lowering, node)
     lowering.statements.append(lowering.span(node))
     handler(lowering, node)
 

@@ -20,7 +20,7 @@ from s2s_ad.frontend.expressions import (
 from s2s_ad.frontend.guards import guard, raise_if
 from s2s_ad.frontend.lower import Lowering, Returned
 from s2s_ad.frontend.resolve import imported_names
-from s2s_ad.frontend.values import Named, UserFunction, Value
+from s2s_ad.frontend.values import Named, Refused, UserFunction, Value
 from s2s_ad.frontend.writes import addition_for, replace, write
 from s2s_ad.ir import Assign, Atom, Const, Structure, Var
 from s2s_ad.operations.indexing import SETITEM
@@ -47,12 +47,16 @@ def bind(lowering: Lowering, target: cst.CSTNode, value: Value) -> None:
     if isinstance(target, cst.Name):
         lowering.frame.names[target.value] = value
     elif isinstance(target, cst.Tuple | cst.List):
-        items = unpack(lowering, value, len(target.elements), target)
-        for element, item in zip(target.elements, items, strict=True):
+        for element in target.elements:
             if isinstance(element, cst.StarredElement):
                 raise lowering.refuse(
-                    "unsupported-syntax", "starred targets are not supported", element
+                    "unsupported-syntax",
+                    "starred targets are not supported",
+                    element,
+                    help="give every item a name, or take a slice of a tuple or list",
                 )
+        items = unpack(lowering, value, len(target.elements), target)
+        for element, item in zip(target.elements, items, strict=True):
             bind(lowering, element.value, item)
     elif isinstance(target, cst.Subscript):
         base, index = _place(lowering, target)
@@ -190,7 +194,10 @@ def _expression(lowering: Lowering, node: cst.Expr) -> None:
 def _function(lowering: Lowering, node: cst.FunctionDef) -> None:
     if node.decorators:
         raise lowering.refuse(
-            "unsupported-syntax", "decorated inner functions are not supported", node.decorators[0]
+            "unsupported-syntax",
+            "decorated inner functions are not supported",
+            node.decorators[0],
+            help="leave the decorator out",
         )
     frame = lowering.frame
     # the names are shared, not copied: an inner function sees later assignments, as in Python
@@ -229,8 +236,8 @@ def _if(lowering: Lowering, node: cst.If) -> None:
         return
     raise lowering.refuse(
         "unsupported-syntax",
-        "branches are not supported yet",
-        node.test,
+        "`if` statements are not supported yet",
+        node,
         help="choose between values with `np.where`",
     )
 
@@ -253,4 +260,43 @@ HANDLERS: dict[type[cst.CSTNode], Callable[[Lowering, Any], None]] = {
     cst.Pass: _nothing,
 }
 
-__all__ = ["HANDLERS", "bind", "refine_rank", "unpack"]
+_CATCH = "catch exceptions where the function is called"
+_GLOBAL = "return the value, and assign it where the function is called"
+_WHOLE = "work on whole arrays, or write the steps out"
+
+# Every other statement: what the user calls it, and what to do instead.
+REFUSED: dict[type[cst.CSTNode], tuple[str, str]] = {
+    cst.Break: ("`break` statements are not supported yet", _WHOLE),
+    cst.ClassDef: ("`class` statements are not supported", "hold values together in a tuple"),
+    cst.Continue: ("`continue` statements are not supported yet", _WHOLE),
+    cst.Del: ("`del` statements are not supported", "leave it out"),
+    cst.For: ("`for` loops are not supported yet", _WHOLE),
+    cst.Global: ("`global` statements are not supported", _GLOBAL),
+    cst.Match: (
+        "`match` statements are not supported yet",
+        "choose between values with `np.where`",
+    ),
+    cst.Nonlocal: ("`nonlocal` statements are not supported", "return the value"),
+    cst.Raise: (
+        "`raise` is supported only as all of an `if`",
+        "write `if ...: raise ...`",
+    ),
+    cst.Try: ("`try` statements are not supported", _CATCH),
+    cst.TryStar: ("`try` statements are not supported", _CATCH),
+    cst.TypeAlias: ("`type` statements are not supported", "leave it out"),
+    cst.While: ("`while` loops are not supported yet", _WHOLE),
+    cst.With: ("`with` statements are not supported", "enter it where the function is called"),
+}
+
+
+def refuse_statement(lowering: Lowering, node: cst.CSTNode) -> Refused:
+    """Report a statement that is not accepted."""
+    if isinstance(node, cst.For | cst.With) and node.asynchronous is not None:
+        keyword = "for" if isinstance(node, cst.For) else "with"
+        message, help = f"`async {keyword}` is not supported", f"write a plain `{keyword}`"
+    else:
+        message, help = REFUSED[type(node)]
+    return lowering.refuse("unsupported-syntax", message, node, help=help)
+
+
+__all__ = ["HANDLERS", "REFUSED", "bind", "refine_rank", "refuse_statement", "unpack"]

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from s2s_ad.ir import Assign, Atom, Operation, Var
+from s2s_ad.memory import Allocations, allocations_of
 from s2s_ad.operations.indexing import ADDITEM, SETITEM
 from s2s_ad.operations.result_types import is_basic_index
 from s2s_ad.operations.support import BROADCAST_TO
-from s2s_ad.passes.memory import Allocations, allocations_of
 from s2s_ad.types import Array, dtype_of, is_float
 
 if TYPE_CHECKING:

@@ -154,15 +154,33 @@ def _reshaped_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     shape, whole = shape_argument(sizes, operands[1].type), size_of(x)
     if shape is None:
         return Array(dtype_of(x), None)
-    unknown = [k for k, size in enumerate(shape) if size.constant == -1]
+    # NumPy takes every negative number for `-1`
+    unknown = [k for k, size in enumerate(shape) if (size.constant or 0) < 0]
+    rest = ONE
+    for k, size in enumerate(shape):
+        rest = rest if k in unknown else rest * size
+    _require_that_it_fits(whole, rest, shape, len(unknown))
     if unknown:
-        rest = ONE
-        for k, size in enumerate(shape):
-            rest = rest if k in unknown else rest * size
         quotient = None if whole is None or rest.constant == 0 else whole.divided_by(rest)
         filled = sizes.fresh() if quotient is None else quotient
         shape = tuple(filled if k in unknown else size for k, size in enumerate(shape))
     return Array(dtype_of(x), shape)
+
+
+def _require_that_it_fits(whole: Size | None, rest: Size, shape: Shape, unknown: int) -> None:
+    """Whether `whole` elements can be reshaped to axes with `rest` elements and unknown ones."""
+    spelled = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+    if unknown > 1:
+        raise TypeProblem("shape-mismatch", f"only one size can be left open, not {spelled}")
+    if whole is None or whole.constant is None or rest.constant is None:
+        return
+    if unknown:
+        fits = rest.constant > 0 and whole.constant % rest.constant == 0
+    else:
+        fits = whole == rest
+    if not fits:
+        count = "1 element" if whole == ONE else f"{whole} elements"
+        raise TypeProblem("shape-mismatch", f"{count} cannot be reshaped to {spelled}")
 
 
 operation(

@@ -9,8 +9,15 @@ as names). Results share no memory with arguments or with each other.
 from __future__ import annotations
 
 from s2s_ad.ir import Assign, Atom, Block, Const, Function, Statement, Var, operands_of
-from s2s_ad.operations.support import BROADCAST_TO, COPY, FULL, FULL_LIKE, SHAPE_ATTRIBUTE
-from s2s_ad.passes.memory import Allocations, allocations_of
+from s2s_ad.memory import Allocations, allocations_of
+from s2s_ad.operations.support import (
+    BROADCAST_TO,
+    COPY,
+    FULL,
+    FULL_LIKE,
+    ONES_LIKE,
+    SHAPE_ATTRIBUTE,
+)
 from s2s_ad.rewrite import Builder, Names, with_body
 from s2s_ad.types import DTYPES, Array, Sizes, scalar_like
 
@@ -20,8 +27,23 @@ def place_copies(function: Function) -> Function:
     for position, statement in enumerate(function.body.statements):
         placer.visit(position, statement)
     results = placer.separate_results(function.body.results)
-    return with_body(
-        function, Block(function.body.parameters, tuple(placer.builder.statements), results)
+    statements = _without_unread_broadcasts(placer.builder.statements, results)
+    return with_body(function, Block(function.body.parameters, statements, results))
+
+
+def _without_unread_broadcasts(
+    statements: list[Statement], results: tuple[Atom, ...]
+) -> tuple[Statement, ...]:
+    """What is returned as an array of its own need not have been a view first."""
+    read = {atom for statement in statements for atom in operands_of(statement)} | set(results)
+    return tuple(
+        statement
+        for statement in statements
+        if not (
+            isinstance(statement, Assign)
+            and statement.op is BROADCAST_TO
+            and statement.target not in read
+        )
     )
 
 
@@ -118,15 +140,17 @@ class _Placer:
         """A broadcast number, as an array of its own."""
         assert isinstance(atom.type, Array)
         value, shape = found.operands
+        ones = isinstance(value, Const) and value == Const(1.0)
         source = self.definitions.get(shape) if isinstance(shape, Var) else None
         if (
             source is not None
             and source.op is SHAPE_ATTRIBUTE
             and source.operands[0].type == atom.type
         ):
-            return self.builder.assign(
-                FULL_LIKE, source.operands[0], value, Const(None), name=atom.name
-            )
+            like = source.operands[0]
+            if ones:
+                return self.builder.assign(ONES_LIKE, like, Const(None), name=atom.name)
+            return self.builder.assign(FULL_LIKE, like, value, Const(None), name=atom.name)
         name = DTYPES[atom.type.dtype]
         dtype = Const(None) if name == "float64" else Const(name, f"numpy.{name}")
         return self.builder.assign(FULL, shape, value, dtype, name=atom.name)

@@ -1,0 +1,61 @@
+"""What is asked for: mode, parameters, level. Options travel as arguments; nothing is global."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+from s2s_ad.ir import Function, Var, leaves
+from s2s_ad.types import is_float
+
+MODES = ("grad", "value-and-grad", "vjp", "jvp")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to derive. `wrt` are names of parameters, None for every one with floats; `bare`: one
+    result, not a tuple.
+    """
+
+    mode: str = "grad"
+    wrt: tuple[str, ...] | None = None
+    bare: bool = False
+    has_aux: bool = False
+    level: int = 1
+    name: str = ""
+
+    def function_name(self, function: Function) -> str:
+        return self.name or f"{self.mode.replace('-', '_')}_{function.name}"
+
+
+def differentiable(function: Function, options: Options) -> tuple[str, ...]:
+    """The parameters to differentiate: those asked for, or all that hold floats. Unknown names are
+    refused.
+    """
+    visible = [formal for formal in function.formals if not formal.hidden]
+    if options.wrt is None:
+        names = tuple(
+            formal.name
+            for formal in visible
+            if any(isinstance(leaf, Var) and is_float(leaf.type) for leaf in leaves(formal.tree))
+        )
+        if not names:
+            raise _refused(
+                function,
+                f"`{function.name}` has no parameter that holds floats",
+                "annotate one as `float` or as an array, or use `--arg`",
+            )
+        return names
+    known = [formal.name for formal in visible]
+    for name in options.wrt:
+        if name not in known:
+            raise _refused(
+                function,
+                f"`{function.name}` has no parameter `{name}`",
+                f"its parameters are {', '.join(known) or 'none'}",
+            )
+    return options.wrt
+
+
+def _refused(function: Function, message: str, help: str) -> DifferentiationError:
+    return DifferentiationError([Diagnostic("bad-wrt", message, function.span, help=help)])
