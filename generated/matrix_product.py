@@ -13,7 +13,8 @@ def forward_product(
     if x.dtype != np.float64 or w.dtype != np.float64:
         raise TypeError("forward_product: expected x float64, w float64")
     _, d = x.shape
-    if w.shape != (d, w.shape[1]):
+    _, m = w.shape
+    if w.shape != (d, m):
         raise ValueError("forward_product: expected x[n, d], w[d, m]")
 
     value = x @ w

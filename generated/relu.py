@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 
 def forward_relu(
-    x: npt.NDArray[np.float64]
+    x: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], tuple[npt.NDArray[np.float64]]]:
     """The value of `relu`, and what the reverse sweep needs."""
     if x.dtype != np.float64:

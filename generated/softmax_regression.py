@@ -11,7 +11,7 @@ def grad_loss(
     if W.dtype != np.float64:
         raise TypeError("grad_loss: expected W float64")
     d, k = W.shape
-    n = X.shape[0]
+    n, _ = X.shape
     if X.shape != (n, d) or T.shape != (n, k):
         raise ValueError("grad_loss: expected W[d, k], X[n, d], T[n, k]")
 
@@ -25,6 +25,6 @@ def grad_loss(
     grad_logp = -T  # return -np.sum(T * logp)
     v3 = grad_logp.sum(axis=1, keepdims=True) / np.sum(v2, axis=1, keepdims=True) * v2  # logp = ...
     grad_Z = grad_logp - v3
-    v4 = Z == v1  # Z = Z - np.max(Z, axis=1, keepdims=True)
+    v4 = v1 == Z  # Z = Z - np.max(Z, axis=1, keepdims=True)
     v5 = -grad_Z.sum(axis=1, keepdims=True) / v4.sum(axis=1, keepdims=True)
     return X.T @ (grad_Z + np.where(v4, v5, 0.0))  # Z = X @ W

@@ -15,6 +15,10 @@ COMMUTATIVE = frozenset(
 )
 
 
+# arrays that are there to be filled: each is its own
+FRESH = frozenset({"numpy.zeros", "numpy.zeros_like", "numpy.empty", "numpy.empty_like"})
+
+
 def share_subexpressions(function: Function) -> Function:
     seen: dict[tuple[Operation, tuple[Atom, ...]], Var] = {}
     values: dict[Var, Atom] = {}
@@ -27,6 +31,7 @@ def share_subexpressions(function: Function) -> Function:
         if (
             isinstance(statement, Assign)
             and not statement.op.effect
+            and statement.op.name not in FRESH
             and len(statement.targets) == 1
         ):
             operands = tuple(resolve(operand) for operand in statement.operands)
