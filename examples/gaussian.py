@@ -2,7 +2,6 @@
 
 The parameters of the maximum are the sample's mean and deviation: there the gradient vanishes.
 """
-# ruff: noqa: F821, UP037 -- sizes in annotations are no expressions
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 `np.logaddexp(0, z)` is log(1 + exp(z)) without overflow.
 """
-# ruff: noqa: F722, F821, UP037 -- sizes in annotations are no expressions
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 The Jacobian of x (2x3) by w (3x4) has 8 x 6 entries and is never formed: two products with the
 upstream gradient are all that is needed.
 """
-# ruff: noqa: F722 -- sizes in annotations are no expressions
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """A two-layer perceptron for a batch of examples, with sizes named in its annotations."""
-# ruff: noqa: F722, F821, UP037 -- sizes in annotations are no expressions
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 Every element of a column moves its mean and its deviation, and so all other elements: the three
 contributions to `X` are where derivations by hand go wrong.
 """
-# ruff: noqa: F722, F821, UP037 -- sizes in annotations are no expressions
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 The lecture's second form: grad_W2 = grad_y h^T, grad_h = W2^T grad_y, and so on to the input.
 """
-# ruff: noqa: F722, F821, UP037 -- sizes in annotations are no expressions
 
 from __future__ import annotations
 

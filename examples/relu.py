@@ -2,7 +2,6 @@
 
 Its Jacobian is diagonal: where the input is not positive, nothing passes.
 """
-# ruff: noqa: F821, UP037 -- sizes in annotations are no expressions
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """Ridge regression: a residual, its squared length, and a penalty that shares `w` with it."""
-# ruff: noqa: F722, F821, UP037 -- sizes in annotations are no expressions
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 The lecture's result is that the adjoint of the logits is y - t.
 """
-# ruff: noqa: F722, F821, UP037 -- sizes in annotations are no expressions
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """Softmax regression for a batch: cross-entropy of log-probabilities that cannot overflow."""
-# ruff: noqa: F722 -- sizes in annotations are no expressions
 
 from __future__ import annotations
 

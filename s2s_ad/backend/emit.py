@@ -49,7 +49,7 @@ from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
 from s2s_ad.options import Options, differentiable
 from s2s_ad.rewrite import all_statements, all_variables
-from s2s_ad.types import Number
+from s2s_ad.types import Number, Scalar
 
 BUILTINS = frozenset(
     {"float", "int", "bool", "len", "range", "isinstance", "slice", "tuple", "list", "dict", "type"}
@@ -302,8 +302,17 @@ class _FunctionPrinter:
 
     def signature(self) -> list[str]:
         parameters = parameters_of(self.function, self.module.library)
-        result = annotation(self.function.output, self.module.library)
+        result = annotation(self.function.output, self.module.library, self.hides_scalars())
         return layout.signature(f"def {self.function.name}", parameters, result)
+
+    def hides_scalars(self) -> bool:
+        """Whether NumPy's stubs take a scalar for an array: the product of two vectors."""
+        return any(
+            isinstance(statement, Assign)
+            and statement.op.name == "@"
+            and isinstance(statement.target.type, Scalar)
+            for statement in self.function.body.statements
+        )
 
     def docstring(self) -> list[str]:
         what = {

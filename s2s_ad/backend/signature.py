@@ -10,12 +10,12 @@ from s2s_ad.types import DTYPES, Array, Number, Scalar, Static
 Library = Callable[[str], str]
 
 
-def annotation(tree: Tree, library: Library) -> str:
-    """The annotation of a parameter or result."""
+def annotation(tree: Tree, library: Library, hidden: bool = False) -> str:
+    """The annotation of a parameter or result; `hidden`: scalars are none for NumPy's stubs."""
     if isinstance(tree, Structure):
         if tree.kind == "record" or not tree.items:
             return "Any"
-        items = [annotation(item, library) for item in tree.items]
+        items = [annotation(item, library, hidden) for item in tree.items]
         if tree.kind == "dict":
             keys = _common([type(key).__name__ for key in tree.keys])
             return f"{library('builtins.dict')}[{keys}, {_common(items)}]"
@@ -23,6 +23,8 @@ def annotation(tree: Tree, library: Library) -> str:
             return f"{library('builtins.list')}[{_common(items)}]"
         return f"{library('builtins.tuple')}[{', '.join(items)}]"
     if isinstance(tree, Const) and tree.text.startswith("type("):
+        return "Any"
+    if hidden and isinstance(tree.type, Scalar):
         return "Any"
     match tree.type:
         case Number(kind=kind):

@@ -360,15 +360,23 @@ def _comparison(lowering: Lowering, node: cst.Comparison, name: str) -> Value:
     left, right = lower_all(lowering, [node.left, target.comparator])
     if symbol is None:
         return _identity_test(lowering, node, target, left, right)
-    if isinstance(left, Const) and isinstance(right, Const) and not (left.text or right.text):
-        if symbol in ("==", "!=") or not isinstance(left.value, str):
-            compare = getattr(operator, COMPARISONS[symbol])
-            return Const(bool(compare(left.value, right.value)))
+    if isinstance(left, Const) and isinstance(right, Const):
+        decided = _compared(symbol, left, right)
+        if decided is not None:
+            return decided
     operands = [
         _arithmetic_operand(lowering, left, node.left),
         _arithmetic_operand(lowering, right, target.comparator),
     ]
     return lowering.assign(lowering.operation(symbol), operands, node, name)
+
+
+def _compared(symbol: str, left: Const, right: Const) -> Const | None:
+    """The comparison of two constants, where it can be decided when compiling."""
+    numbers = isinstance(left.value, int | float) and isinstance(right.value, int | float)
+    if left.text or right.text or not (numbers or symbol in ("==", "!=")):
+        return None
+    return Const(bool(getattr(operator, COMPARISONS[symbol])(left.value, right.value)))
 
 
 def _identity_test(

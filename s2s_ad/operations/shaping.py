@@ -174,10 +174,7 @@ def _require_that_it_fits(whole: Size | None, rest: Size, shape: Shape, unknown:
         raise TypeProblem("shape-mismatch", f"only one size can be left open, not {spelled}")
     if whole is None or whole.constant is None or rest.constant is None:
         return
-    if unknown:
-        fits = rest.constant > 0 and whole.constant % rest.constant == 0
-    else:
-        fits = whole == rest
+    fits = rest.constant > 0 and whole.constant % rest.constant == 0 if unknown else whole == rest
     if not fits:
         count = "1 element" if whole == ONE else f"{whole} elements"
         raise TypeProblem("shape-mismatch", f"{count} cannot be reshaped to {spelled}")
