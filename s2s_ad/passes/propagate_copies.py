@@ -18,9 +18,9 @@ def propagate_copies(function: Function) -> Function:
     for statement in function.body.statements:
         if isinstance(statement, Assign) and statement.op is IDENTITY:
             source = statement.operands[0]
+            if isinstance(source, Var):
+                source = values.get(source, source)  # which is no name of a name itself
             values[statement.target] = source
-            while isinstance(source, Var) and source in values:
-                source = values[source]
             if prefers_name(source, statement.target) and source not in better:
                 assert isinstance(source, Var)
                 better[source] = names.fresh(statement.target.name, source.type)
