@@ -2,8 +2,8 @@
 
 Subscripted, with array attributes or methods, an operand of `@`: an array of unknown rank. So is
 what meets such an array, or goes through arithmetic into a reduction: it may be an array, and code
-for unknown rank is right for a number too. Used as an index or in `range`: an integer. Unpacked
-into k names: k floats. Otherwise a float.
+for unknown rank is right for a number too. Used as an index, in `range` or as a size: an integer.
+Unpacked into k names: k floats. Otherwise a float.
 """
 
 from __future__ import annotations
@@ -244,15 +244,31 @@ class _Uses(cst.CSTVisitor):
         if function in ARRAY_FUNCTIONS:
             for argument in arguments:
                 self.arrays.update(_elementwise_names(argument))
-        if function == "range":
-            for argument in arguments:
+        if function in ("range", "reshape", "arange"):
+            start = 0 if function != "reshape" or _is_method(node) else 1
+            for argument in arguments[start:]:
                 self.indices.update(_integer_names(argument))
+        if function in ("zeros", "ones", "empty", "full", "eye") and arguments:
+            self.indices.update(_integer_names(arguments[0]))
+
+
+def _is_method(node: cst.Call) -> bool:
+    """Whether a call is one of an array's method: `x.reshape`, not `np.reshape`."""
+    function = node.func
+    of_numpy = isinstance(function, cst.Attribute) and getattr(function.value, "value", "") in (
+        "np",
+        "numpy",
+    )
+    return isinstance(function, cst.Attribute) and not of_numpy
 
 
 def _integer_names(node: cst.CSTNode) -> Iterator[str]:
     """Names that are an index by themselves or in integer arithmetic."""
     if isinstance(node, cst.Name):
         yield node.value
+    elif isinstance(node, cst.Tuple | cst.List):
+        for element in node.elements:
+            yield from _integer_names(element.value)
     elif isinstance(node, cst.BinaryOperation):
         yield from _integer_names(node.left)
         yield from _integer_names(node.right)
