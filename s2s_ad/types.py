@@ -231,6 +231,8 @@ def slice_length(size: Size, start: Size | None, stop: Size | None, step: Size |
     if stride == 1:
         start, stop = _normal_bounds(start, stop)
         step = None
+        if start is not None and start == stop:
+            return Size()
     return Size.of(SliceLength(size, (start, stop, step)))
 
 
@@ -553,11 +555,8 @@ class Sizes:
         """Slice lengths of a size that has become known are known under another name now."""
         before, self.lengths = self.lengths, {}
         for length, value in before.items():
-            now = self._with_known_parts(length)
-            if now.slice_length is not None:
-                self.lengths[now.slice_length] = value
-            else:
-                self.unify(now, value)
+            # two lengths may have become one, or a number: what then follows is found anew
+            self.unify(Size.of(length), value)
 
     @staticmethod
     def _solve_for_one(difference: Size) -> tuple[Symbol, Size] | None:
