@@ -159,6 +159,8 @@ def emit_module(
     for kind in sorted(module.kinds, reverse=True):
         pair = ", ".join(module.library(member) for member in KINDS[kind])
         constants.append(f"{module.library(kind)} = ({pair})")
+    if not any("npt." in line for text in texts for line in text):
+        module.modules.discard("numpy.typing")  # of items that have no type in common
     for section in (module.imports(typed), constants):
         lines += ["", *section] if section else []
     for function_lines in (*copied, *texts):

@@ -142,7 +142,10 @@ def _call_user_function(lowering: Lowering, function: UserFunction, arguments: A
     parameters = function.node.params
     if isinstance(parameters.star_arg, cst.Param) or parameters.star_kwarg is not None:
         raise lowering.refuse(
-            "star-parameters", f"`{function.name}` takes any number of arguments", arguments.node
+            "star-parameters",
+            f"`{function.name}` takes any number of arguments",
+            arguments.node,
+            help="name its parameters one by one",
         )
     by_position = [*parameters.posonly_params, *parameters.params]
     arguments.positional[:0] = function.bound

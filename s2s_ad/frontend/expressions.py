@@ -602,13 +602,30 @@ def _conditional(lowering: Lowering, node: cst.IfExp, name: str) -> Value:
     )
 
 
+def _and_or(lowering: Lowering, node: cst.BooleanOperation, name: str) -> Value:
+    word, symbol = ("and", "&") if isinstance(node.operator, cst.And) else ("or", "|")
+    raise lowering.refuse(
+        "unsupported-syntax",
+        f"`{word}` is not supported yet",
+        node,
+        help=f"combine comparisons with `{symbol}`",
+    )
+
+
+def _walrus(lowering: Lowering, node: cst.NamedExpr, name: str) -> Value:
+    if isinstance(node.target, cst.Name):
+        lowering.frame.names[node.target.value] = Poison()
+    raise lowering.refuse(
+        "unsupported-syntax",
+        "`:=` is not supported",
+        node,
+        help="write the assignment as a line of its own",
+    )
+
+
 # Every other expression: what the user calls it, and what to do instead.
 REFUSED: dict[type[cst.CSTNode], tuple[str, str]] = {
     cst.Await: ("`await` is not supported", "write a plain `def`"),
-    cst.BooleanOperation: (
-        "`and` and `or` are not supported yet",
-        "combine comparisons with `&` and `|`",
-    ),
     cst.ConcatenatedString: ("a string in several parts is not supported", "write it as one"),
     cst.DictComp: ("dict comprehensions are not supported", "write the dict out"),
     cst.FormattedString: ("f-strings are not supported", "leave it out"),
@@ -616,7 +633,6 @@ REFUSED: dict[type[cst.CSTNode], tuple[str, str]] = {
         "complex numbers are not supported",
         "compute with the real and the imaginary part",
     ),
-    cst.NamedExpr: ("`:=` is not supported", "write the assignment as a line of its own"),
     cst.Set: ("sets are not supported", "write a tuple or a list"),
     cst.SetComp: ("sets are not supported", "write a tuple or a list"),
     cst.Yield: ("`yield` is not supported", "return all values at once, in a tuple or an array"),
@@ -632,6 +648,8 @@ HANDLERS: dict[type[cst.CSTNode], Callable[[Lowering, Any, str], Value]] = {
     cst.List: _sequence,
     cst.Dict: _dict,
     cst.BinaryOperation: _binary,
+    cst.BooleanOperation: _and_or,
+    cst.NamedExpr: _walrus,
     cst.UnaryOperation: _unary,
     cst.Comparison: _comparison,
     cst.Attribute: _attribute,

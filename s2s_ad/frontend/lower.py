@@ -42,7 +42,7 @@ from s2s_ad.types import Array, Items, Number, Size, Sizes, Type, TypeProblem
 
 MAXIMUM_DEPTH = 60
 SIZE_NAMES = ("n", "m", "k", "d", "p", "q", "r")
-# numbers that `ruff format` would not touch: they keep the user's spelling
+# numbers that `ruff format` would not touch
 PLAIN_NUMBER = re.compile(r"-?\d[\d_]*(\.\d+)?(e[-+]?\d+)?")
 
 
@@ -297,7 +297,7 @@ def _formals(
             tree: TypeTree | Const | None = found
             if tree is None and param.annotation is not None:
                 tree = _annotation(lowering, reader, param.annotation)
-            default = None if param.default is None else _literal(lowering.code(param.default))
+            default = _default(lowering, param)
             if default is not None:
                 lowering.literal_defaults[name] = default
             if tree is None and default is not None:
@@ -337,13 +337,25 @@ def _annotation(
 ) -> TypeTree | None:
     try:
         return reader.annotation(lowering.code(annotation.annotation))
-    except ComplexType as problem:
-        raise lowering.refuse(
-            "unsupported-dtype",
-            str(problem),
-            annotation.annotation,
-            help="pass the real and the imaginary part",
-        ) from None
+    except ComplexType:
+        raise _no_complex(lowering, annotation.annotation) from None
+
+
+def _default(lowering: Lowering, param: cst.Param) -> Const | None:
+    """The default of a parameter, if it is a literal."""
+    default = None if param.default is None else _literal(lowering.code(param.default))
+    if param.default is not None and default is not None and isinstance(default.value, complex):
+        raise _no_complex(lowering, param.default)
+    return default
+
+
+def _no_complex(lowering: Lowering, node: cst.CSTNode) -> Refused:
+    return lowering.refuse(
+        "unsupported-dtype",
+        "complex numbers are not supported",
+        node,
+        help="pass the real and the imaginary part",
+    )
 
 
 def _literal(text: str) -> Const | None:
@@ -359,7 +371,9 @@ def _default_text(lowering: Lowering, param: cst.Param) -> str | None:
     literal = _literal(text) if text else None
     if literal is None:
         return None
-    return text if PLAIN_NUMBER.fullmatch(text) else literal_text(literal.value)
+    # a number keeps the user's spelling
+    plain = PLAIN_NUMBER.fullmatch(text.lower())
+    return text.lower() if plain else literal_text(literal.value)
 
 
 def literal_text(value: object) -> str:

@@ -63,7 +63,10 @@ def bind(lowering: Lowering, target: cst.CSTNode, value: Value) -> None:
         write(lowering, SETITEM, base, index, atom(lowering, value, target), target)
     else:
         raise lowering.refuse(
-            "unsupported-syntax", f"cannot assign to `{lowering.code(target)}`", target
+            "unsupported-syntax",
+            f"cannot assign to `{lowering.code(target)}`",
+            target,
+            help="assign to a name",
         )
 
 
@@ -124,14 +127,22 @@ def refine_rank(lowering: Lowering, var: Var, rank: int) -> Var:
 def _place(lowering: Lowering, target: cst.Subscript) -> tuple[Var, Atom]:
     """The array and the index that an assignment writes to."""
     base = lower_expression(lowering, target.value)
-    if not isinstance(base, Var) or not isinstance(base.type, Array):
+    if isinstance(base, Var) and isinstance(base.type, Array):
+        return base, index_of(lowering, target.slice, target)
+    if isinstance(base, Structure):
         raise lowering.refuse(
             "write-in-place",
             f"writing to `{lowering.code(target)}` is not supported yet",
             target,
-            help="only arrays can be written to; build a new container instead",
+            help="build a new container instead",
         )
-    return base, index_of(lowering, target.slice, target)
+    what = f"a {base.type}" if isinstance(base, Var | Const) else "no array"
+    raise lowering.refuse(
+        "not-an-array",
+        f"`{lowering.code(target.value)}` is {what}, which has no items to write to",
+        target,
+        help="annotate the parameter as an array if it is one",
+    )
 
 
 def _augmented(lowering: Lowering, node: cst.AugAssign) -> None:
@@ -142,7 +153,10 @@ def _augmented(lowering: Lowering, node: cst.AugAssign) -> None:
         return
     if not isinstance(node.target, cst.Name):
         raise lowering.refuse(
-            "unsupported-syntax", f"cannot assign to `{lowering.code(node.target)}`", node.target
+            "unsupported-syntax",
+            f"cannot assign to `{lowering.code(node.target)}`",
+            node.target,
+            help="assign to a name",
         )
     name = node.target.value
     left = lower_expression(lowering, node.target)
