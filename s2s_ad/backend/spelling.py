@@ -48,11 +48,9 @@ def spell_atom(constant: Const, library: Callable[[str], str]) -> Expression:
         isinstance(value, tuple) and any(map(_is_slice_or_dots, value))
     ):
         return Expression(_spell_index_value(value))
-    text = (
-        repr(value).replace("'", '"')
-        if isinstance(value, str) and '"' not in value
-        else spell_constant(value)
-    )
+    text = repr(value) if isinstance(value, str) else spell_constant(value)
+    if isinstance(value, str) and text.startswith("'") and '"' not in value:
+        text = f'"{text[1:-1]}"'
     negative = isinstance(value, int | float) and text.startswith("-")
     return Expression(text, UNARY if negative else ATOMIC)
 

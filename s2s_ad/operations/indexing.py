@@ -22,7 +22,17 @@ from s2s_ad.operations.result_types import (
     same_as,
     shape_argument,
 )
-from s2s_ad.types import Array, Items, Sizes, Slice, Static, Type, is_boolean
+from s2s_ad.types import (
+    Array,
+    Items,
+    Sizes,
+    Slice,
+    Static,
+    Type,
+    TypeProblem,
+    is_boolean,
+    shape_of,
+)
 
 CATALOGUE = Catalogue()
 operation = CATALOGUE.operation
@@ -110,8 +120,22 @@ def _add_at(x: Any, i: Any, v: Any) -> None:
 
 
 def _stored_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
-    """A store keeps the array's type; the index has to fit."""
-    indexed_type(sizes, operands[:2])
+    """A store keeps the array's type; the index has to fit, and the value what it names."""
+    place, value = shape_of(indexed_type(sizes, operands[:2])), shape_of(operands[2].type)
+    if place is not None and value is not None:
+        # sizes that are not literal are left to NumPy, which checks them when the module runs
+        aligned = zip(reversed(place), reversed(value), strict=False)
+        pairs = [
+            (sizes.resolve(left).constant, sizes.resolve(right).constant) for left, right in aligned
+        ]
+        extra = [sizes.resolve(size).constant for size in value[: max(0, len(value) - len(place))]]
+        if any(None not in pair and pair[1] not in (1, pair[0]) for pair in pairs) or any(
+            size not in (None, 1) for size in extra
+        ):
+            spelled = [f"({', '.join(map(str, shape))})" for shape in (value, place)]
+            raise TypeProblem(
+                "shape-mismatch", f"a value of shape {spelled[0]} does not fit into {spelled[1]}"
+            )
     return same_as(0)(sizes, operands)
 
 

@@ -36,39 +36,49 @@ class Masks:
         self.spoilt: set[Var] = set()  # whose adjoint may have become NaN
         self.spoiling: set[tuple[Var, Atom]] = set()  # result and operand of a step that may do it
         self.moved: set[Var] = set()  # on such a chain, but with elements in other places
+        self._offers: dict[Atom, list[tuple[Mask, ...]]] = {}  # what each reader says
+        self._offered_spoilt: set[Atom] = set()
         for statement in reversed(function.body.statements):
             if isinstance(statement, Assign) and statement.targets:
                 self._visit(statement)
 
     def _visit(self, statement: Assign) -> None:
-        masks = self.masks.get(statement.target, ())
+        target = statement.target
+        masks = self._agreed(target)
+        if masks and not statement.op.elementwise:
+            if statement.op.linear and target not in self._offered_spoilt:
+                for operand in statement.operands:
+                    self._move(operand)
+            return
+        if masks:
+            self.masks[target] = masks
+            if target in self._offered_spoilt:
+                self.spoilt.add(target)
         if statement.op.name == "numpy.where":
             test, *branches = statement.operands
             for branch, taken in zip(branches, (True, False), strict=True):
                 if isinstance(test, Var):
-                    self._link(statement, branch, (Mask(test, taken), *masks))
-        elif statement.target in self.moved:
+                    self._offer(statement, branch, (Mask(test, taken), *masks))
+        elif target in self.moved:
             for operand in statement.operands:
                 self._move(operand)
         elif masks:
             for operand in statement.operands:
                 if spoils(statement, operand):
-                    self.spoiling.add((statement.target, operand))
-                self._link(statement, operand, masks)
+                    self.spoiling.add((target, operand))
+                self._offer(statement, operand, masks)
 
-    def _link(self, statement: Assign, operand: Atom, masks: tuple[Mask, ...]) -> None:
-        """Lengthen the chain by an operand, if it is computed elementwise and read here only."""
-        found = self.definitions.get(operand) if isinstance(operand, Var) else None
-        if found is None or self.uses.get(found.target, 0) != 1:
-            return
-        if not found.op.elementwise:
-            if found.op.linear and not self.is_spoilt(statement, operand):
-                for inner in found.operands:
-                    self._move(inner)
-            return
-        self.masks[found.target] = masks
+    def _offer(self, statement: Assign, operand: Atom, masks: tuple[Mask, ...]) -> None:
+        self._offers.setdefault(operand, []).append(masks)
         if self.is_spoilt(statement, operand):
-            self.spoilt.add(found.target)
+            self._offered_spoilt.add(operand)
+
+    def _agreed(self, var: Var) -> tuple[Mask, ...]:
+        """The masks of a value all of whose readers lead to the same branch."""
+        offers = self._offers.get(var, [])
+        if not offers or len(offers) != self.uses.get(var, 0):
+            return ()
+        return offers[0] if all(offer == offers[0] for offer in offers) else ()
 
     def _move(self, operand: Atom) -> None:
         """Go on behind an operation that moves elements about, as long as there is one reader."""
