@@ -438,7 +438,8 @@ def show_assign(statement: Assign) -> str:
 def show_right_side(op: Operation, operands: Sequence[Atom]) -> str:
     texts = [str(atom) for atom in operands]
     if op.update:
-        return f"{texts[0]} with {op.update.format('', *texts[1:])}"
+        is_call = op.update.startswith("np.")
+        return f"{texts[0]} with {op.update.format(texts[0] if is_call else '', *texts[1:])}"
     if op.printer:
         return op.printer(operands, texts)
     return op.template.format(*texts) if op.template else spell_call(op, operands, texts)

@@ -18,6 +18,7 @@ from s2s_ad.frontend.declarations import declared_function, declared_name, helpe
 from s2s_ad.frontend.expressions import (
     array_operand,
     atom,
+    current,
     display,
     index_value,
     lower_all,
@@ -68,7 +69,7 @@ NEAR = 0.7  # how alike two names have to be for one to be suggested, from 0 to 
 # Arguments accepted where they change nothing
 HARMLESS = {
     "order": ("C", "K"),
-    "copy": (True, None),
+    "copy": (True,),  # None means: only if needed
     "out": (None,),
     "subok": (False,),
     "like": (None,),
@@ -252,6 +253,8 @@ def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name
 def operand_for(lowering: Lowering, parameter: str, value: Value, node: cst.CSTNode) -> Atom:
     if parameter in STATIC_ARGUMENTS:
         return static_operand(lowering, value, node)
+    if parameter == "i":
+        return index_value(lowering, value, node)
     return array_operand(lowering, value, node)
 
 
@@ -327,7 +330,8 @@ def _call_method(lowering: Lowering, method: Method, arguments: Arguments, name:
     node = arguments.node
     if isinstance(method.receiver, Structure):
         return _container_method(lowering, method.receiver, method.name, arguments)
-    receiver = method.receiver
+    # an argument may have written to the array meanwhile
+    receiver = current(lowering, method.receiver, node)
     if isinstance(receiver, Var | Const) and is_numeric(receiver.type):
         special = METHODS.get(method.name)
         if special is not None:

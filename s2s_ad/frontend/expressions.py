@@ -439,9 +439,10 @@ def _subscript(lowering: Lowering, node: cst.Subscript, name: str) -> Value:
             node,
             help="annotate the parameter as an array if it is one",
         )
-    return lowering.assign(
-        lowering.operation("getitem"), [x, index_of(lowering, node.slice, node)], node, name
-    )
+    index = index_of(lowering, node.slice, node)
+    if isinstance(x, Var):
+        x = now(lowering, x, node)  # the index may have written to the array
+    return lowering.assign(lowering.operation("getitem"), [x, index], node, name)
 
 
 def _item(lowering: Lowering, base: Structure, node: cst.Subscript) -> Value:

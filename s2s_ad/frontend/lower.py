@@ -19,7 +19,7 @@ import libcst as cst
 
 from s2s_ad.diagnostics import Reporter, Span
 from s2s_ad.frontend.annotations import ComplexType, TypeReader, TypeTree
-from s2s_ad.frontend.resolve import FileScope, _names_bound_in
+from s2s_ad.frontend.resolve import FileScope, names_bound_in
 from s2s_ad.frontend.source import Unit
 from s2s_ad.frontend.values import FreeVariable, Poison, Refused, Scope, UserFunction, Value
 from s2s_ad.frontend.writes import Memory
@@ -527,7 +527,7 @@ def _suite(lowering: Lowering, suite: cst.BaseSuite) -> None:
 
 def _assigned_names(node: cst.CSTNode) -> set[str]:
     """The names a statement would have bound, and those of the arrays it would have changed."""
-    found = _names_bound_in(node)
+    found = names_bound_in(node)
     stack: list[cst.CSTNode] = [node]
     while stack:
         current = stack.pop()

@@ -82,7 +82,7 @@ class FileScope:
                 for small in statement.body:
                     self._small(small)
             elif not _is_for_type_checkers(statement):
-                for name in _names_bound_in(statement):
+                for name in names_bound_in(statement):
                     self.uncertain[name] = "is bound in a branch or loop of the module"
         for names in re.findall(r"^[ \t]+global[ \t]+([\w, \t]+)", self.parsed.file.text, re.M):
             for name in re.findall(r"\w+", names):
@@ -103,7 +103,7 @@ class FileScope:
             if small.value is not None:
                 self._assign(small.target, small.value)
         elif isinstance(small, cst.Del):
-            for name in _names_bound_in(small):
+            for name in names_bound_in(small):
                 self._forget(name)
                 self.uncertain[name] = "is deleted"
 
@@ -285,7 +285,7 @@ def _is_for_type_checkers(statement: cst.CSTNode) -> bool:
     return _dotted(statement.test).rpartition(".")[2] == "TYPE_CHECKING"
 
 
-def _names_bound_in(node: cst.CSTNode) -> set[str]:
+def names_bound_in(node: cst.CSTNode) -> set[str]:
     """The names that a statement may bind or delete, outside of functions and classes in it."""
     found: set[str] = set()
     pending: list[cst.CSTNode] = [node]

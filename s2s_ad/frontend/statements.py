@@ -21,7 +21,7 @@ from s2s_ad.frontend.guards import guard, raise_if
 from s2s_ad.frontend.lower import Lowering, Returned
 from s2s_ad.frontend.resolve import imported_names
 from s2s_ad.frontend.values import Named, Refused, UserFunction, Value
-from s2s_ad.frontend.writes import addition_for, replace, write
+from s2s_ad.frontend.writes import addition_for, now, replace, write
 from s2s_ad.ir import Assign, Atom, Const, Structure, Var
 from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
@@ -166,6 +166,8 @@ def _augmented(lowering: Lowering, node: cst.AugAssign) -> None:
         raise lowering.refuse(
             "write-in-place", f"changing the container `{name}` is not supported yet", node
         )
+    if isinstance(left, Var) and now(lowering, left, node) != left:
+        raise _written_meanwhile(lowering, node)
     changed = lowering.assign(op, [left, atom(lowering, right, node.value)], node, name)
     if isinstance(left.type, Array):
         if changed.type != left.type or left.type.shape is None or not isinstance(left, Var):
@@ -180,12 +182,23 @@ def _augmented(lowering: Lowering, node: cst.AugAssign) -> None:
         lowering.frame.names[name] = changed
 
 
+def _written_meanwhile(lowering: Lowering, node: cst.CSTNode) -> Exception:
+    return lowering.refuse(
+        "write-in-place",
+        "the right side writes to the array that is changed here",
+        node,
+        help="call the function in a statement of its own before",
+    )
+
+
 def _augmented_item(
     lowering: Lowering, node: cst.AugAssign, target: cst.Subscript, symbol: str
 ) -> None:
     """`x[i] += v`: read, compute, store; where no index repeats, in one."""
     base, index = _place(lowering, target)
     value = atom(lowering, lower_expression(lowering, node.value), node.value)
+    if now(lowering, base, node) != base:
+        raise _written_meanwhile(lowering, node)
     at_once = addition_for(symbol, index)
     if at_once is not None:
         write(lowering, at_once, base, index, value, node)

@@ -87,6 +87,7 @@ def write(
     """Store or add `value` at an index of an array, under all its names."""
     memory = lowering.memory
     memory.catch_up(lowering)
+    base = now(lowering, base, node)
     root = _owned_root(lowering, base, node)
     if is_float(value.type) and not is_float(base.type):
         raise lowering.refuse(
@@ -129,6 +130,15 @@ def _becomes(lowering: Lowering, root: Var, changed: Var) -> None:
 
 def _owned_root(lowering: Lowering, base: Var, node: cst.CSTNode) -> Var:
     """The one allocation that an array lies in, if it is the function's own."""
+    shape = base.type.shape if isinstance(base.type, Array) else ()
+    is_view = lowering.memory.whole.get(base, base) not in lowering.memory.where.get(base, ())
+    if shape == () or (shape is None and is_view):
+        raise lowering.refuse(
+            "write-in-place",
+            "writing to an array of rank 0 is not supported",
+            node,
+            help="assign a new value to the name",
+        )
     where = lowering.memory.where.get(base, frozenset())
     made = lowering.memory.made_by.get(base)
     if len(where) != 1 or (made is not None and made[0].op is BROADCAST_TO):

@@ -132,9 +132,18 @@ def _unbroadcast_type(_: Sizes, operands: Sequence[Atom]) -> Type:
     return like if shape_of(like) != () else Scalar(dtype_of(like))
 
 
+def _only_new_axes(operands: Sequence[Atom]) -> bool:
+    """Guard: `like` has the sizes of `grad` behind leading ones."""
+    shape, like = shape_of(operands[0].type), shape_of(operands[1].type)
+    if shape is None or like is None or len(like) <= len(shape):
+        return False
+    return like[len(like) - len(shape) :] == shape
+
+
 operation(
     "out = unbroadcast(grad, like)",
     "grad_grad += np.broadcast_to(grad_out, np.shape(grad))",
+    rules=(rule("grad_grad += np.reshape(grad_out, np.shape(grad))", when=_only_new_axes),),
     shape_only=("like",),
     infer=_unbroadcast_type,
     linear=("grad",),
