@@ -153,6 +153,17 @@ class Size:
             isinstance(symbol, SliceLength) for monomial, _ in self.terms for symbol in monomial
         )
 
+    @property
+    def is_at_most_one(self) -> bool:
+        """Whether it is the length of a slice such as `[:1]` or `[k:k + 1]`."""
+        length = self.slice_length
+        if length is None:
+            return False
+        start, stop, step = length.bounds
+        if stop is None or step is not None:
+            return False
+        return (stop - (start or Size())).constant == 1
+
     def mentions(self, symbol: Symbol) -> bool:
         """Whether a symbol occurs, also within slice lengths."""
         for monomial, _ in self.terms:
@@ -578,6 +589,10 @@ class Sizes:
             return left
         if left == ONE:
             return right
+        # `x[:1]` against `x`: a length of at most 1 that nobody wrote as 1 broadcasts all the same
+        for small, other in ((left, right), (right, left)):
+            if small.is_at_most_one and not other.is_at_most_one:
+                return other
         if self.unify(left, right):
             return self.resolve(left)
         # a size known only while running may turn out to be 1; meeting a literal, it is that or 1
