@@ -419,15 +419,6 @@ def with_dtype(type: Type, dtype: str) -> Type:
     return Array(dtype, type.shape) if isinstance(type, Array) else Scalar(dtype)
 
 
-def same_memory_layout(left: Type, right: Type) -> bool:
-    """Whether a value of one type can stand for the other: same kind of thing, shape and dtype;
-    known values ignored.
-    """
-    if isinstance(left, Number) and isinstance(right, Number):
-        return left.kind == right.kind
-    return left == right
-
-
 def scalar_like(type: Type) -> bool:
     """A number or NumPy scalar: rank 0 and immutable."""
     return isinstance(type, Number | Scalar)

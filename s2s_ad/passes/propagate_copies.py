@@ -5,18 +5,23 @@ An unnamed value takes the name that the user's program gives it (`grad_Y = v3` 
 
 from __future__ import annotations
 
-from s2s_ad.ir import Assign, Atom, Block, Function, Var
+from s2s_ad.ir import Assign, Atom, Block, Function, Operation, Var
 from s2s_ad.operations.support import IDENTITY
 from s2s_ad.rewrite import Names, rename_variables, substitute, with_body
 
 
 def propagate_copies(function: Function) -> Function:
+    return replace_by_operand(function, IDENTITY)
+
+
+def replace_by_operand(function: Function, op: Operation) -> Function:
+    """Every result of `op` is replaced by its operand, which may take over the name."""
     values: dict[Var, Atom] = {}
     better: dict[Var, Var] = {}
     names = Names.of(function)
     kept = []
     for statement in function.body.statements:
-        if isinstance(statement, Assign) and statement.op is IDENTITY:
+        if isinstance(statement, Assign) and statement.op is op:
             source = statement.operands[0]
             if isinstance(source, Var):
                 source = values.get(source, source)  # which is no name of a name itself

@@ -32,10 +32,8 @@ def cost_of(value: Atom) -> int:
     return ARRAY_COST if isinstance(value.type, Array) else 1
 
 
-def take_apart(
-    context: Context, atom: Atom, product: Product, inverse: bool = False, whole: bool = False
-) -> None:
-    """Collect the factors of an atom. `whole`: look inside even if the atom has other readers."""
+def take_apart(context: Context, atom: Atom, product: Product, inverse: bool = False) -> None:
+    """Collect the factors of an atom, as far as nobody else reads what it is made of."""
     value = number(atom)
     if value is not None and not (inverse and value == 0):
         product.coefficient = (
@@ -44,7 +42,7 @@ def take_apart(
         return
     found = context.defined_by(atom, "*", "/", "-x")
     is_free = found is not None and _is_scaled_number(found)
-    own = found is not None and found.role != "primal" and (whole or context.is_single(atom))
+    own = found is not None and found.role != "primal" and context.is_single(atom)
     if found is None or not (own or is_free):
         (product.denominators if inverse else product.numerators).append(atom)
         return
@@ -65,9 +63,9 @@ def _is_scaled_number(found: Assign) -> bool:
     return constants and scalar_like(found.target.type) and is_float(found.target.type)
 
 
-def factors_of(context: Context, atom: Atom, whole: bool = False) -> Product:
+def factors_of(context: Context, atom: Atom) -> Product:
     product = Product()
-    take_apart(context, atom, product, whole=whole)
+    take_apart(context, atom, product)
     return product
 
 
@@ -86,9 +84,8 @@ def put_together(context: Context, product: Product) -> Atom:
     negate = coefficient == -1.0 and bool(product.numerators)
     if coefficient != 1.0 and not negate:
         result = Const(coefficient)
-    waiting: list[
-        Atom
-    ] = []  # denominators that come before any numerator: x / n is one operation, 1.0 / n * x two
+    # denominators that come before any numerator: x / n is one operation, 1.0 / n * x are two
+    waiting: list[Atom] = []
     for rank in ranks:
         for atom in [atom for atom in product.numerators if _size_order(atom) == rank]:
             if negate:
@@ -139,16 +136,13 @@ def cost_together(product: Product) -> int:
 
 
 def simplify_product(context: Context, statement: Assign) -> Atom | None:
-    product = Product(cost=0)
-    probe = Product()
+    product = Product(cost=cost_of(statement.target))
     if statement.op.name == "-x":
-        probe.coefficient = -1.0
-        take_apart(context, statement.operands[0], probe)
+        product.coefficient = -1.0
+        take_apart(context, statement.operands[0], product)
     else:
-        take_apart(context, statement.operands[0], probe)
-        take_apart(context, statement.operands[1], probe, inverse=statement.op.name == "/")
-    product = probe
-    product.cost += cost_of(statement.target)
+        take_apart(context, statement.operands[0], product)
+        take_apart(context, statement.operands[1], product, inverse=statement.op.name == "/")
     if not may_reorder(product, statement.target):
         return None
     changed = use_logistic_output(context, product)

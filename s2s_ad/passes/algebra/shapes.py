@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from s2s_ad.ir import Assign, Atom, Const
 from s2s_ad.operations.indexing import ADDITEM, SETITEM, TUPLE
-from s2s_ad.operations.result_types import constant, is_basic_index
+from s2s_ad.operations.result_types import is_basic_index
 from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, ZEROS_LIKE
 from s2s_ad.passes.algebra.context import Context
 from s2s_ad.types import DTYPES, Array, Number, Size, shape_of, size_of
@@ -143,19 +143,6 @@ def like_parameter(context: Context, statement: Assign) -> Atom | None:
     return None
 
 
-def expand_by_index(context: Context, statement: Assign) -> Atom | None:
-    """np.expand_dims(x, 1) is x[:, None], where x is an array."""
-    x, axis = statement.operands
-    shape = shape_of(statement.target.type)
-    if not isinstance(x.type, Array) or shape is None or x.type.shape is None:
-        return None
-    from s2s_ad.operations.result_types import normal_axes
-
-    axes = normal_axes(constant(axis, "axis"), len(shape))
-    parts = [None if k in axes else slice(None) for k in range(max(axes) + 1)]
-    return context.assign("getitem", x, Const(tuple(parts) if len(parts) > 1 else parts[0]))
-
-
 REWRITINGS = [
     ((NUMPY_SHAPE.name, "ndarray.shape"), shape_of_parameter, False),
     (
@@ -169,6 +156,4 @@ REWRITINGS = [
     (("numpy.reshape",), reshape_again, False),
     (("helper.unbroadcast",), like_parameter, False),
 ]
-LAST = [(("numpy.expand_dims",), expand_by_index, False)]
-
-__all__ = ["LAST", "REWRITINGS", "size_value"]
+__all__ = ["REWRITINGS", "size_value"]
