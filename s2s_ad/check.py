@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from s2s_ad.ir import (
+    UNDEFINED,
     Assign,
     Atom,
     Block,
@@ -26,11 +27,13 @@ from s2s_ad.ir import (
 from s2s_ad.rewrite import formal_variables
 from s2s_ad.types import (
     Array,
+    ListOf,
     Number,
     Scalar,
     Sizes,
     Type,
     TypeProblem,
+    is_boolean,
     is_float,
     scalar_like,
 )
@@ -92,7 +95,8 @@ class _Checker:
         self.define(block.parameters, visible)
         for statement in block.statements:
             self.at = statement
-            self.read(operands_of(statement), visible)
+            if not (isinstance(statement, Assign) and statement.op.name == "recall"):
+                self.read(operands_of(statement), visible)
             self.statement(statement, visible)
             self.define(statement.targets, visible)
         self.read(block.results, visible)
@@ -113,26 +117,13 @@ class _Checker:
         match statement:
             case Assign():
                 self.assign(statement)
-            case For(targets, _, initial, body):
-                if len(body.parameters) != len(initial) + 1 or not len(targets) == len(
-                    initial
-                ) == len(body.results):
-                    raise _Broken(
-                        "a loop's targets, initial values, parameters and results do not match"
-                    )
+            case For(targets, _, initial, body, stops=stops):
+                self.carried(targets, initial, body.parameters[1:], body.results, stops)
                 self.block(body, visible)
-            case While(targets, initial, test, body):
-                counts = {
-                    len(initial),
-                    len(targets),
-                    len(test.parameters),
-                    len(body.parameters),
-                    len(body.results),
-                }
-                if len(counts) != 1 or len(test.results) != 1:
-                    raise _Broken(
-                        "a loop's targets, initial values, parameters and results do not match"
-                    )
+            case While(targets, initial, test, body, stops=stops):
+                self.carried(targets, initial, body.parameters, body.results, stops)
+                if len(test.parameters) != len(initial) or len(test.results) != 1:
+                    raise _Broken("a loop's test takes other values than its body")
                 self.block(test, visible)
                 self.block(body, visible)
             case If(targets, _, then, orelse):
@@ -142,8 +133,32 @@ class _Checker:
                     raise _Broken(
                         "the branches give another number of results than there are targets"
                     )
+                for target, *given in zip(targets, then.results, orelse.results, strict=True):
+                    self.handed_on(target, given)
                 self.block(then, visible)
                 self.block(orelse, visible)
+
+    def carried(
+        self,
+        targets: tuple[Var, ...],
+        initial: tuple[Atom, ...],
+        parameters: tuple[Var, ...],
+        results: tuple[Atom, ...],
+        stops: bool,
+    ) -> None:
+        nexts = results[:-1] if stops else results
+        if not len(targets) == len(initial) == len(parameters) == len(nexts):
+            raise _Broken("a loop's targets, initial values, parameters and results do not match")
+        for target, parameter, first, following in zip(
+            targets, parameters, initial, nexts, strict=True
+        ):
+            self.handed_on(target, [first, following])
+            self.handed_on(parameter, [first, following])
+
+    def handed_on(self, var: Var, given: Iterable[Atom]) -> None:
+        for atom in given:
+            if atom != UNDEFINED and not stands_in(atom.type, var.type):
+                raise _Broken(f"`{var}` has type {var.type}, and is handed `{atom}`: {atom.type}")
 
     def assign(self, statement: Assign) -> None:
         if id(statement) in self.known:
@@ -164,6 +179,32 @@ class _Checker:
                 f"its operation gives {inferred}"
             )
         self.known[id(statement)] = statement
+
+
+def stands_in(given: Type, declared: Type) -> bool:
+    """Whether a value may be handed to a variable by a loop or branch: numbers stand for scalars
+    that are no narrower, and for arrays of unknown rank.
+    """
+    if agrees(given, declared):
+        return True
+    if isinstance(given, ListOf) and isinstance(declared, ListOf):
+        return stands_in(given.item, declared.item)
+    if isinstance(given, Number | Scalar) and isinstance(declared, Number | Scalar):
+        kinds = ("bool", "int", "float")
+        left, right = (kind_of(type) for type in (given, declared))
+        return kinds.index(left) <= kinds.index(right)
+    return (
+        isinstance(declared, Array)
+        and declared.shape is None
+        and isinstance(given, Number | Scalar | Array)
+    )
+
+
+def kind_of(type: Number | Scalar) -> str:
+    """bool, int or float."""
+    if is_float(type):
+        return "float"
+    return "bool" if is_boolean(type) else "int"
 
 
 def is_scalar_float(type: Type) -> bool:
@@ -194,4 +235,6 @@ def agrees(inferred: Type, declared: Type) -> bool:
             Array(left, None),
         ):
             return left == right or right == "float"
+        case (ListOf(left), ListOf(right)):
+            return agrees(left, right)
     return type(inferred) is type(declared)

@@ -19,6 +19,7 @@ from s2s_ad.ir import (
     Statement,
     Structure,
     Tree,
+    Undefined,
     Var,
     While,
 )
@@ -52,20 +53,31 @@ def _value(atom: Atom, values: dict[Var, Any]) -> Any:
     return atom.value if isinstance(atom, Const) else values[atom]
 
 
+def _operand(atom: Atom, values: dict[Var, Any]) -> Any:
+    value = _value(atom, values)
+    if isinstance(value, Undefined):
+        raise UnboundLocalError(f"`{atom}` is read before it is assigned")
+    return value
+
+
 def _run(statement: Statement, values: dict[Var, Any]) -> Sequence[Any]:
     match statement:
         case Assign(targets, op, operands):
-            result = op.evaluate(*(_value(atom, values) for atom in operands))
+            result = op.evaluate(*(_operand(atom, values) for atom in operands))
             return (result,) if len(targets) == 1 else (result if targets else ())
-        case For(trip=trip, initial=initial, body=body):
+        case For(trip=trip, initial=initial, body=body, stops=stops):
             carried = [_value(atom, values) for atom in initial]
-            for index in range(*(_value(atom, values) for atom in trip)):
+            for index in range(*(_operand(atom, values) for atom in trip)):
                 carried = run_block(body, [index, *carried], values)
+                if stops and carried.pop():
+                    break
             return carried
-        case While(initial=initial, test=test, body=body):
+        case While(initial=initial, test=test, body=body, stops=stops):
             carried = [_value(atom, values) for atom in initial]
             while run_block(test, carried, values)[0]:
                 carried = run_block(body, carried, values)
+                if stops and carried.pop():
+                    break
             return carried
         case If(test=condition, then=then, orelse=orelse):
-            return run_block(then if _value(condition, values) else orelse, [], values)
+            return run_block(then if _operand(condition, values) else orelse, [], values)

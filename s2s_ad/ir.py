@@ -73,6 +73,17 @@ class Const:
 Atom = Var | Const
 
 
+class Undefined:
+    """What a name means on the paths that do not assign it: reading it raises, as in Python."""
+
+    def __repr__(self) -> str:
+        return "undefined"
+
+
+UNDEFINED = Const(Undefined())
+"""Stands only where a loop or branch hands a value on: an initial value, a result of a block."""
+
+
 def type_of_constant(value: Any) -> Type:
     match value:
         case bool():
@@ -141,7 +152,8 @@ class Operation:
     `parameters` name the operands in the order of an `Assign`; one with a star takes any number.
     The operation prints as `template` (`{0} + {1}`) or, where that is empty, as a call of `call`;
     operands equal to `defaults` are left out, others with a default go by keyword. An `update` is
-    the pure form of a statement that changes its first operand.
+    the pure form of a statement that changes its first operand; its last target is the changed
+    operand, one before that what the statement gives (`v = s.pop()`).
     """
 
     name: str
@@ -238,7 +250,13 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class For:
-    """`body` takes the loop variable and the carried values, and gives the next carried values."""
+    """`body` takes the loop variable and the carried values, and gives the next carried values.
+
+    With `stops` the body gives one more value at the end, a boolean: if it is true, this trip was
+    the last (that is what `break` and `return` become). `label` is the number that `adjoint` gives
+    to a loop or branch, `undoes` that of the forward one which this one, of the reverse sweep,
+    undoes.
+    """
 
     targets: tuple[Var, ...]
     trip: tuple[Atom, Atom, Atom]
@@ -246,12 +264,15 @@ class For:
     body: Block
     span: Span | None = None
     role: str = "primal"
+    stops: bool = False
+    label: int = 0
+    undoes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class While:
     """`test` and `body` take the carried values; `test` gives one boolean, `body` the next carried
-    values.
+    values, and one more boolean if it `stops`, as in `For`.
     """
 
     targets: tuple[Var, ...]
@@ -260,6 +281,8 @@ class While:
     body: Block
     span: Span | None = None
     role: str = "primal"
+    stops: bool = False
+    label: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +297,8 @@ class If:
     orelse: Block
     span: Span | None = None
     role: str = "primal"
+    label: int = 0
+    undoes: int = 0
 
 
 Statement = Assign | For | While | If
@@ -477,18 +502,18 @@ def _show_block(block: Block, lines: list[str], depth: int) -> None:
                 types = ", ".join(str(target.type) for target in targets)
                 where = f"line {span.line}" if span else ""
                 lines.append(f"{text:<43} # {types:<8} {where}".rstrip())
-            case For(targets=targets, trip=trip, initial=initial, body=body):
+            case For(targets=targets, trip=trip, initial=initial, body=body, stops=stops):
                 carried = _show_carried(body.parameters[1:], initial)
                 bounds = ", ".join(map(str, trip))
                 head = f"{_show_targets(targets)}for {body.parameters[0]} in range({bounds})"
                 lines.append(f"{indent}{head}{carried}")
-                _show_inner(body, "next", lines, depth + 1)
-            case While(targets=targets, initial=initial, test=test, body=body):
+                _show_inner(body, "next", lines, depth + 1, stops)
+            case While(targets=targets, initial=initial, test=test, body=body, stops=stops):
                 carried = _show_carried(test.parameters, initial)
                 lines.append(f"{indent}{_show_targets(targets)}while{carried}")
                 _show_inner(test, "test", lines, depth + 1)
                 lines.append(f"{indent}do{_show_carried(body.parameters, test.parameters)}")
-                _show_inner(body, "next", lines, depth + 1)
+                _show_inner(body, "next", lines, depth + 1, stops)
             case If(targets=targets, test=condition, then=then, orelse=orelse):
                 lines.append(f"{indent}{_show_targets(targets)}if {condition}")
                 _show_inner(then, "give", lines, depth + 1)
@@ -506,13 +531,17 @@ def _show_carried(parameters: Sequence[Var], initial: Sequence[Atom]) -> str:
     return " carrying " + ", ".join(f"{p} = {a}" for p, a in zip(parameters, initial, strict=True))
 
 
-def _show_inner(block: Block, word: str, lines: list[str], depth: int) -> None:
+def _show_inner(block: Block, word: str, lines: list[str], depth: int, stops: bool = False) -> None:
     _show_block(block, lines, depth)
+    results = block.results[:-1] if stops else block.results
+    until = f"until {block.results[-1]}" if stops else ""
     if block.results:
-        lines.append(f"{'  ' * depth}{word} {', '.join(map(str, block.results))}")
+        handed = f"{word} {', '.join(map(str, results))}" if results else ""
+        lines.append("  " * depth + " ".join(filter(None, (handed, until))))
 
 
 __all__ = [
+    "UNDEFINED",
     "Assign",
     "Atom",
     "Block",
@@ -530,6 +559,7 @@ __all__ = [
     "Static",
     "Structure",
     "Tree",
+    "Undefined",
     "Var",
     "While",
     "blocks_of",

@@ -333,7 +333,17 @@ class Items:
         return f"({', '.join(map(str, self.items))})"
 
 
-Type = Number | Scalar | Array | Static | Slice | Items
+@dataclass(frozen=True)
+class ListOf:
+    """A Python list of unknown length whose items have one type."""
+
+    item: Type
+
+    def __str__(self) -> str:
+        return f"list[{self.item}]"
+
+
+Type = Number | Scalar | Array | Static | Slice | Items | ListOf
 
 FLOAT = Number("float")
 INT = Number("int")
@@ -359,6 +369,8 @@ SHORT_DTYPES = {long: short for short, long in DTYPES.items()}
 
 def is_float(type: Type) -> bool:
     """Whether values of this type can carry a derivative."""
+    if isinstance(type, ListOf):
+        return is_float(type.item)
     if isinstance(type, Number):
         return type.kind == "float"
     return isinstance(type, Scalar | Array) and type.dtype.startswith("f")
@@ -625,4 +637,6 @@ class Sizes:
                 return Slice((start, stop, step))
             case Items(items):
                 return Items(tuple(self.resolve_type(item) for item in items))
+            case ListOf(item):
+                return ListOf(self.resolve_type(item))
         return type

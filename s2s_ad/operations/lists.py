@@ -1,0 +1,108 @@
+"""Lists of unknown length: those of the user's that grow, and the stacks that keep values for the
+reverse sweep.
+
+Like all values lists are pure here: `l with .append(v)` is a new value, and the statement that is
+printed changes the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from s2s_ad.ir import Atom, Operation
+from s2s_ad.operations.declare import Catalogue
+from s2s_ad.types import INT, ListOf, Sizes, Type, TypeProblem
+
+CATALOGUE = Catalogue()
+operation = CATALOGUE.operation
+
+
+def _item_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    return list_type(operands[0].type).item
+
+
+def _same_list(_: Sizes, operands: Sequence[Atom]) -> Type:
+    return list_type(operands[0].type)
+
+
+def _display_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    types = {operand.type for operand in operands}
+    if len(types) != 1:
+        raise TypeProblem("not-a-number", "the items of a list have different types")
+    return ListOf(types.pop())
+
+
+def list_type(type: Type) -> ListOf:
+    if not isinstance(type, ListOf):
+        raise TypeProblem("not-a-number", f"a list is needed here, not {type}")
+    return type
+
+
+def _with_item(items: list[Any], index: int, value: Any) -> list[Any]:
+    changed = list(items)
+    changed[index] = value
+    return changed
+
+
+APPEND = operation(
+    "out = list_append(x, v)",
+    name="list.append",
+    infer=_same_list,
+    evaluate=lambda items, value: [*items, value],
+    update="{0}.append({1})",
+)
+POP = operation(
+    "out = list_pop(x)",
+    name="list.pop",
+    infer=_item_type,
+    evaluate=lambda items: (items[-1], items[:-1]),
+    constant=True,
+    update="{0}.pop()",
+)
+ITEM = operation(
+    "out = list_item(x, i)",
+    name="list.item",
+    infer=_item_type,
+    evaluate=lambda items, index: items[index],
+    view_of="x",
+    printer=lambda _, texts: f"{texts[0]}[{texts[1]}]",
+)
+SET_ITEM = operation(
+    "out = list_set(x, i, v)",
+    name="list.set",
+    infer=_same_list,
+    evaluate=_with_item,
+    update="{0}[{1}] = {2}",
+)
+LENGTH = operation(
+    "out = list_length(x)",
+    name="list.length",
+    infer=lambda _, operands: INT,
+    evaluate=len,
+    constant=True,
+    printer=lambda _, texts: f"len({texts[0]})",
+)
+
+
+DISPLAY = operation(
+    "out = list_display(*items)",
+    name="list.display",
+    infer=_display_type,
+    evaluate=lambda *items: list(items),
+    printer=lambda _, texts: f"[{', '.join(texts)}]",
+)
+
+
+@cache
+def new_list(item: Type) -> Operation:
+    """The operation that gives a new empty list for items of a type."""
+    return Operation(
+        name="list.new",
+        parameters=(),
+        evaluate=list,
+        infer=lambda _, __: ListOf(item),
+        printer=lambda _, __: "[]",
+        constant=True,
+    )
