@@ -111,12 +111,16 @@ differentiated again.
 
 FAMILIES = {
     "elementwise": "Element by element",
-    "reductions": "Sums, extremes and running sums",
+    "choices": "Choices element by element",
+    "reductions": "Sums and extremes",
+    "running": "Running sums, products and differences",
     "linear_algebra": "Products of vectors, matrices and stacks of them",
     "einsum": "`np.einsum`",
     "indexing": "Parts of arrays",
-    "shaping": "Shapes, new arrays and types",
-    "rearranging": "Joining and rearranging",
+    "shaping": "Shapes and axes",
+    "arrays": "New arrays and types",
+    "joining": "Joining",
+    "rearranging": "Rearranging",
 }
 WITHOUT_TABLE = ("effects", "support")  # operations that programs do not spell
 

@@ -31,8 +31,8 @@ from s2s_ad.frontend.values import Method, Named, UserFunction, Value
 from s2s_ad.frontend.writes import write
 from s2s_ad.ir import Atom, Const, Operation, Structure, Var
 from s2s_ad.operations import catalogue
+from s2s_ad.operations.arrays import COPY, RANGE
 from s2s_ad.operations.indexing import ADD_AT
-from s2s_ad.operations.shaping import COPY, RANGE
 from s2s_ad.types import Array, is_numeric, rank_of
 
 # Arguments that say how to compute, and are not computed with

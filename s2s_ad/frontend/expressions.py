@@ -19,8 +19,9 @@ from s2s_ad.frontend.values import FreeVariable, Method, Named, Poison, Refused,
 from s2s_ad.frontend.writes import now
 from s2s_ad.ir import Assign, Atom, Const, Structure, Var
 from s2s_ad.operations import catalogue
+from s2s_ad.operations.arrays import DISPLAY
 from s2s_ad.operations.indexing import SLICE, TUPLE
-from s2s_ad.operations.shaping import DIMENSION, DISPLAY, SHAPE
+from s2s_ad.operations.shaping import DIMENSION, SHAPE
 from s2s_ad.types import Array, Items, Number, Scalar, shape_of
 
 OPERATORS = {

@@ -11,24 +11,32 @@ from s2s_ad.operations.declare import Catalogue
 def catalogue() -> Catalogue:
     """All operations: `numpy.sin`, `+`, `getitem`, `math.exp`, `helper.unbroadcast`."""
     from s2s_ad.operations import (
+        arrays,
+        choices,
         effects,
         einsum,
         elementwise,
         indexing,
+        joining,
         linear_algebra,
         rearranging,
         reductions,
+        running,
         shaping,
         support,
     )
 
     families = (
         elementwise,
+        choices,
         reductions,
+        running,
         linear_algebra,
         einsum,
         indexing,
         shaping,
+        arrays,
+        joining,
         rearranging,
         effects,
         support,

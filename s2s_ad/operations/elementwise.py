@@ -20,11 +20,9 @@ from s2s_ad.operations.result_types import (
     elementwise_type,
     of_shape,
     require_numeric,
-    selection_type,
     unsupported,
 )
 from s2s_ad.types import (
-    NONE,
     Array,
     Number,
     Scalar,
@@ -35,7 +33,6 @@ from s2s_ad.types import (
     is_boolean,
     is_float,
     is_integer,
-    promote,
     shape_of,
 )
 
@@ -353,124 +350,3 @@ elementwise(
     "grad_y += np.where(x == 0, grad_out, 0.0)",
     domains={"x": "nonzero"},
 )
-
-
-# Choices: ties share equally ----------------------------------------------------------------------
-
-# The comparison is with the value that was chosen; where both are, each gets half.
-CHOICE = (
-    "grad_x += grad_out * np.where(x == y, 0.5, x {0} y)",
-    "grad_y += grad_out * np.where(x == y, 0.5, y {0} x)",
-)
-for _name, _sign in {"maximum": ">", "minimum": "<", "fmax": ">", "fmin": "<"}.items():
-    elementwise(
-        f"out = np.{_name}(x, y)",
-        *(line.format(_sign) for line in CHOICE),
-        result="arithmetic",
-        note="at a tie, half to each",
-    )
-elementwise(
-    "out = np.where(c, x, y)",
-    "grad_x += np.where(c, grad_out, 0.0)",
-    "grad_y += np.where(c, 0.0, grad_out)",
-    infer=selection_type(rank_zero="array", tests=1),
-    tangent="tangent_out = np.where(c, tangent_x, tangent_y)",
-    domains={"c": "boolean"},
-    note="the branch not taken never matters, not even by a NaN",
-)
-
-
-def clip_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
-    """Bounds may be None; x is made an array first, so that only the bounds are weak."""
-    types = [operand.type for operand in operands if operand.type != NONE]
-    require_numeric(types)
-    shape = sizes.broadcast([shape_of(type) for type in types])
-    return of_shape(promote([Scalar(dtype_of(types[0])), *types[1:]]), shape)
-
-
-def _ordered(bounds: Sequence[Atom]) -> bool:
-    """Whether the bounds are two numbers, the first one smaller."""
-    values = [bound.value for bound in bounds if isinstance(bound, Const)]
-    return len(values) == 2 and values[0] < values[1]
-
-
-def clip_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
-    """minimum(maximum(x, a_min), a_max), with the bounds that there are; at a tie, half to each."""
-    if not any(operand.type == NONE for operand in operands) and not _ordered(operands[1:]):
-        above = "np.where(x == a_min, 0.5, x > a_min)"
-        below = "np.where(np.maximum(x, a_min) == a_max, 0.5, np.maximum(x, a_min) < a_max)"
-        return (
-            f"grad_x += grad_out * {above} * {below}",
-            f"grad_a_min += grad_out * np.where(x == a_min, 0.5, a_min > x) * {below}",
-            "grad_a_max += grad_out * np.where(np.maximum(x, a_min) == a_max, 0.5, "
-            "np.maximum(x, a_min) > a_max)",
-        )
-    bounds = [
-        (name, sign)
-        for name, sign, atom in zip(("a_min", "a_max"), "><", operands[1:], strict=True)
-        if atom.type != NONE
-    ]
-    inside = " & ".join(f"(x {sign} {name})" for name, sign in bounds)
-    ties = " | ".join(f"(x == {name})" for name, _ in bounds)
-    lines = [
-        f"grad_x += grad_out * np.where({ties}, 0.5, {inside})" if bounds else "grad_x += grad_out"
-    ]
-    for name, sign in bounds:
-        lines.append(f"grad_{name} += grad_out * np.where(x == {name}, 0.5, {name} {sign} x)")
-    return tuple(lines)
-
-
-elementwise(
-    "out = np.clip(x, a_min, a_max)",
-    infer=clip_type,
-    rules=(Rule(clip_lines),),
-    domains={"a_min": "below", "a_max": "above"},
-    note="at a bound, half to each",
-    method="clip",
-)
-elementwise(
-    "out = np.nan_to_num(x)",
-    "grad_x += np.where(np.isfinite(x), grad_out, 0.0)",
-    result="arithmetic",
-)
-
-
-# Piecewise constant: no adjoint -------------------------------------------------------------------
-
-for _symbol in ("<", "<=", ">", ">=", "==", "!="):
-    elementwise(f"out = x {_symbol} y", result="bool")
-for _name in (
-    "less",
-    "less_equal",
-    "greater",
-    "greater_equal",
-    "equal",
-    "not_equal",
-    "logical_and",
-    "logical_or",
-    "logical_xor",
-):
-    elementwise(f"out = np.{_name}(x, y)", result="bool")
-for _name in ("logical_not", "isnan", "isinf", "isfinite", "signbit"):
-    elementwise(f"out = np.{_name}(x)", result="bool")
-for _symbol in ("&", "|", "^"):
-    elementwise(f"out = x {_symbol} y", result="bitwise", domains={"x": "boolean", "y": "boolean"})
-elementwise("out = ~x", result="arithmetic", domains={"x": "boolean"})
-elementwise(
-    "out = not x",
-    result="bool",
-    infer=elementwise_type("bool", of_numbers="number", scalars_only=True),
-)
-elementwise(
-    "out = np.round(x, decimals=0)",
-    also=("numpy.around",),
-    method="round",
-    infer=lambda sizes, operands: elementwise_type("arithmetic")(sizes, operands[:1]),
-)
-for _name in ("floor", "ceil", "trunc", "rint"):
-    elementwise(f"out = np.{_name}(x)")
-elementwise("out = np.sign(x)", result="arithmetic")
-for _name in ("floor", "ceil", "trunc"):
-    scalar_function(f"out = math.{_name}(x)", result="integer")
-for _name in ("isnan", "isinf", "isfinite"):
-    scalar_function(f"out = math.{_name}(x)", result="bool")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from s2s_ad.ir import Atom
-from s2s_ad.operations import shaping
+from s2s_ad.operations import arrays, shaping
 from s2s_ad.operations.declare import Catalogue
 from s2s_ad.types import Sizes, Type
 
@@ -42,14 +42,14 @@ RECALL = operation(
 )
 
 
-ASTYPE = shaping.CATALOGUE.operations["ndarray.astype"]
+ASTYPE = arrays.CATALOGUE.operations["ndarray.astype"]
 NUMPY_SHAPE = shaping.CATALOGUE.operations["numpy.shape"]
-ZEROS_LIKE = shaping.CATALOGUE.operations["numpy.zeros_like"]
+ZEROS_LIKE = arrays.CATALOGUE.operations["numpy.zeros_like"]
 BROADCAST_TO = shaping.CATALOGUE.operations["numpy.broadcast_to"]
-COPY = shaping.CATALOGUE.operations["numpy.copy"]
+COPY = arrays.CATALOGUE.operations["numpy.copy"]
 EXPAND_DIMS = shaping.CATALOGUE.operations["numpy.expand_dims"]
 DIMENSION = shaping.CATALOGUE.operations["ndarray.shape[]"]
-FULL = shaping.CATALOGUE.operations["numpy.full"]
-FULL_LIKE = shaping.CATALOGUE.operations["numpy.full_like"]
+FULL = arrays.CATALOGUE.operations["numpy.full"]
+FULL_LIKE = arrays.CATALOGUE.operations["numpy.full_like"]
 SHAPE_ATTRIBUTE = shaping.CATALOGUE.operations["ndarray.shape"]
-ONES_LIKE = shaping.CATALOGUE.operations["numpy.ones_like"]
+ONES_LIKE = arrays.CATALOGUE.operations["numpy.ones_like"]
