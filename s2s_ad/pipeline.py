@@ -21,6 +21,7 @@ from s2s_ad.passes.remove_dead_code import remove_dead_code
 from s2s_ad.passes.save_values import save_values
 from s2s_ad.passes.share_subexpressions import share_subexpressions
 from s2s_ad.passes.simplify_algebra import simplify_algebra
+from s2s_ad.passes.simplify_blocks import simplify_blocks
 from s2s_ad.passes.split_sweeps import split_sweeps
 from s2s_ad.passes.tangent import tangent
 
@@ -41,7 +42,14 @@ class UntilStable:
 
 
 CLEAN_UP = UntilStable(
-    "clean_up", (propagate_copies, simplify_algebra, share_subexpressions, remove_dead_code)
+    "clean_up",
+    (
+        propagate_copies,
+        simplify_algebra,
+        simplify_blocks,
+        share_subexpressions,
+        remove_dead_code,
+    ),
 )
 MOST_STEPS = 200
 

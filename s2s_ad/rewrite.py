@@ -88,6 +88,18 @@ class Builder:
         self.statements.append(Assign((target,), op, operands, self.span, self.role))
         return target
 
+    def append(self, op: Operation, targets: tuple[Var, ...], *operands: Atom) -> None:
+        """Append a statement whose targets are made already."""
+        self.statements.append(Assign(targets, op, operands, self.span, self.role))
+
+    def retype_last(self, like: Var) -> Var:
+        """Give the target of the last statement the name and type of another variable."""
+        last = self.statements.pop()
+        assert isinstance(last, Assign)
+        target = self.names.fresh(like.name, like.type)
+        self.statements.append(replace(last, targets=(target,)))
+        return target
+
 
 def all_variables(block: Block) -> Iterator[Var]:
     """Every variable that the block defines, inner blocks included."""

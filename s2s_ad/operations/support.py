@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from s2s_ad.ir import Atom
+from s2s_ad.ir import Atom, Const
 from s2s_ad.operations import arrays, shaping
 from s2s_ad.operations.declare import Catalogue
-from s2s_ad.types import Sizes, Type
+from s2s_ad.types import INT, Sizes, Type
 
 CATALOGUE = Catalogue()
 operation = CATALOGUE.operation
@@ -53,3 +53,21 @@ FULL = arrays.CATALOGUE.operations["numpy.full"]
 FULL_LIKE = arrays.CATALOGUE.operations["numpy.full_like"]
 SHAPE_ATTRIBUTE = shaping.CATALOGUE.operations["ndarray.shape"]
 ONES_LIKE = arrays.CATALOGUE.operations["numpy.ones_like"]
+
+
+RANGE_LENGTH = operation(
+    "out = range_length(start, stop, step)",
+    name="range.length",
+    infer=lambda _, __: INT,
+    evaluate=lambda start, stop, step: len(range(start, stop, step)),
+    constant=True,
+    printer=lambda operands, texts: f"len({spell_range(operands, texts)})",
+)
+
+
+def spell_range(operands: Sequence[Atom], texts: Sequence[str]) -> str:
+    """`range(n)`, `range(1, n)`: what is as usual is left out."""
+    start, stop, step = texts
+    if operands[2] != Const(1):
+        return f"range({start}, {stop}, {step})"
+    return f"range({stop})" if operands[0] == Const(0) else f"range({start}, {stop})"

@@ -9,16 +9,31 @@ span of the statement it undoes. Values of the primal that an adjoint reads are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from s2s_ad.frontend.rules import Contribution, lower_line, reads
-from s2s_ad.ir import Assign, Atom, Block, Const, Formal, Function, Structure, Tree, Var, leaves
+from s2s_ad.ir import (
+    Assign,
+    Atom,
+    Block,
+    Const,
+    Formal,
+    Function,
+    If,
+    Statement,
+    Structure,
+    Tree,
+    Var,
+    leaves,
+)
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.operations.support import RECALL, ZEROS_LIKE
+from s2s_ad.passes.activity import active_variables
 from s2s_ad.passes.contributions import (
-    active_variables,
     cast_like,
     choose_rule,
     named,
@@ -27,7 +42,9 @@ from s2s_ad.passes.contributions import (
     rule_lines,
     sum_to,
 )
+from s2s_ad.passes.label_loops import label_loops
 from s2s_ad.passes.masks import Mask, Masks
+from s2s_ad.passes.undo_blocks import undo_branches, undo_loop
 from s2s_ad.rewrite import Builder, Names, map_tree
 from s2s_ad.types import (
     DTYPES,
@@ -35,6 +52,7 @@ from s2s_ad.types import (
     Number,
     Scalar,
     Sizes,
+    Type,
     TypeProblem,
     is_float,
     rank_of,
@@ -66,7 +84,10 @@ def adjoint(function: Function, request: Request, name: str) -> Function:
     wrt.sort(key=lambda formal: request.wrt.index(formal.name))
     sources = differentiable_leaves(wrt, function)
     value, aux = split_aux(function, request.has_aux)
-    sweep = _Sweep(function, active_variables(function.body, sources))
+    active = active_variables(function.body, sources)
+    function, trips = label_loops(function, active)
+    active |= active_variables(function.body, sources)
+    sweep = Sweep(function, active, trips)
     seeds: list[Formal] = []
     if request.seeded:
         seeds = [sweep.seed_parameter(value)]
@@ -144,16 +165,21 @@ def _scalar_result(function: Function, value: Tree) -> Atom:
     return value
 
 
-class _Sweep:
-    """The reverse sweep: adjoints so far, and the statements that compute them."""
+class Sweep:
+    """The reverse sweep: adjoints so far, and the statements that compute them.
 
-    def __init__(self, function: Function, active: set[Var]) -> None:
+    Loops and branches open a scope: within it `adjoints` holds those of the block, and recalls made
+    there are not seen outside.
+    """
+
+    def __init__(self, function: Function, active: set[Var], trips: dict[int, Var]) -> None:
         sizes = Sizes.knowing(function.assumptions, 1_000_000)
         self.builder = Builder(Names.of(function), sizes, role="adjoint")
         self.active = active
+        self.trips = trips
         self.adjoints: dict[Var, Atom] = {}
-        self.recalled: dict[Var, Var] = {}
-        self.masks = Masks(function)
+        self.recalled: ChainMap[Var, Var] = ChainMap()
+        self.masks = Masks(function.body)
         self.taken = {formal.name for formal in function.formals}
 
     def seed_one(self, result: Atom) -> None:
@@ -193,10 +219,46 @@ class _Sweep:
 
     def reverse(self, block: Block) -> None:
         for statement in reversed(block.statements):
-            if not isinstance(statement, Assign):
-                raise NotImplementedError("structured statements")
-            if any(target in self.adjoints for target in statement.targets):
+            if not any(target in self.adjoints for target in statement.targets):
+                continue
+            if isinstance(statement, Assign):
                 self.undo(statement)
+            elif isinstance(statement, If):
+                undo_branches(self, statement)
+            else:
+                undo_loop(self, statement)
+
+    @contextmanager
+    def scope(self, block: Block, adjoints: dict[Var, Atom]) -> Iterator[list[Statement]]:
+        """Reverse a block of its own: gives the list that its statements are appended to."""
+        outer = (self.adjoints, self.builder.statements, self.recalled, self.masks)
+        statements: list[Statement] = []
+        self.adjoints, self.builder.statements = adjoints, statements
+        self.recalled, self.masks = self.recalled.new_child(), Masks(block)
+        try:
+            yield statements
+        finally:
+            self.adjoints, self.builder.statements, self.recalled, self.masks = outer
+
+    def adjoint_or_zero(self, var: Var) -> Atom:
+        """What is known of the adjoint of a variable, as a value to hand on."""
+        found = self.adjoints.get(var)
+        return self.zeros(var) if found is None else found
+
+    def fitted(self, value: Atom, type: Type) -> Atom:
+        """The adjoint of a value that a loop or branch hands on, for what was handed in."""
+        shape, wanted = shape_of(value.type), shape_of(type)
+        if wanted == () and shape != ():
+            total = catalogue().operations["numpy.sum"]
+            value = self.builder.assign(total, value, Const(None), Const(False))
+        return cast_like(self.builder, value, type)
+
+    def accumulate(self, var: Var, value: Atom) -> None:
+        """Add to the adjoint of a variable what has its shape and dtype already."""
+        known = self.adjoints.get(var)
+        if known is not None:
+            value = self.builder.assign(catalogue().operations["+"], known, value)
+        self.adjoints[var] = named(self.builder, value, f"grad_{var.name}")
 
     def undo(self, statement: Assign) -> None:
         """Carry the adjoint of a statement's target to its operands."""

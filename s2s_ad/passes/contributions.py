@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError, Span
-from s2s_ad.ir import Assign, Atom, Block, Const, NotDifferentiable, Rule, Var
+from s2s_ad.ir import Assign, Atom, Const, NotDifferentiable, Rule, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.support import ASTYPE, BROADCAST_TO, IDENTITY, NUMPY_SHAPE
 from s2s_ad.rewrite import Builder
@@ -23,31 +23,9 @@ from s2s_ad.types import (
     Scalar,
     Type,
     dtype_of,
-    is_float,
     scalar_like,
     shape_of,
 )
-
-
-def active_variables(block: Block, sources: Iterable[Var]) -> set[Var]:
-    """The variables whose value depends differentiably on the sources."""
-    active = set(sources)
-    for statement in block.statements:
-        if not isinstance(statement, Assign):
-            raise NotImplementedError("structured statements")
-        if not statement.op.constant and any(
-            operand in active for operand in differentiated(statement)
-        ):
-            active.update(target for target in statement.targets if is_float(target.type))
-    return active
-
-
-def differentiated(statement: Assign) -> list[Atom]:
-    """The operands whose values matter, not only their shapes."""
-    names = statement.op.operand_names(len(statement.operands))
-    only_shape = statement.op.shape_only
-    pairs = zip(names, statement.operands, strict=True)
-    return [operand for name, operand in pairs if name not in only_shape]
 
 
 def choose_rule(statement: Assign, operands: tuple[Atom, ...]) -> Rule:

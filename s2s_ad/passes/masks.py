@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from s2s_ad.ir import Assign, Atom, Function, Var
+from collections.abc import Iterable
+from s2s_ad.ir import Assign, Atom, Block, Var, blocks_of, operands_of
+from s2s_ad.passes.activity import free_variables
 from s2s_ad.rewrite import definitions
 from s2s_ad.types import scalar_like
 
@@ -29,16 +31,16 @@ class Mask:
 class Masks:
     """For each variable on such a chain, the masks."""
 
-    def __init__(self, function: Function) -> None:
-        self.uses = _readers(function)
-        self.definitions = definitions(function.body)
+    def __init__(self, block: Block) -> None:
+        self.uses = _readers(block)
+        self.definitions = definitions(block)
         self.masks: dict[Var, tuple[Mask, ...]] = {}
         self.spoilt: set[Var] = set()  # whose adjoint may have become NaN
         self.spoiling: set[tuple[Var, Atom]] = set()  # result and operand of a step that may do it
         self.moved: set[Var] = set()  # on such a chain, but with elements in other places
         self._offers: dict[Atom, list[tuple[Mask, ...]]] = {}  # what each reader says
         self._offered_spoilt: set[Atom] = set()
-        for statement in reversed(function.body.statements):
+        for statement in reversed(block.statements):
             if isinstance(statement, Assign) and statement.targets:
                 self._visit(statement)
 
@@ -106,15 +108,19 @@ class Masks:
         return self.masks.get(statement.target, ())
 
 
-def _readers(function: Function) -> dict[Atom, int]:
+def _readers(block: Block) -> dict[Atom, int]:
     """How often each variable is read by something that carries adjoints."""
     readers: dict[Atom, int] = {}
-    for statement in function.body.statements:
-        if isinstance(statement, Assign) and not statement.op.constant:
+    for statement in block.statements:
+        read: Iterable[Atom] = ()
+        if not isinstance(statement, Assign):
+            read = (*operands_of(statement), *free_variables(blocks_of(statement)))
+        elif not statement.op.constant:
             is_choice = statement.op.name == "numpy.where"
-            for operand in statement.operands[1:] if is_choice else statement.operands:
-                readers[operand] = readers.get(operand, 0) + 1
-    for result in function.body.results:
+            read = statement.operands[1:] if is_choice else statement.operands
+        for operand in read:
+            readers[operand] = readers.get(operand, 0) + 1
+    for result in block.results:
         readers[result] = readers.get(result, 0) + 1
     return readers
 

@@ -5,9 +5,9 @@ An unnamed value takes the name that the user's program gives it (`grad_Y = v3` 
 
 from __future__ import annotations
 
-from s2s_ad.ir import Assign, Atom, Block, Function, Operation, Var
+from s2s_ad.ir import Assign, Atom, Block, Function, Operation, Statement, Var
 from s2s_ad.operations.support import IDENTITY
-from s2s_ad.rewrite import Names, rename_variables, substitute, with_body
+from s2s_ad.rewrite import Names, map_statement, rename_variables, substitute, with_body
 
 
 def propagate_copies(function: Function) -> Function:
@@ -19,21 +19,27 @@ def replace_by_operand(function: Function, op: Operation) -> Function:
     values: dict[Var, Atom] = {}
     better: dict[Var, Var] = {}
     names = Names.of(function)
-    kept = []
-    for statement in function.body.statements:
-        if isinstance(statement, Assign) and statement.op is op:
-            source = statement.operands[0]
-            if isinstance(source, Var):
-                source = values.get(source, source)  # which is no name of a name itself
-            values[statement.target] = source
-            if prefers_name(source, statement.target) and source not in better:
-                assert isinstance(source, Var)
-                better[source] = names.fresh(statement.target.name, source.type)
-        else:
-            kept.append(statement)
+
+    def visit(block: Block) -> Block:
+        kept: list[Statement] = []
+        for statement in block.statements:
+            if not isinstance(statement, Assign):
+                kept.append(map_statement(statement, lambda atom: atom, lambda var: var, visit))
+            elif statement.op is not op:
+                kept.append(statement)
+            else:
+                source = statement.operands[0]
+                if isinstance(source, Var):
+                    source = values.get(source, source)  # which is no name of a name itself
+                values[statement.target] = source
+                if prefers_name(source, statement.target) and source not in better:
+                    assert isinstance(source, Var)
+                    better[source] = names.fresh(statement.target.name, source.type)
+        return Block(block.parameters, tuple(kept), block.results)
+
+    body = visit(function.body)
     if not values:
         return function
-    body = Block(function.body.parameters, tuple(kept), function.body.results)
     return rename_variables(with_body(function, substitute(body, values)), better)
 
 

@@ -1,16 +1,52 @@
-"""Decides how the reverse sweep gets the values it `recall`s.
+"""Decides how the reverse sweep gets the values it `recall`s, and puts that into the program.
 
-In straight-line code every value of the forward sweep is still there, so a recall is the value
-itself. Loops and branches will choose here between recomputing, a tape, and an undone write.
+A value of the function's own block is still there. One of a branch is handed out of it. For those
+of loops, innermost first, `storage/choose.py` decides what is kept on tapes and stacks and what is
+computed again at the beginning of the trip that undoes theirs. What that needs from an enclosing
+loop is decided there in turn. After this pass there is no `recall` left.
 """
 
 from __future__ import annotations
 
-from s2s_ad.ir import Function
+from s2s_ad.ir import Function, Var
 from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.propagate_copies import replace_by_operand
+from s2s_ad.passes.storage.choose import choose, is_free, operands_of_variable
+from s2s_ad.passes.storage.edit import Plan, apply_plan
+from s2s_ad.passes.storage.places import TOP, Place, Places
+from s2s_ad.passes.storage.tapes import storage_for
 
 
 def save_values(function: Function) -> Function:
-    """Replace every `recall` of a value that is still there by the value."""
-    return replace_by_operand(function, RECALL)
+    """Replace every `recall` by the value, wherever it comes from."""
+    places = Places.of(function)
+    if all(places.home[var] == TOP for var in places.recalled):
+        return replace_by_operand(function, RECALL)
+    return apply_plan(function, places, make_plan(places, function.body.parameters))
+
+
+def make_plan(places: Places, parameters: tuple[Var, ...]) -> Plan:
+    plan = Plan()
+    wanted: dict[Place, set[Var]] = {}
+
+    def want(var: Var) -> None:
+        if places.home[var] != TOP and not is_free(places, var):
+            wanted.setdefault(places.region(places.home[var]), set()).add(var)
+
+    for var in places.recalled:
+        want(var)
+    while wanted:
+        region = max(wanted, key=lambda place: (len(place), place))
+        variables = sorted(wanted.pop(region), key=places.order.__getitem__)
+        if region == TOP:
+            plan.handed_out.update(variables)
+            continue
+        choice = choose(places, region, variables)
+        for var in choice.kept:
+            plan.kept[var] = storage_for(places, var, parameters)
+        for var in choice.again:
+            plan.again.add(var)
+            for operand in operands_of_variable(places, var):
+                if places.region(places.home[operand]) != region:
+                    want(operand)
+    return plan

@@ -2,35 +2,52 @@
 becomes that one's value.
 
 Values are pure, so nothing can have changed in between; random draws and other effects are never
-shared. A name the user gave is preferred to a temporary.
+shared. What stands in a loop or branch may use what was computed before it, not the other way
+round. A name the user gave is preferred to a temporary.
 """
 
 from __future__ import annotations
 
+from collections import ChainMap
+
 from s2s_ad.ir import Assign, Atom, Block, Function, Operation, Statement, Var
-from s2s_ad.rewrite import substitute, with_body
+from s2s_ad.rewrite import map_statement, substitute, with_body
 
 COMMUTATIVE = frozenset(
     {"+", "*", "numpy.add", "numpy.multiply", "numpy.maximum", "numpy.minimum", "==", "!="}
 )
 
 
-# arrays that are there to be filled: each is its own
-FRESH = frozenset({"numpy.zeros", "numpy.zeros_like", "numpy.empty", "numpy.empty_like"})
+# arrays and lists that are there to be filled: each is its own
+FRESH = frozenset(
+    {"numpy.zeros", "numpy.zeros_like", "numpy.empty", "numpy.empty_like", "numpy.ones",
+     "numpy.full", "numpy.copy", "list.new", "list.display"}
+)  # fmt: skip
+
+Seen = ChainMap[tuple[Operation, tuple[Atom, ...]], Var]
 
 
 def share_subexpressions(function: Function) -> Function:
-    seen: dict[tuple[Operation, tuple[Atom, ...]], Var] = {}
     values: dict[Var, Atom] = {}
+    body = _shared(function.body, ChainMap(), values)
+    return with_body(function, substitute(body, values)) if values else function
+
+
+def _shared(block: Block, seen: Seen, values: dict[Var, Atom]) -> Block:
     kept: list[Statement] = []
 
     def resolve(atom: Atom) -> Atom:
         return values.get(atom, atom) if isinstance(atom, Var) else atom
 
-    for statement in function.body.statements:
+    def inner(block: Block) -> Block:
+        return _shared(block, seen.new_child(), values)
+
+    for statement in block.statements:
+        if not isinstance(statement, Assign):
+            kept.append(map_statement(statement, resolve, lambda var: var, inner))
+            continue
         if (
-            isinstance(statement, Assign)
-            and not statement.op.effect
+            not statement.op.effect
             and statement.op.name not in FRESH
             and len(statement.targets) == 1
         ):
@@ -41,10 +58,7 @@ def share_subexpressions(function: Function) -> Function:
                 continue
             seen[key] = statement.target
         kept.append(statement)
-    if not values:
-        return function
-    body = Block(function.body.parameters, tuple(kept), function.body.results)
-    return with_body(function, substitute(body, values))
+    return Block(block.parameters, tuple(kept), block.results)
 
 
 def _ordered(op: Operation, operands: tuple[Atom, ...]) -> tuple[Atom, ...]:

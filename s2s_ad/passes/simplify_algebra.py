@@ -7,32 +7,39 @@ stays what it was to the last bit.
 
 from __future__ import annotations
 
-from s2s_ad.ir import Assign, Atom, Block, Function, Statement
+from functools import partial
+
+from s2s_ad.ir import Assign, Atom, Block, Function
 from s2s_ad.passes.algebra import REWRITES
 from s2s_ad.passes.algebra.context import Context
-from s2s_ad.rewrite import rename_variables, substitute, with_body
+from s2s_ad.rewrite import map_statement, rename_variables, substitute, with_body
 from s2s_ad.types import Number, Scalar, Type
 
 
 def simplify_algebra(function: Function) -> Function:
     """One sweep over the statements; `clean_up` repeats it until nothing changes."""
     context = Context(function)
-    for statement in function.body.statements:
-        if isinstance(statement, Assign) and len(statement.targets) == 1:
-            _simplify(context, context.resolved(statement))
-        else:
-            context.keep(_resolved_other(context, statement))
+    body = _block(context, function.body)
     if not context.changed:
         return function
-    results = tuple(context.resolve(atom) for atom in function.body.results)
-    body = Block(function.body.parameters, tuple(context.statements), results)
     simpler = with_body(function, substitute(body, context.values))
     return rename_variables(simpler, context.renames)
 
 
-def _resolved_other(context: Context, statement: Statement) -> Statement:
-    block = substitute(Block((), (statement,), ()), context.values)
-    return block.statements[0]
+def _block(context: Context, block: Block) -> Block:
+    with context.inside() as statements:
+        for statement in block.statements:
+            if not isinstance(statement, Assign):
+                context.keep(
+                    map_statement(
+                        statement, context.resolve, lambda var: var, partial(_block, context)
+                    )
+                )
+            elif len(statement.targets) == 1:
+                _simplify(context, context.resolved(statement))
+            else:
+                context.keep(context.resolved(statement))
+    return Block(block.parameters, tuple(statements), block.results)
 
 
 def _simplify(context: Context, statement: Assign) -> None:

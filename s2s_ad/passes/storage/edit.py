@@ -1,0 +1,251 @@
+"""Puts a storage plan into the program: in one walk from top to bottom, forward loops write what is
+kept, and the loops that undo them read it, or compute again, at the beginning of the same trip.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+from s2s_ad.ir import (
+    UNDEFINED,
+    Assign,
+    Atom,
+    Block,
+    Const,
+    For,
+    Function,
+    If,
+    Statement,
+    Var,
+    While,
+)
+from s2s_ad.operations.support import RECALL
+from s2s_ad.passes.contributions import refusal
+from s2s_ad.passes.storage.places import Places, Step
+from s2s_ad.passes.storage.tapes import Stack, Storage
+from s2s_ad.rewrite import Builder, Names, substitute, with_body
+from s2s_ad.types import Number, Scalar, Sizes, is_boolean, is_float
+
+
+@dataclass
+class Plan:
+    """What happens to each variable that the reverse sweep recalls and that a block hides."""
+
+    kept: dict[Var, Storage] = field(default_factory=dict)
+    again: set[Var] = field(default_factory=set)
+    handed_out: set[Var] = field(default_factory=set)  # of a branch outside of loops
+
+    def needed_at(self, places: Places) -> dict[Step, list[Var]]:
+        """For each block what its counterpart in the reverse sweep reads or computes first."""
+        needed: dict[Step, list[Var]] = {}
+        for var in sorted({*self.kept, *self.again}, key=places.order.__getitem__):
+            needed.setdefault(places.home[var][-1], []).append(var)
+        return needed
+
+
+def apply_plan(function: Function, places: Places, plan: Plan) -> Function:
+    editor = _Editor(function, places, plan)
+    body = editor.whole(function.body)
+    return with_body(function, substitute(body, editor.values))
+
+
+class _Editor:
+    def __init__(self, function: Function, places: Places, plan: Plan) -> None:
+        sizes = Sizes.knowing(function.assumptions, 4_000_000)
+        self.builder = Builder(Names.of(function), sizes)
+        self.parameters = function.body.parameters
+        self.places, self.plan = places, plan
+        self.needed = plan.needed_at(places)
+        self.values: dict[Var, Atom] = {}  # what stands for recalls, and recalled variables
+        self.local: dict[Var, Atom] = {}  # a forward variable in the reverse sweep
+        self.recalls: dict[Var, Atom] = {}
+        self.state: dict[Var, Atom] = {}  # tapes, stacks and handed out values, by their variable
+
+    def whole(self, block: Block) -> Block:
+        for statement in block.statements:
+            self.create_for(statement)
+            self.statement(statement)
+        for recall, var in self.recalls.items():
+            self.values[recall] = self.now(var)
+        return Block(block.parameters, tuple(self.builder.statements), block.results)
+
+    def create_for(self, statement: Statement) -> None:
+        """Tapes and stacks for what a statement of the function's own block has in it."""
+        for var in self.filled_in(statement):
+            self.builder.span, self.builder.role = statement.span, "primal"
+            if var in self.plan.kept:
+                self.state[var] = self.plan.kept[var].create(self.builder, self.parameters)
+            else:
+                self.state[var] = UNDEFINED
+
+    def filled_in(self, statement: Statement) -> list[Var]:
+        label = 0 if isinstance(statement, Assign) else statement.label
+        every = (*self.plan.kept, *sorted(self.plan.handed_out, key=self.places.order.__getitem__))
+        return [
+            var for var in every if label and any(label == step[0] for step in self.places.home[var])
+        ]
+
+    def touched(self, statement: For | While | If) -> list[Var]:
+        """The variables whose tape, stack or exit is another after the statement."""
+        undoes = 0 if isinstance(statement, While) else statement.undoes
+        popped = [
+            var
+            for var, storage in self.plan.kept.items()
+            if undoes
+            and isinstance(storage, Stack)
+            and any(undoes == step[0] for step in self.places.home[var])
+        ]
+        return [*self.filled_in(statement), *popped]
+
+    def now(self, atom: Atom) -> Atom:
+        """What an atom of the forward sweep is called here."""
+        if not isinstance(atom, Var):
+            return atom
+        if atom in self.plan.handed_out:
+            return self.state[atom]
+        return self.local.get(atom, atom)
+
+    # Blocks ---------------------------------------------------------------------------------------
+
+    def statement(self, statement: Statement) -> None:
+        if isinstance(statement, Assign):
+            if statement.op is RECALL:
+                self.recalls[statement.target] = statement.operands[0]
+                return
+            self.builder.statements.append(statement)
+        elif isinstance(statement, If):
+            self.branches(statement)
+        else:
+            self.loop(statement)
+        for target in statement.targets:
+            self.computed(target, statement)
+
+    def computed(self, var: Var, statement: Statement) -> None:
+        """Keep a variable of the forward sweep that has just got its value."""
+        if var in self.plan.handed_out:
+            self.state[var] = var
+        elif var in self.plan.kept:
+            self.builder.span, self.builder.role = statement.span, "primal"
+            tape = self.state[var]
+            assert isinstance(tape, Var)
+            self.state[var] = self.plan.kept[var].write(self.builder, tape, lambda index: index)
+
+    def block(self, block: Block, statement: For | While | If, side: int) -> Block:
+        outer, self.builder.statements = self.builder.statements, []
+        for parameter in block.parameters:
+            self.computed(parameter, statement)
+        undoes = 0 if isinstance(statement, While) else statement.undoes
+        if undoes:
+            self.read((undoes, side), statement)
+        for inner in block.statements:
+            self.statement(inner)
+        made = Block(block.parameters, tuple(self.builder.statements), block.results)
+        self.builder.statements = outer
+        return made
+
+    def read(self, step: Step, statement: Statement) -> None:
+        """At the beginning of a block of the reverse sweep: what it needs of its counterpart."""
+        for var in self.needed.get(step, ()):
+            found = self.places.made_by.get(var)
+            self.builder.span = found.span if found is not None else statement.span
+            if var in self.plan.kept:
+                self.builder.role = "adjoint"
+                tape = self.state[var]
+                assert isinstance(tape, Var)
+                self.local[var], self.state[var] = self.plan.kept[var].read(
+                    self.builder, tape, self.now
+                )
+                continue
+            # exactly as it was computed before: tests must come out as they did
+            assert isinstance(found, Assign)
+            self.builder.role = "primal"
+            again = self.builder.names.fresh(var.name, var.type)
+            self.builder.append(found.op, (again,), *map(self.now, found.operands))
+            self.local[var] = again
+
+    def loop(self, loop: For | While) -> None:
+        keys = self.touched(loop)
+        initial = [self.state[key] for key in keys]
+        parameters = self.fresh(keys)
+        own = loop.body.parameters
+        if isinstance(loop, For) and loop.undoes:
+            forward = self.places.statements[loop.undoes]
+            if isinstance(forward, For):
+                self.local[forward.body.parameters[0]] = own[0]
+        self.state.update(zip(keys, parameters, strict=True))
+        body = self.block(loop.body, loop, 0)
+        count = len(loop.targets)
+        body = Block(
+            (*own, *parameters),
+            body.statements,
+            (*body.results[:count], *(self.state[key] for key in keys), *body.results[count:]),
+        )
+        targets = self.fresh(keys)
+        self.state.update(zip(keys, targets, strict=True))
+        begun = [
+            self.defined(first, parameter, loop)
+            for first, parameter in zip(
+                loop.initial, own[1:] if isinstance(loop, For) else own, strict=True
+            )
+        ]
+        changed = replace(
+            loop,
+            targets=(*loop.targets, *targets),
+            initial=(*begun, *initial),
+            body=body,
+        )
+        if isinstance(changed, While):
+            test = replace(
+                changed.test, parameters=(*changed.test.parameters, *self.fresh(keys))
+            )
+            changed = replace(changed, test=test)
+        self.builder.statements.append(changed)
+
+    def branches(self, statement: If) -> None:
+        keys = self.touched(statement)
+        before = dict(self.state)
+        blocks: list[Block] = []
+        for side, branch in enumerate((statement.then, statement.orelse)):
+            self.state.update(before)
+            block = self.block(branch, statement, side)
+            given = tuple(
+                self.defined(atom, target, statement)
+                for atom, target in zip(block.results, statement.targets, strict=True)
+            )
+            more = tuple(self.state[key] for key in keys)
+            blocks.append(Block((), block.statements, (*given, *more)))
+        targets = self.fresh(keys)
+        self.state.update(zip(keys, targets, strict=True))
+        self.builder.statements.append(
+            replace(
+                statement,
+                targets=(*statement.targets, *targets),
+                then=blocks[0],
+                orelse=blocks[1],
+            )
+        )
+
+    def fresh(self, keys: list[Var]) -> tuple[Var, ...]:
+        """New variables for tapes, stacks and exits."""
+        made = []
+        for key in keys:
+            known = self.state[key]
+            like = known if isinstance(known, Var) else key
+            made.append(self.builder.names.fresh(like.name, like.type))
+        return tuple(made)
+
+    def defined(self, atom: Atom, var: Var, statement: Statement) -> Atom:
+        """The atom, or where it is undefined and the variable is kept, something to keep."""
+        if atom != UNDEFINED or var not in self.plan.kept:
+            return atom
+        if isinstance(var.type, Number | Scalar):
+            if is_float(var.type):
+                return Const(math.nan)
+            return Const(False) if is_boolean(var.type) else Const(0)
+        raise refusal(
+            "undefined-value",
+            f"`{var.base_name}` is not defined on every path, and its value is needed here",
+            statement.span,
+            f"assign `{var.base_name}` before",
+        )

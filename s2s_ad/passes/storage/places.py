@@ -1,0 +1,89 @@
+"""Where variables are computed, and where the reverse sweep needs them.
+
+A place is the way from the function's body to a block: the labels of the loops and branches around
+it, with the side of a branch. The reverse sweep has a block for the same place in the statement
+that undoes the forward one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from s2s_ad.ir import (
+    Assign,
+    Block,
+    For,
+    Function,
+    If,
+    Statement,
+    Var,
+    While,
+    blocks_of,
+)
+from s2s_ad.operations.support import RECALL
+
+Step = tuple[int, int]  # the label of a statement, and which of its blocks
+Place = tuple[Step, ...]
+TOP: Place = ()
+
+
+@dataclass
+class Places:
+    """What a function computes, and where."""
+
+    home: dict[Var, Place] = field(default_factory=dict)
+    order: dict[Var, int] = field(default_factory=dict)
+    made_by: dict[Var, Statement] = field(default_factory=dict)  # parameters have no entry
+    statements: dict[int, For | While | If] = field(default_factory=dict)  # by label
+    recalled: dict[Var, Assign] = field(default_factory=dict)  # the first recall of each variable
+    undone: set[Step] = field(default_factory=set)  # the blocks that the reverse sweep has
+
+    @staticmethod
+    def of(function: Function) -> Places:
+        places = Places()
+        places._visit(function.body, TOP)
+        return places
+
+    def _visit(self, block: Block, place: Place) -> None:
+        for parameter in block.parameters:
+            self._found(parameter, place)
+        for statement in block.statements:
+            for target in statement.targets:
+                self._found(target, place)
+                self.made_by[target] = statement
+            if isinstance(statement, Assign):
+                if statement.op is RECALL and isinstance(statement.operands[0], Var):
+                    self.recalled.setdefault(statement.operands[0], statement)
+                continue
+            if statement.label:
+                self.statements[statement.label] = statement
+            if not isinstance(statement, While) and statement.undoes:
+                self.undone.update(step for step, _ in steps_of(statement, statement.undoes))
+            for step, inner in steps_of(statement, statement.label):
+                self._visit(inner, (*place, step))
+
+    def _found(self, var: Var, place: Place) -> None:
+        self.home[var] = place
+        self.order[var] = len(self.order)
+
+    def region(self, place: Place) -> Place:
+        """The innermost loop body around a place, or the function's."""
+        while place and isinstance(self.statements.get(place[-1][0]), If):
+            place = place[:-1]
+        return place
+
+    def is_reverse(self, place: Place) -> bool:
+        """Whether a place is in the reverse sweep, or in no loop or branch with a label."""
+        return any(label == 0 for label, _ in place)
+
+
+def steps_of(statement: For | While | If, label: int) -> Iterator[tuple[Step, Block]]:
+    """The blocks of a statement with their places in it; a loop's test has none of its own."""
+    blocks = blocks_of(statement)
+    if isinstance(statement, While):
+        yield (label, 1), blocks[0]
+        yield (label, 0), blocks[1]
+        return
+    for k, block in enumerate(blocks):
+        yield (label, k), block

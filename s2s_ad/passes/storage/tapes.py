@@ -1,0 +1,163 @@
+"""Tapes and stacks: what a value of a loop is written to and read from again.
+
+A tape is an array with one leading dimension for each loop around the value, addressed by the
+number of the trip. Where the number of trips or the shape is not known before the outermost loop,
+a list serves as a stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from s2s_ad.ir import Atom, Const, For, If, Var
+from s2s_ad.operations import catalogue
+from s2s_ad.operations.indexing import SETITEM, TUPLE
+from s2s_ad.operations.lists import APPEND, POP, new_list
+from s2s_ad.operations.support import COPY, RANGE_LENGTH
+from s2s_ad.passes.storage.places import TOP, Places
+from s2s_ad.passes.storage.sizes import can_compute, compute
+from s2s_ad.rewrite import Builder
+from s2s_ad.types import DTYPES, Array, ListOf, Number, Scalar, dtype_of, shape_of
+
+Resolve = Callable[[Var], Atom]
+
+
+@dataclass(frozen=True)
+class Tape:
+    """An array for the values of `var`; `loops` are those around it, outermost first."""
+
+    var: Var
+    loops: tuple[For, ...]
+    top: frozenset[Var]  # what is known before the outermost loop
+
+    def create(self, builder: Builder, parameters: tuple[Var, ...]) -> Var:
+        lengths: list[Atom] = []
+        for loop in self.loops:
+            bounds = [_at_top(builder, atom, parameters, self.top) for atom in loop.trip]
+            if bounds[0] == Const(0) and bounds[2] == Const(1) and isinstance(bounds[1], Const):
+                lengths.append(Const(max(0, bounds[1].value)))
+            else:
+                lengths.append(builder.assign(RANGE_LENGTH, *bounds))
+        for size in shape_of(self.var.type) or ():
+            lengths.append(compute(builder, size, parameters))
+        shape: Atom
+        if len(lengths) == 1:
+            shape = lengths[0]
+        elif all(isinstance(length, Const) for length in lengths):
+            shape = Const(tuple(length.value for length in lengths if isinstance(length, Const)))
+        else:
+            shape = builder.assign(TUPLE, *lengths)
+        name = DTYPES[dtype_of(self.var.type)]
+        name = "bool_" if name == "bool" else name
+        dtype = Const(None) if name == "float64" else Const(name, f"numpy.{name}")
+        empty = catalogue().operations["numpy.empty"]
+        return builder.assign(empty, shape, dtype, name=f"saved_{self.var.name}")
+
+    def write(self, builder: Builder, tape: Var, resolve: Resolve) -> Var:
+        return builder.assign(
+            SETITEM, tape, self.index(builder, resolve), self.var, name=tape.name
+        )
+
+    def read(self, builder: Builder, tape: Var, resolve: Resolve) -> tuple[Var, Var]:
+        """The value of this trip and the tape, as it was."""
+        found = builder.assign(
+            catalogue().operations["getitem"], tape, self.index(builder, resolve)
+        )
+        return as_before(builder, found, self.var), tape
+
+    def index(self, builder: Builder, resolve: Resolve) -> Atom:
+        """The numbers of the trips."""
+        numbers = [self.trip_number(builder, loop, resolve) for loop in self.loops]
+        return numbers[0] if len(numbers) == 1 else builder.assign(TUPLE, *numbers)
+
+    @staticmethod
+    def trip_number(builder: Builder, loop: For, resolve: Resolve) -> Atom:
+        operations = catalogue().operations
+        number = resolve(loop.body.parameters[0])
+        start, _, step = loop.trip
+        if start != Const(0):
+            number = builder.assign(operations["-"], number, start)
+        if step != Const(1):
+            number = builder.assign(operations["//"], number, step)
+        return number
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A list that values are put on, and taken from in reverse order."""
+
+    var: Var
+
+    def create(self, builder: Builder, parameters: tuple[Var, ...]) -> Var:
+        return builder.assign(new_list(self.var.type), name=f"saved_{self.var.name}")
+
+    def write(self, builder: Builder, stack: Var, resolve: Resolve) -> Var:
+        return builder.assign(APPEND, stack, self.var, name=stack.name)
+
+    def read(self, builder: Builder, stack: Var, resolve: Resolve) -> tuple[Var, Var]:
+        """The value on top, and the stack without it."""
+        top = builder.names.fresh(self.var.name, self.var.type)
+        rest = builder.names.fresh(stack.name, stack.type)
+        builder.append(POP, (top, rest), stack)
+        return top, rest
+
+
+Storage = Tape | Stack
+
+
+def storage_for(places: Places, var: Var, parameters: tuple[Var, ...]) -> Storage:
+    """A tape where one can be allocated before the outermost loop, otherwise a stack."""
+    loops: list[For] = []
+    for label, _ in places.home[var]:
+        statement = places.statements[label]
+        if isinstance(statement, If):
+            continue
+        if not isinstance(statement, For) or statement.stops or not _known(
+            places, statement, parameters
+        ):
+            return Stack(var)
+        loops.append(statement)
+    shape = shape_of(var.type) if not isinstance(var.type, ListOf) else None
+    if shape is None or not all(can_compute(size, parameters) for size in shape):
+        return Stack(var)
+    bounds = {atom for loop in loops for atom in loop.trip if isinstance(atom, Var)}
+    top = frozenset(atom for atom in bounds if places.home[atom] == TOP)
+    return Tape(var, tuple(loops), top)
+
+
+def _known(places: Places, loop: For, parameters: tuple[Var, ...]) -> bool:
+    """Whether the trips of a loop can be counted before the outermost one, and numbered in it."""
+    start, stop, step = loop.trip
+    at_top = [isinstance(atom, Const) or places.home[atom] == TOP for atom in (start, step)]
+    return all(at_top) and (
+        isinstance(stop, Const)
+        or places.home[stop] == TOP
+        or (
+            isinstance(stop.type, Number)
+            and stop.type.value is not None
+            and can_compute(stop.type.value, parameters)
+        )
+    )
+
+
+def _at_top(
+    builder: Builder, atom: Atom, parameters: tuple[Var, ...], top: frozenset[Var]
+) -> Atom:
+    if isinstance(atom, Const) or atom in top:
+        return atom
+    assert isinstance(atom.type, Number) and atom.type.value is not None
+    return compute(builder, atom.type.value, parameters)
+
+
+def as_before(builder: Builder, found: Var, var: Var) -> Var:
+    """What a tape gives, as the kind of value that was put in: a Python number again, or an array
+    of rank 0.
+    """
+    if isinstance(var.type, Number):
+        convert = catalogue().operations[f"builtins.{var.type.kind}"]
+        found = builder.assign(convert, found)
+    elif isinstance(var.type, Array) and not isinstance(found.type, Array):
+        found = builder.assign(COPY, found)
+    assert isinstance(var.type, Number | Scalar | Array)
+    return builder.retype_last(var)
