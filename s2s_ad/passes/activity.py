@@ -104,9 +104,7 @@ def relevant_variables(block: Block, wanted: Iterable[Atom], active: set[Var]) -
     return relevant
 
 
-def _relevant_to_loop(
-    statement: For | While, wanted: Iterable[Var], active: set[Var]
-) -> set[Var]:
+def _relevant_to_loop(statement: For | While, wanted: Iterable[Var], active: set[Var]) -> set[Var]:
     carried = carried_of(statement)
     slots = relevant_slots(statement, wanted, active)
     inner = relevant_variables(statement.body, [carried[k][3] for k in slots], active)

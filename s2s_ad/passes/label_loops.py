@@ -27,9 +27,7 @@ class _Labeller:
         self.count = 0
 
     def block(self, block: Block) -> Block:
-        return Block(
-            block.parameters, tuple(map(self.statement, block.statements)), block.results
-        )
+        return Block(block.parameters, tuple(map(self.statement, block.statements)), block.results)
 
     def statement(self, statement: Statement) -> Statement:
         if isinstance(statement, Assign):

@@ -8,9 +8,9 @@ the way can turn a zero into a NaN.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from collections.abc import Iterable
 from s2s_ad.ir import Assign, Atom, Block, Var, blocks_of, operands_of
 from s2s_ad.passes.activity import free_variables
 from s2s_ad.rewrite import definitions

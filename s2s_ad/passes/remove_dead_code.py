@@ -125,9 +125,7 @@ def _pruned_loop(loop: For | While, needed: set[Var]) -> For | While:
     if len(chosen) == count and pruned is body and (test is None or test is _test_of(loop)):
         return loop
     places = [*range(offset), *(offset + k for k in chosen)]
-    pruned = Block(
-        tuple(body.parameters[k] for k in places), pruned.statements, pruned.results
-    )
+    pruned = Block(tuple(body.parameters[k] for k in places), pruned.statements, pruned.results)
     changed = replace(
         loop,
         targets=tuple(loop.targets[k] for k in chosen),

@@ -9,27 +9,33 @@ has the shape and dtype of x; a variable without a tangent stands still.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from s2s_ad.diagnostics import DifferentiationError
 from s2s_ad.frontend.rules import lower_line, reads
 from s2s_ad.ir import (
+    UNDEFINED,
     Assign,
     Atom,
     Block,
     Const,
+    For,
     Formal,
     Function,
+    If,
     NotDifferentiable,
     Operation,
     Statement,
     Structure,
     Tree,
     Var,
+    While,
     leaves,
 )
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.support import COPY, RECALL, ZEROS_LIKE
+from s2s_ad.passes.activity import active_variables, carried_of
 from s2s_ad.passes.adjoint import differentiable_leaves, split_aux
 from s2s_ad.passes.contributions import (
     cast_like,
@@ -40,6 +46,7 @@ from s2s_ad.passes.contributions import (
     rule_lines,
     spread_to,
 )
+from s2s_ad.passes.undo_blocks import adjoint_type
 from s2s_ad.rewrite import Builder, Names, map_tree
 from s2s_ad.types import (
     DTYPES,
@@ -63,9 +70,9 @@ def tangent(function: Function, wrt: tuple[str, ...], name: str, has_aux: bool =
     """
     by_name = {formal.name: formal for formal in function.formals}
     moving = [by_name[wanted] for wanted in wrt]
-    differentiable_leaves(moving, function)
+    sources = differentiable_leaves(moving, function)
     value, aux = split_aux(function, has_aux)
-    push = _Push(function)
+    push = _Push(function, active_variables(function.body, sources))
     # a parameter without a default cannot follow one that has a default, unless it goes by keyword
     by_position = all(
         other.default is None and other.kind != "keyword" for other in function.formals
@@ -94,7 +101,8 @@ def _together(parts: tuple[Tree, ...]) -> Structure:
 class _Push:
     """The forward sweep: the primal's statements with their tangents, and the tangents so far."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, active: set[Var]) -> None:
+        self.active = active
         sizes = Sizes()
         sizes.assume = False
         sizes.counter = 1_000_000  # sizes that arise here are none of the primal's
@@ -118,8 +126,12 @@ class _Push:
 
     def follow(self, statement: Statement) -> None:
         """Append a statement of the primal, and what gives its target's tangent."""
+        if isinstance(statement, If):
+            self.follow_branches(statement)
+            return
         if not isinstance(statement, Assign):
-            raise NotImplementedError("structured statements")
+            self.follow_loop(statement)
+            return
         assert statement.op is not RECALL, "forward mode takes programs without `recall` only"
         self.builder.statements.append(statement)
         moves = any(operand in self.tangents for operand in statement.operands)
@@ -132,6 +144,68 @@ class _Push:
             raise refusal(problem.name, str(problem), statement.span, problem.help) from None
         if found is not None:
             self.tangents[statement.target] = self.settle(found, statement.target)
+
+    # Blocks ---------------------------------------------------------------------------------------
+
+    def follow_branches(self, statement: If) -> None:
+        """Each branch gives the tangents of its results, too."""
+        moving = [k for k, target in enumerate(statement.targets) if target in self.active]
+        blocks = [
+            self.followed(branch, [branch.results[k] for k in moving], (), ())
+            for branch in (statement.then, statement.orelse)
+        ]
+        dots = self.dots_of([statement.targets[k] for k in moving])
+        self.builder.statements.append(
+            replace(
+                statement,
+                targets=(*statement.targets, *dots),
+                then=blocks[0],
+                orelse=blocks[1],
+            )
+        )
+
+    def follow_loop(self, loop: For | While) -> None:
+        """The loop carries the tangents of what it carries."""
+        carried = carried_of(loop)
+        moving = [k for k, (target, *_) in enumerate(carried) if target in self.active]
+        self.builder.span = loop.span
+        initial = [self.tangent_or_zero(carried[k][1]) for k in moving]
+        parameters = self.dots_of([carried[k][2] for k in moving])
+        stop = loop.body.results[len(loop.targets) :]
+        body = self.followed(loop.body, [carried[k][3] for k in moving], parameters, stop)
+        dots = self.dots_of([carried[k][0] for k in moving])
+        changed = replace(
+            loop, targets=(*loop.targets, *dots), initial=(*loop.initial, *initial), body=body
+        )
+        if isinstance(changed, While):
+            names = self.builder.names
+            unread = (names.fresh(dot.name, dot.type) for dot in dots)
+            test = replace(changed.test, parameters=(*changed.test.parameters, *unread))
+            changed = replace(changed, test=test)
+        self.builder.statements.append(changed)
+
+    def followed(
+        self, block: Block, moving: list[Atom], parameters: Sequence[Var], stop: tuple[Atom, ...]
+    ) -> Block:
+        outer, self.builder.statements = self.builder.statements, []
+        for statement in block.statements:
+            self.follow(statement)
+        tangents = [self.tangent_or_zero(atom) for atom in moving]
+        statements, self.builder.statements = self.builder.statements, outer
+        results = block.results[: len(block.results) - len(stop)]
+        return Block(
+            (*block.parameters, *parameters), tuple(statements), (*results, *tangents, *stop)
+        )
+
+    def dots_of(self, variables: list[Var]) -> list[Var]:
+        """Tangents for variables that loops and branches give."""
+        dots = [
+            self.builder.names.fresh(f"dot_{var.name}", adjoint_type(var.type)) for var in variables
+        ]
+        self.tangents.update(zip(variables, dots, strict=True))
+        return dots
+
+    # Lines ----------------------------------------------------------------------------------------
 
     def move(self, statement: Assign) -> Atom | None:
         """The tangent of a statement's target; None if it stands still after all."""
@@ -270,6 +344,8 @@ class _Push:
         """The tangent of an operand; if it stands still, zeros like it, or one that broadcasts."""
         if isinstance(atom, Var) and atom in self.tangents:
             return self.tangents[atom]
+        if atom == UNDEFINED:
+            return atom
         if isinstance(atom.type, Array) and not broadcasts:
             return self.builder.assign(ZEROS_LIKE, atom, Const(None))
         return Const(0.0) if is_float(atom.type) else Const(0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from s2s_ad.ir import Atom, Block, Const, For, If, Var, While
+from s2s_ad.ir import Atom, Block, Const, For, If, Statement, Var, While
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.support import RANGE_LENGTH
 from s2s_ad.passes.activity import (
@@ -19,7 +19,6 @@ from s2s_ad.passes.activity import (
     relevant_slots,
     relevant_variables,
 )
-from s2s_ad.passes.contributions import cast_like
 from s2s_ad.types import INT, Array, Number, Scalar, Type
 
 if TYPE_CHECKING:
@@ -128,14 +127,14 @@ def undo_branches(sweep: Sweep, statement: If) -> None:
     if not targets:
         return
     builder.statements.append(
-        If(targets, test, *blocks, statement.span, "adjoint", undoes=statement.label)
+        If(targets, test, blocks[0], blocks[1], statement.span, "adjoint", undoes=statement.label)
     )
     sweep.adjoints.update(zip(outside, targets, strict=True))
 
 
 def _reversed_branch(
     sweep: Sweep, statement: If, branch: Block, reached: Sequence[int], before: dict[Var, Atom]
-) -> tuple[dict[Var, Atom], list]:
+) -> tuple[dict[Var, Atom], list[Statement]]:
     adjoints = dict(before)
     with sweep.scope(branch, adjoints) as statements:
         for k in reached:

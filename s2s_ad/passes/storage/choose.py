@@ -1,8 +1,7 @@
 """Decides, loop by loop, what is kept for the reverse sweep and what is computed again.
 
 Keeping costs the memory of a value, computing again the time; both are counted in elements. The
-choice is a minimum cut between what cannot be computed again and what the reverse sweep reads (as
-for rematerialisation in Jain et al., Checkmate, MLSys 2020, and Zheng et al., min-cut partitioning).
+choice is a minimum cut between what cannot be computed again and what the reverse sweep reads.
 Values that come from outside the loop, and its index, are there anyway.
 """
 

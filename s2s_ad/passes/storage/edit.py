@@ -5,6 +5,7 @@ kept, and the loops that undo them read it, or compute again, at the beginning o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from s2s_ad.ir import (
@@ -21,10 +22,11 @@ from s2s_ad.ir import (
     While,
 )
 from s2s_ad.operations.support import RECALL
+from s2s_ad.passes.activity import carried_of
 from s2s_ad.passes.contributions import refusal
 from s2s_ad.passes.storage.places import Places, Step
 from s2s_ad.passes.storage.tapes import Stack, Storage
-from s2s_ad.rewrite import Builder, Names, substitute, with_body
+from s2s_ad.rewrite import Builder, Names, all_statements, substitute, with_body
 from s2s_ad.types import Number, Scalar, Sizes, is_boolean, is_float
 
 
@@ -50,6 +52,28 @@ def apply_plan(function: Function, places: Places, plan: Plan) -> Function:
     return with_body(function, substitute(body, editor.values))
 
 
+def handed_to(body: Block, variables: Iterable[Var]) -> set[Var]:
+    """The variables themselves and what loops and branches hand to them."""
+    given: dict[Var, list[Atom]] = {}
+    for statement in all_statements(body):
+        if isinstance(statement, If):
+            for target, *atoms in zip(
+                statement.targets, statement.then.results, statement.orelse.results, strict=True
+            ):
+                given.setdefault(target, []).extend(atoms)
+        elif not isinstance(statement, Assign):
+            for target, first, parameter, following in carried_of(statement):
+                for var in (target, parameter):
+                    given.setdefault(var, []).extend((first, following))
+    found, pending = set[Var](), list(variables)
+    while pending:
+        var = pending.pop()
+        if var not in found:
+            found.add(var)
+            pending += [atom for atom in given.get(var, ()) if isinstance(atom, Var)]
+    return found
+
+
 class _Editor:
     def __init__(self, function: Function, places: Places, plan: Plan) -> None:
         sizes = Sizes.knowing(function.assumptions, 4_000_000)
@@ -57,6 +81,7 @@ class _Editor:
         self.parameters = function.body.parameters
         self.places, self.plan = places, plan
         self.needed = plan.needed_at(places)
+        self.handed_to_kept = handed_to(function.body, plan.kept)
         self.values: dict[Var, Atom] = {}  # what stands for recalls, and recalled variables
         self.local: dict[Var, Atom] = {}  # a forward variable in the reverse sweep
         self.recalls: dict[Var, Atom] = {}
@@ -81,9 +106,12 @@ class _Editor:
 
     def filled_in(self, statement: Statement) -> list[Var]:
         label = 0 if isinstance(statement, Assign) else statement.label
-        every = (*self.plan.kept, *sorted(self.plan.handed_out, key=self.places.order.__getitem__))
+        order = self.places.order
+        every = (*self.plan.kept, *sorted(self.plan.handed_out, key=order.__getitem__))
         return [
-            var for var in every if label and any(label == step[0] for step in self.places.home[var])
+            var
+            for var in every
+            if label and any(label == step[0] for step in self.places.home[var])
         ]
 
     def touched(self, statement: For | While | If) -> list[Var]:
@@ -196,9 +224,7 @@ class _Editor:
             body=body,
         )
         if isinstance(changed, While):
-            test = replace(
-                changed.test, parameters=(*changed.test.parameters, *self.fresh(keys))
-            )
+            test = replace(changed.test, parameters=(*changed.test.parameters, *self.fresh(keys)))
             changed = replace(changed, test=test)
         self.builder.statements.append(changed)
 
@@ -237,7 +263,7 @@ class _Editor:
 
     def defined(self, atom: Atom, var: Var, statement: Statement) -> Atom:
         """The atom, or where it is undefined and the variable is kept, something to keep."""
-        if atom != UNDEFINED or var not in self.plan.kept:
+        if atom != UNDEFINED or var not in self.handed_to_kept:
             return atom
         if isinstance(var.type, Number | Scalar):
             if is_float(var.type):

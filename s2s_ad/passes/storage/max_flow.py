@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Hashable
 from math import inf
 
-
 LEAST = 1e-9  # less is rounding
 
 

@@ -55,9 +55,7 @@ class Tape:
         return builder.assign(empty, shape, dtype, name=f"saved_{self.var.name}")
 
     def write(self, builder: Builder, tape: Var, resolve: Resolve) -> Var:
-        return builder.assign(
-            SETITEM, tape, self.index(builder, resolve), self.var, name=tape.name
-        )
+        return builder.assign(SETITEM, tape, self.index(builder, resolve), self.var, name=tape.name)
 
     def read(self, builder: Builder, tape: Var, resolve: Resolve) -> tuple[Var, Var]:
         """The value of this trip and the tape, as it was."""
@@ -113,8 +111,10 @@ def storage_for(places: Places, var: Var, parameters: tuple[Var, ...]) -> Storag
         statement = places.statements[label]
         if isinstance(statement, If):
             continue
-        if not isinstance(statement, For) or statement.stops or not _known(
-            places, statement, parameters
+        if (
+            not isinstance(statement, For)
+            or statement.stops
+            or not _known(places, statement, parameters)
         ):
             return Stack(var)
         loops.append(statement)
@@ -141,9 +141,7 @@ def _known(places: Places, loop: For, parameters: tuple[Var, ...]) -> bool:
     )
 
 
-def _at_top(
-    builder: Builder, atom: Atom, parameters: tuple[Var, ...], top: frozenset[Var]
-) -> Atom:
+def _at_top(builder: Builder, atom: Atom, parameters: tuple[Var, ...], top: frozenset[Var]) -> Atom:
     if isinstance(atom, Const) or atom in top:
         return atom
     assert isinstance(atom.type, Number) and atom.type.value is not None
