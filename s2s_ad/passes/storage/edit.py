@@ -270,7 +270,7 @@ class _Editor:
                 return Const(math.nan)
             return Const(False) if is_boolean(var.type) else Const(0)
         raise refusal(
-            "undefined-value",
+            "no-derivative",
             f"`{var.base_name}` is not defined on every path, and its value is needed here",
             statement.span,
             f"assign `{var.base_name}` before",
