@@ -9,10 +9,14 @@ dotted name.
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import libcst as cst
+import numpy as np
 
 from s2s_ad.frontend.declarations import declared_function, declared_name, helper_of
 from s2s_ad.frontend.expressions import (
@@ -63,6 +67,21 @@ STATIC_ARGUMENTS = frozenset(
         "start_axis",
         "pad_width",
         "mode",
+        "kind",
+        "kth",
+        "method",
+        "decimals",
+        "side",
+        "edge_order",
+        "window_shape",
+        "new_shape",
+        "minlength",
+        "indexing",
+        "constant_values",
+        "reflect_type",
+        "stat_length",
+        "end_values",
+        "ndmin",
     ]
 )
 NEAR = 0.7  # how alike two names have to be for one to be suggested, from 0 to 1
@@ -227,6 +246,8 @@ def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name
     _drop_harmless(lowering, op, arguments)
     if op.variadic:
         return lowering.assign(op, _variadic_operands(lowering, op, arguments), node, name)
+    name_positions(op, arguments)
+    _drop_harmless(lowering, op, arguments)
     if len(arguments.positional) > len(op.parameters):
         raise lowering.refuse(
             "bad-call", f"`{lowering.code(node.func)}` takes {len(op.parameters)} arguments", node
@@ -237,8 +258,8 @@ def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name
             value = arguments.positional[position]
         elif parameter in arguments.keywords:
             value = arguments.keywords.pop(parameter)
-        elif position == 0 and "a" in arguments.keywords:
-            value = arguments.keywords.pop("a")  # NumPy's own name of most first arguments
+        elif own_name(op, position) in arguments.keywords:
+            value = arguments.keywords.pop(own_name(op, position))
         elif parameter in op.defaults:
             value = Const(op.defaults[parameter])
         else:
@@ -248,6 +269,47 @@ def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name
         operands.append(operand_for(lowering, parameter, value, node))
     _no_more(lowering, arguments)
     return lowering.assign(op, operands, node, name)
+
+
+def name_positions(op: Operation, arguments: Arguments) -> None:
+    """Arguments given by position where NumPy has parameters that the operation has not: by name.
+
+    `np.sum(x, 0, np.float32)` gives `dtype`, although `keepdims` comes third in the catalogue.
+    """
+    own = own_parameters(op.name)
+    required = len(op.parameters) - len(op.defaults)
+    if not own or len(arguments.positional) <= required:
+        return
+    behind = arguments.positional[required:]
+    if len(own) < len(arguments.positional):
+        return  # refused for their number
+    for name, value in zip(own[required:], behind, strict=False):
+        arguments.keywords.setdefault(name, value)
+    del arguments.positional[required:]
+
+
+def own_name(op: Operation, position: int) -> str:
+    """What NumPy calls an operand that stands without a default in the catalogue."""
+    own = own_parameters(op.name)
+    required = len(op.parameters) - len(op.defaults)
+    return own[position] if position < min(required, len(own)) else ""
+
+
+@cache
+def own_parameters(name: str) -> tuple[str, ...]:
+    """The parameters of a function of NumPy that go by position, in its own order."""
+    module, _, rest = name.partition(".")
+    if module != "numpy":
+        return ()
+    found: Any = np
+    for part in rest.split("."):
+        found = getattr(found, part, None)
+    try:
+        parameters = inspect.signature(found).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(each.name for each in parameters if each.kind in by_position)
 
 
 def operand_for(lowering: Lowering, parameter: str, value: Value, node: cst.CSTNode) -> Atom:

@@ -72,6 +72,27 @@ def last_writes(i: Any, shape: Any) -> Any:
     return writer[i] == order
 
 
+def places(shape: Any) -> Any:
+    """The place of each element of an array of this shape, counted row by row."""
+    return np.arange(np.prod(shape, dtype=int)).reshape(shape)
+
+
+def scattered(grad: Any, origin: Any, shape: Any) -> Any:
+    """Zeros of this shape, with each element of `grad` added at its place, counted row by row."""
+    total = np.bincount(np.ravel(origin), np.ravel(grad), np.prod(shape, dtype=int))
+    return total.reshape(shape).astype(np.result_type(grad))
+
+
+def reduceat_adjoint(grad: Any, indices: Any, axis: Any, shape: Any) -> Any:
+    """The adjoint of an array of this shape in `np.add.reduceat(array, indices, axis)`."""
+    result = np.zeros(shape, dtype=grad.dtype)
+    rows, parts = np.moveaxis(result, axis, 0), np.moveaxis(grad, axis, 0)
+    for k, start in enumerate(indices):
+        stop = indices[k + 1] if k + 1 < len(indices) else len(rows)
+        rows[start : max(stop, start + 1)] += parts[k]
+    return result
+
+
 def diagonal_adjoint(grad: Any, shape: Any, offset: Any, axis1: Any, axis2: Any) -> Any:
     """Zeros of this shape, with `grad` along the diagonal."""
     result = np.zeros(shape, dtype=grad.dtype)

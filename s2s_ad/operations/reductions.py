@@ -16,10 +16,6 @@ from s2s_ad.operations.result_types import (
     reduction_type,
     sum_dtype,
 )
-from s2s_ad.types import (
-    Array,
-    shape_of,
-)
 
 CATALOGUE = Catalogue()
 operation = CATALOGUE.operation
@@ -187,12 +183,6 @@ for _name in ("argmax", "argmin"):
         constant=True,
         method=_name,
     )
-operation(
-    "out = np.argsort(x, axis=-1)",
-    infer=lambda _, operands: Array("i64", shape_of(operands[0].type)),
-    constant=True,
-    method="argsort",
-)
 for _name in ("all", "any"):
     operation(
         f"out = np.{_name}(x, axis=None, keepdims=False)",

@@ -1,8 +1,8 @@
 """Operands for the tests of the catalogue, made from the samples in its declarations.
 
-"f[2,3]" are floats, "p[3]" positive ones, "i[4]<5" integers below 5, "b[5]" booleans; a tuple of
-these stands for a starred parameter; anything else is the value itself. Elementwise operations need
-no samples: broadcast shapes are made for them.
+"f[2,3]" are floats, "p[3]" positive ones, "r[2]" fractions of 1, "i[4]<5" integers below 5, "b[5]"
+booleans; a tuple of these stands for a starred parameter; anything else is the value itself.
+Elementwise operations need no samples: broadcast shapes are made for them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from s2s_ad.ir import Atom, Const, Operation, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.types import NONE, SHORT_DTYPES, Array, Number, Scalar, Size, Type
 
-SPEC = re.compile(r"([fpib])\[([\d,]*)\](?:<(\d+))?")
+SPEC = re.compile(r"([fprib])\[([\d,]*)\](?:<(\d+))?")
 ONE_OPERAND = ("f[3]", "f[2,3]", "f[]", "f[0]", "f[1]")
 TWO_OPERANDS = (
     ("f[3]", "f[3]"),
@@ -91,9 +91,8 @@ def draw(spec: str, domain: str, rng: np.random.Generator, dtype: Any) -> Any:
         return rng.integers(0, int(bound), shape)
     if kind == "b" or domain == "boolean":
         return rng.random(shape) < 0.5 if shape else bool(rng.random() < 0.5)
-    values = np.asarray(
-        in_domain("positive" if kind == "p" else domain, rng.normal(size=shape), rng)
-    )
+    domain = {"p": "positive", "r": "fraction"}.get(kind, domain)
+    values = np.asarray(in_domain(domain, rng.normal(size=shape), rng))
     values = values.astype(dtype)
     if shape:
         return values
@@ -109,6 +108,8 @@ def in_domain(domain: str, normal: Any, rng: np.random.Generator) -> Any:
             return normal + np.where(normal < 0, -0.4, 0.4)
         case "unit":
             return 0.9 * np.tanh(normal)
+        case "fraction":
+            return 0.5 + 0.4 * np.tanh(normal)
         case "above-one":
             return np.abs(normal) + 1.2
         case "below":
@@ -142,7 +143,7 @@ def make_case(
     def put(name: str, spec: Any, parameter: str) -> None:
         if isinstance(spec, str) and SPEC.fullmatch(spec):
             values[name] = draw(spec, op.domains.get(parameter, ""), rng, dtype)
-            if spec[0] in "fp" and op.domains.get(parameter) != "boolean":
+            if spec[0] in "fpr" and op.domains.get(parameter) != "boolean":
                 floats.append(name)
         else:
             values[name] = spec
