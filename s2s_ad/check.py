@@ -27,6 +27,7 @@ from s2s_ad.ir import (
 from s2s_ad.rewrite import formal_variables
 from s2s_ad.types import (
     Array,
+    Items,
     ListOf,
     Number,
     Scalar,
@@ -169,15 +170,18 @@ class _Checker:
             inferred = self.sizes.resolve_type(statement.op.infer(self.sizes, statement.operands))
         except TypeProblem as problem:
             raise _Broken(f"{statement.op.name} does not take these operands: {problem}") from None
-        fits = not statement.targets or agrees(inferred, statement.target.type)
-        if statement.role != "primal":
-            # a Python float may stand for a float scalar in code of adjoints
-            fits = fits or (is_scalar_float(inferred) and is_scalar_float(statement.target.type))
-        if not fits:
-            raise _Broken(
-                f"`{statement.target}` has type {statement.target.type}, "
-                f"its operation gives {inferred}"
-            )
+        given: tuple[Type, ...] = (inferred,)
+        if statement.op.results and isinstance(inferred, Items):
+            given = inferred.items
+            if len(given) != len(statement.targets):
+                raise _Broken(f"{statement.op.name} has {len(given)} results")
+        for target, type in zip(statement.targets, given, strict=False):
+            fits = agrees(type, target.type)
+            if statement.role != "primal":
+                # a Python float may stand for a float scalar in code of adjoints
+                fits = fits or (is_scalar_float(type) and is_scalar_float(target.type))
+            if not fits:
+                raise _Broken(f"`{target}` has type {target.type}, its operation gives {type}")
         self.known[id(statement)] = statement
 
 

@@ -153,13 +153,15 @@ class Operation:
     The operation prints as `template` (`{0} + {1}`) or, where that is empty, as a call of `call`;
     operands equal to `defaults` are left out, others with a default go by keyword. An `update` is
     the pure form of a statement that changes its first operand; its last target is the changed
-    operand, one before that what the statement gives (`v = s.pop()`).
+    operand, one before that what the statement gives (`v = s.pop()`). An operation with several
+    `results` (`Q, R = np.linalg.qr(a)`) has a target for each; its lines call them by their names.
     """
 
     name: str
     parameters: tuple[str, ...]
     evaluate: Callable[..., Any]
     infer: Callable[[Sizes, Sequence[Atom]], Type]
+    results: tuple[str, ...] = ()  # names of the results, where there are several
     # spelling
     call: str = ""
     template: str = ""
@@ -174,6 +176,7 @@ class Operation:
     linear: tuple[str, ...] = ()
     bilinear: tuple[str, ...] = ()
     constant: bool = False  # piecewise constant or not a float: carries no derivative
+    constant_results: tuple[str, ...] = ()  # those of several results that are so
     # behaviour
     elementwise: bool = False
     broadcasts: tuple[str, ...] = ()  # operands whose contributions are summed back to their shape
@@ -211,6 +214,16 @@ class Operation:
         return operand in marks or (
             self.variadic in marks and operand.removeprefix(self.variadic).isdigit()
         )
+
+    @property
+    def result_names(self) -> tuple[str, ...]:
+        """What rules call the results."""
+        return self.results or ("out",)
+
+    def moving(self, targets: Sequence[Var]) -> list[Var]:
+        """The targets of a statement that may carry a derivative."""
+        names = zip(targets, self.result_names, strict=False)
+        return [target for target, name in names if name not in self.constant_results]
 
     def tangent_lines(self, operands: Sequence[Atom]) -> tuple[str, ...]:
         """What `tangent` says for these operands."""

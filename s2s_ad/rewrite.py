@@ -29,7 +29,7 @@ from s2s_ad.ir import (
     operands_of,
     with_leaves,
 )
-from s2s_ad.types import Sizes, Type
+from s2s_ad.types import Items, Sizes, Type
 
 
 class Names:
@@ -99,6 +99,14 @@ class Builder:
         target = self.names.fresh(like.name, like.type)
         self.statements.append(replace(last, targets=(target,)))
         return target
+
+    def assign_several(self, op: Operation, *operands: Atom) -> tuple[Var, ...]:
+        """The same for an operation with several results."""
+        type = self.sizes.resolve_type(op.infer(self.sizes, operands))
+        assert isinstance(type, Items)
+        targets = tuple(self.names.temporary(item) for item in type.items)
+        self.statements.append(Assign(targets, op, operands, self.span, self.role))
+        return targets
 
 
 def all_variables(block: Block) -> Iterator[Var]:

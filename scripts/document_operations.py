@@ -109,6 +109,7 @@ differentiated again.
 
 """
 
+# Families with a section of their own; those without a title have only helpers
 FAMILIES = {
     "elementwise": "Element by element",
     "choices": "Choices element by element",
@@ -116,7 +117,11 @@ FAMILIES = {
     "running": "Running sums, products and differences",
     "ordering": "Sorting and searching",
     "quantiles": "Medians and quantiles",
-    "linear_algebra": "Products of vectors, matrices and stacks of them",
+    "products": "Products of vectors, matrices and stacks of them",
+    "tensordot": "Contractions, `np.kron` and `np.cross`",
+    "diagonals": "Diagonals",
+    "solving": "Linear systems, inverses and determinants",
+    "product_adjoints": "",
     "einsum": "`np.einsum`",
     "indexing": "Parts of arrays",
     "gathers": "Picked elements",
@@ -154,7 +159,8 @@ def page() -> str:
         every = [op for op in operations_of(family) if not op.update and not is_inner(op)]
         helpers += [op for op in every if op.helper]
         listed = [op for op in every if op.rules and not op.helper]
-        parts.append(f"## {title}\n\n{table(listed)}" + without_derivative(every))
+        if title:
+            parts.append(f"## {title}\n\n{table(listed)}" + without_derivative(every))
     parts.append(HELPERS + helper_table(helpers))
     return "\n".join(parts)
 

@@ -438,8 +438,15 @@ class _FunctionPrinter:
             if as_expression:
                 text = self.module.library("numpy.add.at") + text.removeprefix("np.add.at")
             return layout.commented(f"    {text}", comment)
-        line = f"    {self.names[statement.target]} = {self.right_side(statement).text}"
+        names = [self.name_of_target(target) for target in statement.targets]
+        line = f"    {', '.join(names)} = {self.right_side(statement).text}"
         return layout.commented(line, comment)
+
+    def name_of_target(self, target: Var) -> str:
+        """The name, or `_` for one of several results that nobody reads."""
+        several = len(self.folding.definitions[target].targets) > 1
+        unread = target not in self.read and target not in self.function.body.results
+        return "_" if several and unread else self.names[target]
 
     def raise_lines(self, statement: Assign) -> list[str]:
         test, text, names, *values = statement.operands

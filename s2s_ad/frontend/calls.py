@@ -268,7 +268,18 @@ def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name
             )
         operands.append(operand_for(lowering, parameter, value, node))
     _no_more(lowering, arguments)
-    return lowering.assign(op, operands, node, name)
+    return assign_results(lowering, op, operands, node, name)
+
+
+def assign_results(
+    lowering: Lowering, op: Operation, operands: list[Atom], node: cst.CSTNode, name: str = ""
+) -> Value:
+    """The result of an operation; a tuple of them where it has several."""
+    if not op.results:
+        return lowering.assign(op, operands, node, name)
+    results = lowering.assign_several(op, operands, node)
+    # NumPy's are named tuples: their fields may be asked for by name
+    return Structure("tuple", op.results, results)
 
 
 def name_positions(op: Operation, arguments: Arguments) -> None:

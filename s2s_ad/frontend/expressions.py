@@ -409,7 +409,8 @@ def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:
         base = lower_expression(lowering, node.value)
     if isinstance(base, Named):
         return Named(f"{base.name}.{attribute}")
-    if isinstance(base, Structure) and base.kind == "record" and attribute in base.keys:
+    is_named = isinstance(base, Structure) and base.kind in ("record", "tuple")
+    if is_named and isinstance(base, Structure) and attribute in base.keys:
         field: Value = base.items[base.keys.index(attribute)]
         return field
     if isinstance(base, Var) and isinstance(base.type, Array | Scalar):

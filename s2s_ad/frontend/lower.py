@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import libcst as cst
 
@@ -44,6 +44,9 @@ MAXIMUM_DEPTH = 60
 SIZE_NAMES = ("n", "m", "k", "d", "p", "q", "r")
 # numbers that `ruff format` would not touch
 PLAIN_NUMBER = re.compile(r"-?\d[\d_]*(\.\d+)?(e[-+]?\d+)?")
+
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -100,9 +103,20 @@ class Lowering:
         name: str = "",
     ) -> Var:
         """Append a Wengert line; what its operands do not fit is reported at the node."""
+        return self._typed(lambda: self.builder.assign(op, *operands, name=name), operands, node)
+
+    def assign_several(
+        self, op: Operation, operands: tuple[Atom, ...] | list[Atom], node: cst.CSTNode
+    ) -> tuple[Var, ...]:
+        """The same for an operation with several results."""
+        return self._typed(lambda: self.builder.assign_several(op, *operands), operands, node)
+
+    def _typed(
+        self, assign: Callable[[], T], operands: tuple[Atom, ...] | list[Atom], node: cst.CSTNode
+    ) -> T:
         self.builder.span = self.span(node)
         try:
-            return self.builder.assign(op, *operands, name=name)
+            return assign()
         except TypeProblem as problem:
             if problem.name == "not-constant":
                 self.wanted_constants.update(

@@ -24,7 +24,7 @@ from s2s_ad.operations.indexing import ADD_AT, ADDITEM, SETITEM
 from s2s_ad.rewrite import Builder
 
 NOTHING = cst.Lambda(params=cst.Parameters(), body=cst.Name("x"))
-MODULES = {"np": "numpy", "math": "math"}
+MODULES = {"np": "numpy", "math": "math", "scipy": "scipy"}
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,10 @@ def _contribution(lowering: Lowering, statement: cst.BaseSmallStatement) -> Cont
             return Contribution(
                 _operand(target), stored, SETITEM, index_of(lowering, index, statement)
             )
-        case cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value="tangent_out"))]):
+        case cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value=target))]):
             return Contribution(
-                "out", atom(lowering, lower_expression(lowering, statement.value), statement.value)
+                target.removeprefix("tangent_"),
+                atom(lowering, lower_expression(lowering, statement.value), statement.value),
             )
         case cst.Expr(value=cst.Call(args=[target, index_argument, value_argument])):
             where = atom(lowering, lower_expression(lowering, index_argument.value), statement)

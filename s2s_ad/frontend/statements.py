@@ -4,6 +4,7 @@ accepted.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -32,8 +33,30 @@ def _assign(lowering: Lowering, node: cst.Assign) -> None:
     first = node.targets[0].target
     name = first.value if isinstance(first, cst.Name) else ""
     value = lower_expression(lowering, node.value, name)
+    if isinstance(first, cst.Tuple | cst.List):
+        value = name_results(lowering, first, value)
     for target in node.targets:
         bind(lowering, target.target, value)
+
+
+def name_results(lowering: Lowering, target: cst.Tuple | cst.List, value: Value) -> Value:
+    """Results that an operation has just given together, under the names that they are bound to."""
+    last = lowering.builder.statements[-1] if lowering.builder.statements else None
+    names = [element.value for element in target.elements]
+    if not (
+        isinstance(value, Structure)
+        and isinstance(last, Assign)
+        and len(last.targets) == len(names)
+        and last.targets == value.items
+    ):
+        return value
+    fresh = lowering.builder.names.fresh
+    targets = tuple(
+        fresh(name.value, var.type) if isinstance(name, cst.Name) and name.value != "_" else var
+        for name, var in zip(names, last.targets, strict=True)
+    )
+    lowering.builder.statements[-1] = dataclasses.replace(last, targets=targets)
+    return dataclasses.replace(value, items=targets)
 
 
 def _annotated(lowering: Lowering, node: cst.AnnAssign) -> None:

@@ -10,10 +10,11 @@ is a dict from names to operations; each file of this package makes its part, an
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -25,6 +26,7 @@ from s2s_ad.operations.result_types import Infer, elementwise_type, integer_valu
 from s2s_ad.types import Size
 
 MODULES = {"np": "numpy", "math": "math"}
+SCIPY = ("scipy.integrate", "scipy.linalg", "scipy.signal", "scipy.special", "scipy.stats")
 INFIX = {
     ast.Add: ("+", 11),
     ast.Sub: ("-", 11),
@@ -83,6 +85,7 @@ class Form:
     template: str = ""
     precedence: int = 16
     defaults: dict[str, Any] = field(default_factory=dict)
+    results: tuple[str, ...] = ()
 
 
 @dataclass
@@ -120,6 +123,7 @@ class Catalogue:
             template=parsed.template,
             precedence=parsed.precedence,
             defaults=parsed.defaults,
+            results=parsed.results,
             rules=all_rules,
             **properties,
         )
@@ -180,9 +184,19 @@ class Catalogue:
 
 
 def parse_form(form: str) -> Form:
-    """Read `out = <expression>`: the operands are its names, in the order in which they stand."""
+    """Read `out = <expression>`: the operands are its names, in the order in which they stand.
+
+    A call with several results names them: `Q, R = np.linalg.qr(a)`.
+    """
     expression = ast.parse(form).body[0]
     assert isinstance(expression, ast.Assign), form
+    results = expression.targets[0]
+    if isinstance(results, ast.Tuple):
+        names = tuple(ast.unparse(result) for result in results.elts)
+        assert isinstance(expression.value, ast.Call), form
+        return replace(
+            _parse_call(expression.value, ast.unparse(expression.value.func)), results=names
+        )
     node = expression.value
     match node:
         case ast.Call(func=function):
@@ -272,7 +286,8 @@ def _evaluate(source: str) -> Callable[..., Any]:
 
     def evaluate(*operands: Any) -> Any:
         if not compiled:
-            compiled.append(eval(source, evaluation_names()))  # the text is the catalogue's own
+            names = evaluation_names(with_scipy="scipy." in source)
+            compiled.append(eval(source, names))  # the text is the catalogue's own
         return compiled[0](*operands)
 
     return evaluate
@@ -284,9 +299,13 @@ def helper_source(name: str) -> str:
     return inspect.getsource(getattr(helpers, name))
 
 
-def evaluation_names() -> dict[str, Any]:
-    """What the text of declarations may refer to."""
+def evaluation_names(with_scipy: bool = False) -> dict[str, Any]:
+    """What the text of declarations may refer to. SciPy is loaded only when it is needed."""
     names: dict[str, Any] = {"np": np, "math": math}
+    if with_scipy:
+        for module in SCIPY:
+            importlib.import_module(module)
+        names["scipy"] = importlib.import_module("scipy")
     names.update({name: value for name, value in vars(helpers).items() if not name.startswith("_")})
     return names
 

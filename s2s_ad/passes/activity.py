@@ -38,7 +38,7 @@ def _follow(statements: Sequence[Statement], active: set[Var]) -> None:
                 if not statement.op.constant and any(
                     operand in active for operand in differentiated(statement)
                 ):
-                    _add(statement.targets, active)
+                    _add(statement.op.moving(statement.targets), active)
             case For(body=body) | While(body=body):
                 _follow_loop(statement, body, active)
             case If(targets=targets, then=then, orelse=orelse):

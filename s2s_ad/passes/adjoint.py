@@ -36,6 +36,7 @@ from s2s_ad.passes.activity import active_variables
 from s2s_ad.passes.contributions import (
     cast_like,
     choose_rule,
+    lines_for_results,
     named,
     no_derivative,
     refusal,
@@ -261,8 +262,9 @@ class Sweep:
         self.adjoints[var] = named(self.builder, value, f"grad_{var.name}")
 
     def undo(self, statement: Assign) -> None:
-        """Carry the adjoint of a statement's target to its operands."""
-        op, target = statement.op, statement.target
+        """Carry the adjoints of a statement's targets to its operands."""
+        op = statement.op
+        results = dict(zip(op.result_names, statement.targets, strict=False))
         self.builder.span = statement.span
         names = op.operand_names(len(statement.operands))
         carried = [
@@ -276,13 +278,20 @@ class Sweep:
         for name in carried:
             if name not in written:
                 raise no_derivative(statement, f"there is none with respect to `{name}`")
-        wanted = [line for line in lines if _operand_of(line) in carried]
-        environment: dict[str, Atom] = {"grad_out": self.adjoints[target]}
+        adjoints: dict[str, Atom] = {
+            f"grad_{name}": self.adjoints[result]
+            for name, result in results.items()
+            if result in self.adjoints
+        }
+        wanted = lines_for_results(statement, lines, "grad_", set(adjoints))
+        wanted = [line for line in wanted if _operand_of(line) in carried]
+        environment: dict[str, Atom] = dict(adjoints)
         read = reads(wanted)
         for name, operand in zip(names, statement.operands, strict=True):
             environment[name] = self.recall(operand) if name in read else operand
-        if "out" in read:
-            environment["out"] = self.recall(target)
+        for name, result in results.items():
+            if name in read:
+                environment[name] = self.recall(result)
         by_name = dict(zip(names, statement.operands, strict=True))
         for line in wanted:
             try:
@@ -292,7 +301,7 @@ class Sweep:
             operand = by_name[contribution.operand]
             assert isinstance(operand, Var)
             contribution = self.masked(statement, contribution, operand)
-            self.add(statement, contribution, operand, self.adjoints[target])
+            self.add(statement, contribution, operand, next(iter(adjoints.values())))
 
     def masked(self, statement: Assign, contribution: Contribution, operand: Var) -> Contribution:
         """The contribution, zero again where a `where` further on does not take this value."""

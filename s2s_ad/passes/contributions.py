@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError, Span
+from s2s_ad.frontend.rules import reads
 from s2s_ad.ir import Assign, Atom, Const, NotDifferentiable, Rule, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.support import ASTYPE, BROADCAST_TO, IDENTITY, NUMPY_SHAPE
@@ -57,6 +58,22 @@ def rule_lines(rule: Rule, statement: Assign) -> tuple[str, ...]:
         return rule.lines_for(statement.operands)
     except NotDifferentiable as problem:
         raise no_derivative(statement, str(problem), problem.help) from None
+
+
+def lines_for_results(
+    statement: Assign, lines: Iterable[str], prefix: str, known: set[str]
+) -> list[str]:
+    """The lines of an operation that read nothing of the kind `grad_<result>` but what is known.
+
+    Raises DifferentiationError where something known is read by no line: it would be lost.
+    """
+    every = {f"{prefix}{name}" for name in statement.op.result_names}
+    wanted = [line for line in lines if reads((line,)) & every <= known]
+    if statement.op.results:
+        for name in sorted(known - reads(wanted)):
+            what = name.removeprefix(prefix)
+            raise no_derivative(statement, f"there is none of its result `{what}`")
+    return wanted
 
 
 def sum_to(builder: Builder, value: Atom, operand: Atom) -> Atom:

@@ -47,7 +47,7 @@ from s2s_ad.passes.contributions import (
     spread_to,
 )
 from s2s_ad.passes.undo_blocks import adjoint_type
-from s2s_ad.rewrite import Builder, Names, map_tree
+from s2s_ad.rewrite import Builder, Names, count_uses, map_tree
 from s2s_ad.types import (
     DTYPES,
     Array,
@@ -108,6 +108,7 @@ class _Push:
         sizes.counter = 1_000_000  # sizes that arise here are none of the primal's
         self.builder = Builder(Names.of(function), sizes, role="tangent")
         self.tangents: dict[Var, Var] = {}
+        self.uses = count_uses(function.body)
 
     def direction(self, formal: Formal, taken: set[str]) -> Formal:
         """A parameter with the structure of an argument: the direction in which it moves."""
@@ -135,9 +136,14 @@ class _Push:
         assert statement.op is not RECALL, "forward mode takes programs without `recall` only"
         self.builder.statements.append(statement)
         moves = any(operand in self.tangents for operand in statement.operands)
-        if statement.op.constant or not moves or not is_float(statement.target.type):
+        if statement.op.constant or not moves:
             return
         self.builder.span = statement.span
+        if statement.op.results:
+            self.follow_several(statement)
+            return
+        if not is_float(statement.target.type):
+            return
         try:
             found = self.move(statement)
         except TypeProblem as problem:
@@ -222,6 +228,23 @@ class _Push:
             return self.bilinear(statement)
         raise no_derivative(statement, "there is none in forward mode")
 
+    def follow_several(self, statement: Assign) -> None:
+        """The tangents of an operation with several results, each by lines of its own."""
+        lines = self.stated_lines(statement)
+        for name, result in zip(statement.op.results, statement.targets, strict=True):
+            moves = result in statement.op.moving(statement.targets) and is_float(result.type)
+            if not moves or result not in self.uses:
+                continue
+            own = tuple(line for line in lines if line.startswith(f"tangent_{name} = "))
+            if not own:
+                raise no_derivative(statement, f"there is none of its result `{name}`")
+            try:
+                value = self.by_lines(statement, own)
+            except TypeProblem as problem:
+                raise refusal(problem.name, str(problem), statement.span, problem.help) from None
+            if value is not None:
+                self.tangents[result] = self.settle(value, result)
+
     def stated_lines(self, statement: Assign) -> tuple[str, ...]:
         try:
             return statement.op.tangent_lines(statement.operands)
@@ -240,7 +263,8 @@ class _Push:
                 )
         wanted = [line for line in lines if reads((line,)) & moving]
         needed = reads(wanted)
-        environment = {**names, "out": statement.target}
+        results = dict(zip(statement.op.result_names, statement.targets, strict=False))
+        environment: dict[str, Atom] = {**names, **results}
         for name, atom in names.items():
             if f"tangent_{name}" in needed:
                 dot = self.tangent_or_zero(atom, broadcasts=statement.op.elementwise)

@@ -24,7 +24,7 @@ from s2s_ad.ir import Assign, Atom, Const, NotDifferentiable, Operation, Var
 from s2s_ad.operations import catalogue, helpers
 from s2s_ad.operations.declare import evaluation_names
 from s2s_ad.rewrite import Builder, Names
-from s2s_ad.types import Array, Number, Scalar, Size, Sizes, TypeProblem
+from s2s_ad.types import Array, Items, Number, Scalar, Size, Sizes, TypeProblem
 from tests.operations.samples import (
     Case,
     differentiable,
@@ -64,7 +64,8 @@ def bring(value: Any, like: Any, summed: bool, where: str) -> Any:
 
 def run_lines(case: Case, lines: Sequence[str], out: Any, grad_out: Any) -> dict[str, Any]:
     """What the lines give for each float operand."""
-    names = {**evaluation_names(), **case.values, "out": out, "grad_out": grad_out}
+    names = {**rule_names(case.op), **case.values, **named_results(case.op, out)}
+    names |= {f"grad_{name}": grad for name, grad in named_results(case.op, grad_out).items()}
     grads = {name: np.zeros_like(case.values[name]) for name in case.floats}
     for line in lines:
         target, _, text = line.partition(" += ")
@@ -86,6 +87,16 @@ def run_lines(case: Case, lines: Sequence[str], out: Any, grad_out: Any) -> dict
     return grads
 
 
+def rule_names(op: Operation) -> dict[str, Any]:
+    """What the lines of an operation may refer to besides operands and results."""
+    return evaluation_names(with_scipy=op.name.startswith("scipy."))
+
+
+def named_results(op: Operation, out: Any) -> dict[str, Any]:
+    """The results under the names that lines have for them."""
+    return dict(zip(op.results, out, strict=True)) if op.results else {"out": out}
+
+
 def operand_of(line: str) -> str:
     """The operand whose adjoint a line changes."""
     found = re.match(r"(?:np\.add\.at\()?grad_(\w+)", line)
@@ -96,16 +107,35 @@ def operand_of(line: str) -> str:
 # Numerical derivatives ----------------------------------------------------------------------------
 
 
+def flat(value: Any) -> Any:
+    """A value as one array; of several results the floats, one after the other."""
+    if isinstance(value, tuple):
+        return np.concatenate(
+            [np.ravel(item) for item in value if np.asarray(item).dtype.kind in "fc"]
+        )
+    return np.asarray(value)
+
+
+def combine(left: Any, right: Any) -> Any:
+    """2 left - 3 right, item by item where there are several results."""
+    if isinstance(left, tuple):
+        return tuple(2.0 * one - 3.0 * other for one, other in zip(left, right, strict=True))
+    return 2.0 * left - 3.0 * right
+
+
 def inner(left: Any, right: Any) -> float:
+    left, right = flat(left), flat(right)
     return float(np.sum(np.asarray(left, dtype=float) * np.asarray(right, dtype=float)))
 
 
 def slope(case: Case, name: str, direction: Any, weight: Any) -> tuple[float, float]:
     """The derivative of <weight, out> along a direction, and a bound of its error."""
 
+    weight = flat(weight)
+
     def value(step: Any) -> Any:
         moved = np.asarray(case.values[name]) + step * direction
-        return np.asarray(case.evaluate(**{name: moved if np.ndim(moved) else moved[()]}))
+        return flat(case.evaluate(**{name: moved if np.ndim(moved) else moved[()]}))
 
     def central(step: float) -> float:
         return inner(weight, value(step) - value(-step)) / (2.0 * step)
@@ -137,6 +167,10 @@ def slope(case: Case, name: str, direction: Any, weight: Any) -> tuple[float, fl
 
 
 def random_like(rng: np.random.Generator, value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(
+            random_like(rng, item) if np.asarray(item).dtype.kind == "f" else 0 for item in value
+        )
     drawn = rng.normal(size=np.shape(value))
     return drawn if np.ndim(drawn) else float(drawn)
 
@@ -194,7 +228,7 @@ def test_rules_are_linear_in_the_adjoint(op: Operation, sample: dict[str, Any]) 
     first, second = random_like(rng, out), random_like(rng, out)
     for lines in applicable(case, case.atoms()):
         one, other = (run_lines(case, lines, out, weight) for weight in (first, second))
-        both = run_lines(case, lines, out, 2.0 * first - 3.0 * second)
+        both = run_lines(case, lines, out, combine(first, second))
         for name in case.floats:
             scale = (
                 1.0
@@ -215,11 +249,32 @@ def test_forward_mode_agrees_with_reverse_mode(op: Operation, sample: dict[str, 
     lines = applicable(case, case.atoms())[0]
     grads = run_lines(case, lines, out, weight)
     tangents = {name: random_like(rng, case.values[name]) for name in case.floats}
-    moved = forward(case, lines, out, tangents)
-    assert np.shape(moved) == np.shape(out)
+    if op.results:
+        moved = several_tangents(case, out, tangents)
+    else:
+        moved = forward(case, lines, out, tangents)
+        assert np.shape(moved) == np.shape(out)
     expected = sum(inner(grads[name], tangents[name]) for name in case.floats)
     scale = 1.0 + sum(inner(np.abs(grads[name]), np.abs(tangents[name])) for name in case.floats)
     assert abs(inner(moved, weight) - expected) <= 1000.0 * EPSILON * scale
+
+
+def several_tangents(case: Case, out: Any, tangents: dict[str, Any]) -> Any:
+    """The tangents of the results of an operation that has several, by the lines it states."""
+    op = case.op
+    names = {**rule_names(op), **case.values, **named_results(op, out)}
+    names |= {f"tangent_{name}": tangent for name, tangent in tangents.items()}
+    moved: dict[str, Any] = {
+        name: 0 * np.asarray(item) for name, item in named_results(op, out).items()
+    }
+    for line in op.tangent_lines(case.atoms()):
+        target, _, text = line.partition(" = ")
+        moved[target.removeprefix("tangent_")] = moved[target.removeprefix("tangent_")] + eval(
+            text, names
+        )
+    for item, dot in zip(out, moved.values(), strict=True):
+        assert np.shape(item) == np.shape(dot)
+    return tuple(moved.values())
 
 
 def forward(case: Case, lines: Sequence[str], out: Any, tangents: dict[str, Any]) -> Any:
@@ -228,7 +283,7 @@ def forward(case: Case, lines: Sequence[str], out: Any, tangents: dict[str, Any]
     stated = op.tangent_lines(case.atoms())
     total: Any = np.zeros(np.shape(out))[()]
     if stated:
-        names = {**evaluation_names(), **case.values, "out": out}
+        names = {**rule_names(op), **case.values, "out": out}
         names |= {f"tangent_{name}": tangent for name, tangent in tangents.items()}
         for line in stated:
             total = total + eval(line.removeprefix("tangent_out = "), names)
@@ -245,7 +300,7 @@ def forward(case: Case, lines: Sequence[str], out: Any, tangents: dict[str, Any]
         target, _, text = line.partition(" += ")
         if operand_of(line) not in tangents:
             continue
-        names = {**evaluation_names(), **case.values, "out": out}
+        names = {**rule_names(op), **case.values, "out": out}
         total = total + eval(text, names | {"grad_out": tangents[target.removeprefix("grad_")]})
     return total
 
@@ -273,7 +328,11 @@ def test_rules_in_single_precision(op: Operation, sample: dict[str, Any]) -> Non
         rounded, applicable(rounded, rounded.atoms())[0], rounded.evaluate(), weight
     )
     lines = applicable(single, single.atoms())[0]
-    grads = run_lines(single, lines, single.evaluate(), np.asarray(weight, dtype=np.float32)[()])
+    if op.results:
+        narrow: Any = tuple(np.asarray(item, dtype=np.float32)[()] for item in weight)
+    else:
+        narrow = np.asarray(weight, dtype=np.float32)[()]
+    grads = run_lines(single, lines, single.evaluate(), narrow)
     for name in single.floats:
         assert grads[name].dtype == np.float32
         scale = 1.0 + np.max(np.abs(expected[name]), initial=0.0)
@@ -307,14 +366,15 @@ def check_vocabulary(line: str) -> None:
             if spelled == "np.add.at":
                 continue
             module, dot, rest = spelled.partition(".")
-            name = {"np": "numpy.", "math": "math."}[module] + rest if dot else f"helper.{spelled}"
+            modules = {"np": "numpy.", "math": "math.", "scipy": "scipy."}
+            name = modules[module] + rest if dot else f"helper.{spelled}"
             called = catalogue().operations[name]
             for keyword in node.keywords:
                 assert keyword.arg in called.defaults, f"{spelled} takes no {keyword.arg}"
             if not called.variadic:
                 assert len(node.args) + len(node.keywords) <= len(called.parameters), line
         elif isinstance(node, ast.Attribute) and node.attr not in ("T", "pi", "at", "add"):
-            assert ast.unparse(node).startswith(("np.", "math.")), line
+            assert ast.unparse(node).startswith(("np.", "math.", "scipy.")), line
 
 
 @pytest.mark.parametrize(("op", "sample"), CASES, ids=label)
@@ -338,8 +398,20 @@ def test_rules_lower_to_statements_of_the_same_value(op: Operation, sample: dict
             if name not in case.floats:
                 continue
             names = dict(zip(case.values, atoms, strict=True))
-            names |= {"out": Var("out", type), "grad_out": Var("grad_out", type)}
-            values = {**case.values, "out": out, "grad_out": of_type(type, weight)}
+            types = type.items if op.results and isinstance(type, Items) else (type,)
+            values = dict(case.values)
+            results = zip(
+                named_results(op, out).items(),
+                named_results(op, weight).values(),
+                types,
+                strict=True,
+            )
+            for (result, item), grad, item_type in results:
+                names |= {
+                    result: Var(result, item_type),
+                    f"grad_{result}": Var(f"grad_{result}", item_type),
+                }
+                values |= {result: item, f"grad_{result}": of_type(item_type, grad)}
             value = lowered_value(line, names, values)
             got = bring(value, case.values[name], is_summed(op, name), line)
             if len([other for other in lines if operand_of(other) == name]) == 1:
@@ -377,6 +449,8 @@ def lowered_value(line: str, names: dict[str, Atom], values: dict[str, Any]) -> 
 
 def agree(inferred: Any, value: Any) -> bool:
     """Whether a type is the type of a value, known sizes and integers included."""
+    if isinstance(inferred, Items) and isinstance(value, tuple):
+        return all(agree(type, item) for type, item in zip(inferred.items, value, strict=True))
     if isinstance(inferred, Number):
         return type(value).__name__ == inferred.kind
     if isinstance(inferred, Scalar):
@@ -504,7 +578,7 @@ def test_types_of_conversions(op: Operation) -> None:
             inferred = op.infer(Sizes(), [Var("x", type_of(value))])
         except TypeProblem:
             continue
-        if isinstance(result, tuple):
+        if isinstance(result, tuple) and not op.results:
             assert tuple(item.value.constant for item in inferred.items) == result  # type: ignore[union-attr]
         else:
             assert agree(inferred, result), (
@@ -530,11 +604,13 @@ def test_types_with_symbolic_sizes(op: Operation, sample: dict[str, Any]) -> Non
     except TypeProblem as problem:
         assert problem.name in REFUSALS, problem
         return
-    if not isinstance(inferred, Array) or inferred.shape is None:
-        return
-    for size, length in zip(inferred.shape, np.shape(out), strict=True):
-        value = size.substitute(lengths)
-        assert size.is_local or value == Size.of(length), f"{size} for {length}"
+    several = isinstance(inferred, Items) and bool(op.results)
+    pairs = zip(inferred.items, out, strict=True) if several else ((inferred, out),)  # type: ignore[union-attr]
+    for type, result in pairs:
+        if isinstance(type, Array) and type.shape is not None:
+            for size, length in zip(type.shape, np.shape(result), strict=True):
+                value = size.substitute(lengths)
+                assert size.is_local or value == Size.of(length), f"{size} for {length}"
 
 
 # Zeros, where a quotient would not do -------------------------------------------------------------

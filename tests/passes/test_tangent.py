@@ -39,7 +39,7 @@ from s2s_ad.passes.adjoint import Request, adjoint
 from s2s_ad.passes.save_values import save_values
 from s2s_ad.passes.tangent import tangent
 from s2s_ad.rewrite import formal_variables
-from s2s_ad.types import Array, Scalar, Sizes, TypeProblem, is_float
+from s2s_ad.types import Array, Items, Scalar, Sizes, TypeProblem, is_float
 from tests.operations.samples import Case, differentiable, label, make_case, operations
 
 # Given a vector, an index of rank 2 and a vector of values, `np.add.at` reads past the values.
@@ -68,11 +68,13 @@ def single_operation(case: Case, unknown: tuple[str, ...] = ()) -> Function:
         )
     ]
     type = case.op.infer(Sizes(), atoms)
-    out = Var("out", type)
+    types = type.items if case.op.results and isinstance(type, Items) else (type,)
+    results = tuple(map(Var, case.op.result_names, types))
+    output = Structure("tuple", case.op.results, results) if case.op.results else results[0]
     parameters = tuple(atom for atom in atoms if isinstance(atom, Var))
-    body = Block(parameters, (Assign((out,), case.op, tuple(atoms)),), (out,))
+    body = Block(parameters, (Assign(results, case.op, tuple(atoms)),), results)
     formals = tuple(Formal(var.name, var) for var in parameters)
-    return check(Function("f", formals, body, out), after="lower")
+    return check(Function("f", formals, body, output), after="lower")
 
 
 def push(function: Function, wrt: tuple[str, ...], has_aux: bool = False) -> Function:
