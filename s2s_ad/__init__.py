@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from s2s_ad.api import Derivative, grad, jvp, value_and_grad, vjp
+    from s2s_ad.checking import check_grads
     from s2s_ad.diagnostics import Diagnostic, DifferentiationError
     from s2s_ad.operations.declared import declare
 
@@ -14,6 +15,7 @@ __all__ = [
     "Diagnostic",
     "DifferentiationError",
     "__version__",
+    "check_grads",
     "declare",
     "grad",
     "jvp",
@@ -27,6 +29,7 @@ _HOMES = {
     "jvp": "api",
     "value_and_grad": "api",
     "vjp": "api",
+    "check_grads": "checking",
     "declare": "operations.declared",
     "Diagnostic": "diagnostics",
     "DifferentiationError": "diagnostics",

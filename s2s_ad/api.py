@@ -318,7 +318,7 @@ def vjp(
     `out, pullback = vjp(f, x, y)`; then `pullback(grad_out)` is `(grad_x, grad_y)`, as often as one
     likes. With `has_aux` `f` returns `(out, aux)` and this `(out, pullback, aux)`.
     """
-    table = _table_for(f, "vjp", range(len(primals)), has_aux, level)
+    table = table_for(f, "vjp", range(len(primals)), has_aux, level)
     values = table.parameters.bind(*primals)
     found, free = table.find(values)
     value, saved = found.run(values, free)
@@ -343,7 +343,7 @@ def jvp(
     if len(primals) != len(tangents):
         raise TypeError(f"jvp: {len(primals)} primals, but {len(tangents)} tangents")
     moving = [place for place, tangent in enumerate(tangents) if tangent is not None]
-    table = _table_for(f, "jvp", moving, has_aux, level)
+    table = table_for(f, "jvp", moving, has_aux, level)
     values = table.parameters.bind(*primals)
     found, free = table.find(values)
     directions = [
@@ -356,7 +356,7 @@ def jvp(
     return result
 
 
-def _table_for(
+def table_for(
     f: Callable[..., Any], mode: str, places: Sequence[int], has_aux: bool, level: int
 ) -> Table:
     """The table of `f` for a derivative with respect to the arguments at some places."""

@@ -24,7 +24,14 @@ LAYERS = [
     ("backend",),
     ("pipeline",),
     ("modules", "directions", "specialise", "explain"),
-    ("api", "cli", "__init__"),
+    ("targets", "differences", "points", "sampling", "coverage"),
+    ("verify",),
+    ("running",),
+    ("evidence",),
+    ("api",),
+    ("checking",),
+    ("commands",),
+    ("cli", "__init__"),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -448,7 +448,7 @@ def test_internal_errors_are_reported_once(run: Run, monkeypatch: pytest.MonkeyP
     def broken(*_: object) -> None:
         raise KeyError("lost")
 
-    monkeypatch.setattr("s2s_ad.pipeline.generate", broken)
+    monkeypatch.setattr("s2s_ad.targets.generate", broken)
     status, out, err = run("model.py", "f")
     assert (status, out) == (cli.WRONG_USAGE, "")
     assert "internal error: KeyError: 'lost'" in err

@@ -1,0 +1,112 @@
+"""What the subcommands share: exit statuses, the options that name a function and its derivative,
+the way from them to a `Function`, and output that is the same on every terminal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from s2s_ad.targets import Lowered
+
+DONE, REFUSED, WRONG_USAGE = 0, 1, 2
+MODES = ("grad", "value-and-grad", "vjp", "jvp")
+STYLES = ("full", "concise", "json", "github")
+
+
+class WrongUsage(Exception):
+    """The command makes no sense as given."""
+
+
+# Arguments ------------------------------------------------------------------------------------
+
+
+def add_function(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a Python file; `-` is the standard input")
+    parser.add_argument("function", metavar="FUNC", help="a function at the top level of FILE")
+    what = parser.add_argument_group("derivative")
+    what.add_argument(
+        "--wrt",
+        metavar="NAMES",
+        type=name_list,
+        help="parameters, as in x,w (default: all floats)",
+    )
+    what.add_argument("--mode", choices=MODES, default="grad", help="default: %(default)s")
+    what.add_argument(
+        "--has-aux", action="store_true", help="the function returns (value, auxiliary result)"
+    )
+    what.add_argument(
+        "--arg",
+        metavar="NAME=TYPE",
+        action="append",
+        default=[],
+        help="type of a parameter, as in X=float[n,d]; may be repeated",
+    )
+    what.add_argument(
+        "-O",
+        dest="level",
+        type=int,
+        choices=(0, 1),
+        default=1,
+        help="0: as in a textbook; 1: short",
+    )
+    parser.add_argument(
+        "--output-format",
+        choices=STYLES,
+        default="full",
+        help="form of diagnostics (default: %(default)s)",
+    )
+
+
+def name_list(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(name.isidentifier() for name in names):
+        raise argparse.ArgumentTypeError(f"names of parameters, as in x,w, not {text!r}")
+    return names
+
+
+# From options to a function ---------------------------------------------------------------------
+
+
+def lower(options: argparse.Namespace) -> Lowered:
+    """The function as IR, and what to derive from it. Raises DifferentiationError, WrongUsage."""
+    from s2s_ad.frontend.source import parse_text
+    from s2s_ad.options import Options
+    from s2s_ad.targets import BadTarget, Target, lower_target
+
+    wanted = Options(options.mode, options.wrt, False, options.has_aux, options.level)
+    target = Target(options.file, options.function, wanted, tuple(options.arg))
+    try:
+        if options.file == "-":
+            return lower_target(target, parse_text(_standard_input(), "<stdin>"))
+        return lower_target(target)
+    except BadTarget as problem:
+        raise WrongUsage(str(problem)) from None
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as problem:
+        raise WrongUsage(f"the standard input is not UTF-8 text: {problem.reason}") from None
+
+
+# Output ---------------------------------------------------------------------------------------
+
+
+def shown_path(path: str) -> str:
+    return "<stdin>" if path == "-" else path.replace(os.sep, "/")
+
+
+def print_text(text: str) -> None:
+    """Print as UTF-8 with plain line ends, whatever the terminal's locale."""
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        sys.stdout.write(text)
+    else:
+        sys.stdout.flush()
+        stream.write(text.encode())
+    sys.stdout.flush()

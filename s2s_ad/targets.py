@@ -1,0 +1,153 @@
+"""What is to be generated: a function of a file, its types, and the derivative of it.
+
+The command line and `[tool.s2s_ad]` both come here. The file is parsed, never run. A refusal of the
+function is a DifferentiationError; a target that makes no sense as written is a BadTarget.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+from s2s_ad.frontend.annotations import BadType, TypeReader, TypeTree, split_argument
+from s2s_ad.frontend.lower import lower_function
+from s2s_ad.frontend.resolve import FileScope
+from s2s_ad.frontend.source import ParsedFile, parse_file
+from s2s_ad.frontend.values import UserFunction
+from s2s_ad.ir import Const, Function
+from s2s_ad.options import Options, differentiable
+from s2s_ad.pipeline import generate
+
+
+class BadTarget(Exception):
+    """The file, or a type given for an argument, cannot be read."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A function of a file and the derivative wanted; `arguments` are the texts of `--arg`."""
+
+    file: str
+    function: str
+    options: Options
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A target's function as IR, with the parameters to differentiate decided, and the files that
+    were read for it.
+    """
+
+    function: Function
+    options: Options
+    files: tuple[str, ...]
+
+    def module(self, source: str) -> str:
+        """The text of the module; `source` names the user's file in its header."""
+        return generate(self.function, self.options, source)
+
+
+def lower_target(target: Target, parsed: ParsedFile | None = None) -> Lowered:
+    """Read the target's file, unless it is given. Raises DifferentiationError, BadTarget."""
+    if parsed is None:
+        try:
+            parsed = parse_file(target.file)
+        except OSError as problem:
+            raise BadTarget(f"cannot read {target.file}: {problem.strerror}") from None
+    scope = FileScope(parsed)
+    user_function = _find(scope, target.function)
+    types = _argument_types(target.arguments, user_function)
+    function, _ = lower_function(user_function, types)
+    wrt = differentiable(function, target.options)
+    # a pullback gives a tuple always, as in JAX
+    bare = len(wrt) == 1 and target.options.mode != "vjp"
+    options = replace(target.options, wrt=wrt, bare=bare)
+    return Lowered(function, options, tuple(_files_read(scope)))
+
+
+def _files_read(scope: FileScope) -> Iterator[str]:
+    """The file and those beside it that functions or constants came from."""
+    yield os.path.normpath(scope.parsed.file.path)
+    for other in scope.others.values():
+        if other is not None:
+            yield from _files_read(other)
+
+
+def _find(scope: FileScope, name: str) -> UserFunction:
+    """A function at the top level of a file. Raises DifferentiationError."""
+
+    if "." in name:
+        raise _refusal(
+            "unsupported-function",
+            f"`{name}` is a method or attribute, which is not supported yet",
+            "write a function at the top level that takes what it needs",
+        )
+    decorator = scope.decorator(name, ours=True)
+    if decorator:
+        raise _refusal(
+            "decorated-function",
+            f"`{name}` is decorated with `{decorator}`, which may change what it computes",
+            "name the function that it decorates",
+        )
+    found = scope.function(name)
+    if isinstance(found, UserFunction):
+        return found
+    raise _unknown_function(scope, name)
+
+
+def _unknown_function(scope: FileScope, name: str) -> DifferentiationError:
+    import difflib
+
+    if name in scope.names:
+        what = "is a class, not a function"
+    elif name in scope.imports:
+        what = f"is imported from `{scope.imports[name].rpartition('.')[0] or scope.imports[name]}`"
+    elif name in scope.assignments or name in scope.uncertain:
+        what = "is not bound by one `def` at the top level of the file"
+    else:
+        near = difflib.get_close_matches(name, scope.functions, n=3)
+        listed = ", ".join(f"`{other}`" for other in near or scope.functions[:8])
+        path = scope.parsed.file.path
+        return _refusal(
+            "unknown-function",
+            f"`{name}` is not a function at the top level of {path}",
+            (f"did you mean {listed}?" if near else f"there are {listed}")
+            if listed
+            else "the file defines no functions",
+        )
+    return _refusal(
+        "unsupported-function",
+        f"`{name}` {what}",
+        "name a function that the file defines by `def` at its top level",
+    )
+
+
+def _argument_types(
+    texts: Sequence[str], user_function: UserFunction
+) -> dict[str, TypeTree | Const]:
+    """The types that `--arg` gives. Raises BadTarget."""
+
+    parameters = user_function.node.params
+    known = [
+        param.name.value
+        for param in (*parameters.posonly_params, *parameters.params, *parameters.kwonly_params)
+    ]
+    types: dict[str, TypeTree | Const] = {}
+    reader = TypeReader()
+    for text in texts:
+        try:
+            name, spelled = split_argument(text)
+            types[name] = reader.argument(spelled)
+        except BadType as problem:
+            raise BadTarget(f"argument types: {problem}") from None
+        if name not in known:
+            raise BadTarget(f"argument types: `{user_function.name}` has no parameter `{name}`")
+    return types
+
+
+def _refusal(name: str, message: str, help: str) -> DifferentiationError:
+
+    return DifferentiationError([Diagnostic(name, message, None, help=help)])
