@@ -129,6 +129,19 @@ class Reporter:
         self._found.setdefault((name, span, message), diagnostic)
 
     @property
+    def mark(self) -> int:
+        """A place to `rewind` to."""
+        return len(self._found)
+
+    def rewind(self, mark: int) -> None:
+        """Forget what was recorded since: it was a trial."""
+        self._found = dict(list(self._found.items())[:mark])
+
+    def since(self, mark: int) -> list[Diagnostic]:
+        """What was recorded since a mark."""
+        return list(self._found.values())[mark:]
+
+    @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """By position, files in the order they were first reported, without a span last."""
         found = self._found.values()

@@ -371,6 +371,7 @@ class Function:
     assumptions: tuple[
         tuple[Size, Size], ...
     ] = ()  # equal sizes that parameters' shapes do not show
+    written: tuple[str, ...] = ()  # parameters that the user's function writes to
 
 
 def leaves(tree: Tree) -> Iterator[Atom]:

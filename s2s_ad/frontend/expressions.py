@@ -15,9 +15,20 @@ import libcst as cst
 
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.resolve import constant_of
-from s2s_ad.frontend.values import FreeVariable, Method, Named, Poison, Refused, UserFunction, Value
+from s2s_ad.frontend.values import (
+    FreeVariable,
+    Method,
+    Named,
+    NotYet,
+    Peel,
+    Poison,
+    Refused,
+    Unsettled,
+    UserFunction,
+    Value,
+)
 from s2s_ad.frontend.writes import now
-from s2s_ad.ir import Assign, Atom, Const, Structure, Var
+from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.arrays import DISPLAY
 from s2s_ad.operations.indexing import SLICE, TUPLE
@@ -70,14 +81,16 @@ def lower_expression(lowering: Lowering, node: cst.BaseExpression, name: str = "
 def lower_all(lowering: Lowering, nodes: Sequence[cst.BaseExpression]) -> list[Value]:
     """The values of several expressions. All of them are looked at before a refusal is raised."""
     values: list[Value] = []
-    refused = False
+    refused: Refused | None = None
     for node in nodes:
         try:
             values.append(lower_expression(lowering, node))
+        except NotYet as not_yet:
+            refused = refused or not_yet
         except Refused:
-            refused = True
-    if refused:
-        raise Refused()
+            refused = Refused()
+    if refused is not None:
+        raise refused
     return values
 
 
@@ -87,6 +100,10 @@ def current(lowering: Lowering, value: Value, node: cst.CSTNode) -> Value:
     """
     if isinstance(value, Poison):
         raise Refused()
+    if isinstance(value, Unsettled):
+        if value.loop is not None:
+            raise Peel(value.loop)
+        raise lowering.refuse(value.name, value.message, node, help=value.help)
     if isinstance(value, Named):
         return constant_of(value.name) or value
     if isinstance(value, FreeVariable):
@@ -230,7 +247,17 @@ def _name(lowering: Lowering, node: cst.Name, name: str) -> Value:
     literals = {"True": True, "False": False, "None": None}
     if node.value in literals:
         return Const(literals[node.value])
-    found = lowering.frame.names.get(node.value) or lowering.frame.scope.lookup(node.value)
+    found = lowering.frame.names.get(node.value)
+    if found is None and node.value in lowering.frame.locals:
+        refused = lowering.refuse(
+            "unassigned-name",
+            f"`{node.value}` is read before it is assigned",
+            node,
+            help="assign it before",
+        )
+        later = any(node.value in names for names in lowering.frame.expected)
+        raise NotYet() if later else refused
+    found = found or lowering.frame.scope.lookup(node.value)
     if found is not None:
         return found
     from s2s_ad.frontend.resolve import FileScope
@@ -479,26 +506,18 @@ def _item(lowering: Lowering, base: Structure, node: cst.Subscript) -> Value:
 def _item_of_static(lowering: Lowering, base: Var, node: cst.Subscript) -> Value:
     """`x.shape[0]`"""
     index = index_of(lowering, node.slice, node)
-    for statement in reversed(lowering.builder.statements):
-        if isinstance(statement, Assign) and base in statement.targets:
-            if statement.op in SHAPE and isinstance(index, Const) and isinstance(index.value, int):
-                return lowering.assign(DIMENSION, [statement.operands[0], index], node)
-            if (
-                statement.op in SHAPE
-                and isinstance(index, Const)
-                and isinstance(index.value, slice)
-            ):
-                shape = shape_of(statement.operands[0].type)
-                if shape is not None:
-                    picked = range(len(shape))[index.value]
-                    sizes = [
-                        lowering.assign(DIMENSION, [statement.operands[0], Const(k)], node)
-                        for k in picked
-                    ]
-                    return Structure("tuple", tuple(range(len(sizes))), tuple(sizes))
-            if statement.op is TUPLE and isinstance(index, Const) and isinstance(index.value, int):
-                return statement.operands[index.value]
-            break
+    made = lowering.definition(base)
+    fixed = index.value if isinstance(index, Const) else None
+    if made is not None and made.op in SHAPE and isinstance(fixed, int):
+        return lowering.assign(DIMENSION, [made.operands[0], index], node)
+    if made is not None and made.op in SHAPE and isinstance(fixed, slice):
+        shape = shape_of(made.operands[0].type)
+        if shape is not None:
+            picked = range(len(shape))[fixed]
+            sizes = [lowering.assign(DIMENSION, [made.operands[0], Const(k)], node) for k in picked]
+            return Structure("tuple", tuple(range(len(sizes))), tuple(sizes))
+    if made is not None and made.op is TUPLE and isinstance(fixed, int):
+        return made.operands[fixed]
     raise lowering.refuse("not-constant", "the index of a tuple has to be a constant", node)
 
 
@@ -594,25 +613,15 @@ def _comprehension(lowering: Lowering, node: cst.ListComp | cst.GeneratorExp, na
 
 
 def _conditional(lowering: Lowering, node: cst.IfExp, name: str) -> Value:
-    test = lower_expression(lowering, node.test)
-    if isinstance(test, Const):
-        return lower_expression(lowering, node.body if test.value else node.orelse, name)
-    raise lowering.refuse(
-        "unsupported-syntax",
-        "conditional expressions are not supported yet",
-        node,
-        help="choose between values with `np.where`",
-    )
+    from s2s_ad.frontend.branches import conditional
+
+    return conditional(lowering, node, name)
 
 
 def _and_or(lowering: Lowering, node: cst.BooleanOperation, name: str) -> Value:
-    word, symbol = ("and", "&") if isinstance(node.operator, cst.And) else ("or", "|")
-    raise lowering.refuse(
-        "unsupported-syntax",
-        f"`{word}` is not supported yet",
-        node,
-        help=f"combine comparisons with `{symbol}`",
-    )
+    from s2s_ad.frontend.branches import and_or
+
+    return and_or(lowering, node, name)
 
 
 def _walrus(lowering: Lowering, node: cst.NamedExpr, name: str) -> Value:

@@ -114,6 +114,8 @@ def _refines(lowering: Lowering, test: cst.BaseExpression) -> bool:
     """Whether the test only says that a parameter is not of some type; the parameter then gets that
     type.
     """
+    if lowering.outer:
+        return False  # not every call comes here
     if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
         return all(_is_number_check(lowering, part) for part in _conjuncts(test.expression))
     if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1:

@@ -1,46 +1,266 @@
-"""What a comprehension goes through, where that is known: containers, `range`, `zip`, ..."""
+"""What a loop or comprehension goes through: items one by one where they are known, or numbers to
+count and what each of them stands for.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import libcst as cst
 
 from s2s_ad.frontend.expressions import atom, lower_expression
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Named, Value
-from s2s_ad.ir import Const, Structure
-from s2s_ad.types import Number
+from s2s_ad.ir import Atom, Const, Structure, Var
+from s2s_ad.operations.lists import RANGE_LENGTH
+from s2s_ad.types import Array, Number, Size, scalar_like
 
 MOST_ITEMS = 1000
 
 
-def items_of(lowering: Lowering, node: cst.BaseExpression) -> list[Value]:
-    """The items, one after the other. Anything whose length is not known is refused."""
+@dataclass(frozen=True)
+class Counted:
+    """`range(*trip)`, and the item that a number of it stands for; lowered in the loop's body."""
+
+    trip: tuple[Atom, Atom, Atom]
+    item: Callable[[Atom], Value]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it counts 0, 1, 2, ..."""
+        return self.trip[0] == Const(0) and self.trip[2] == Const(1)
+
+
+Iteration = list[Value] | Counted
+
+
+def iteration(lowering: Lowering, node: cst.BaseExpression) -> Iteration:
+    """What `for ... in node` goes through. Its parts are evaluated here, once."""
     if isinstance(node, cst.Call):
         function = lower_expression(lowering, node.func)
-        arguments = [argument.value for argument in node.args]
-        if function == Named("builtins.range"):
-            return _range(lowering, arguments, node)
-        if function == Named("builtins.zip"):
-            columns = [items_of(lowering, argument) for argument in arguments]
-            return [_tuple(list(row)) for row in zip(*columns, strict=False)]
-        if function == Named("builtins.enumerate") and len(arguments) == 1:
-            items = items_of(lowering, arguments[0])
-            return [_tuple([Const(place), item]) for place, item in enumerate(items)]
-        if function == Named("builtins.reversed"):
-            return items_of(lowering, arguments[0])[::-1]
-    value = lower_expression(lowering, node)
+        handler = HANDLERS.get(function.name) if isinstance(function, Named) else None
+        if handler is not None:
+            return handler(lowering, node)
+    return _of_value(lowering, lower_expression(lowering, node), node)
+
+
+def _of_value(lowering: Lowering, value: Value, node: cst.CSTNode) -> Iteration:
     if isinstance(value, Structure):
         keys: list[Value] = [Const(key) for key in value.keys]
         return keys if value.kind == "dict" else list(value.items)
-    raise _unknown_length(lowering, node)
+    if isinstance(value, Const) and isinstance(value.value, tuple):
+        return [Const(item) for item in value.value]
+    if isinstance(value, Var) and isinstance(value.type, Array):
+        if value.type.shape is None:
+            raise lowering.refuse(
+                "unknown-rank",
+                "going through an array needs its rank",
+                node,
+                help="annotate the parameter with its shape, or give it with `--arg`",
+            )
+        return _rows(lowering, value, node)
+    raise _not_iterable(lowering, node)
 
 
-def _unknown_length(lowering: Lowering, node: cst.CSTNode) -> Exception:
+def _rows(lowering: Lowering, array: Var, node: cst.CSTNode) -> Counted:
+    """The rows of an array: those of the array that it was, as they are when they are reached."""
+    from s2s_ad.frontend.writes import now
+
+    length = lowering.assign(lowering.operation("builtins.len"), [array], node)
+
+    def row(index: Atom) -> Value:
+        latest = now(lowering, array, node)
+        return lowering.assign(lowering.operation("getitem"), [latest, index], node)
+
+    return Counted((Const(0), length, Const(1)), row)
+
+
+def _range(lowering: Lowering, node: cst.Call) -> Iteration:
+    bounds: list[Atom] = []
+    for argument in node.args:
+        bound = atom(lowering, lower_expression(lowering, argument.value), argument)
+        if not scalar_like(bound.type) or not str(bound.type).startswith(("i", "u", "bool")):
+            raise lowering.refuse(
+                "bad-index",
+                f"`range` needs integers, not {bound.type}",
+                argument,
+                help="make it an integer, or annotate the parameter `int`",
+            )
+        bounds.append(bound)
+    if not 1 <= len(bounds) <= 3:
+        raise lowering.refuse("bad-call", "`range` takes one to three arguments", node)
+    if len(bounds) == 1:
+        bounds.insert(0, Const(0))
+    if len(bounds) == 2:
+        bounds.append(Const(1))
+    return Counted((bounds[0], bounds[1], bounds[2]), lambda index: index)
+
+
+def _enumerate(lowering: Lowering, node: cst.Call) -> Iteration:
+    if not 1 <= len(node.args) <= 2:
+        raise _not_iterable(lowering, node)
+    inner = iteration(lowering, node.args[0].value)
+    start: Atom = Const(0)
+    if len(node.args) == 2:
+        start = atom(lowering, lower_expression(lowering, node.args[1].value), node)
+    plus = lowering.operation("+")
+
+    def number(index: Atom) -> Atom:
+        if start == Const(0):
+            return index
+        if isinstance(start, Const) and isinstance(index, Const):
+            return Const(start.value + index.value)
+        return lowering.assign(plus, [start, index], node)
+
+    if isinstance(inner, list):
+        return [_tuple([number(Const(place)), item]) for place, item in enumerate(inner)]
+    counted = plainly(lowering, inner, node)
+    return Counted(counted.trip, lambda index: _tuple([number(index), counted.item(index)]))
+
+
+def _zip(lowering: Lowering, node: cst.Call) -> Iteration:
+    columns = [iteration(lowering, argument.value) for argument in node.args]
+    if all(isinstance(column, list) for column in columns):
+        rows = zip(*[column for column in columns if isinstance(column, list)], strict=False)
+        return [_tuple(list(row)) for row in rows]
+    if any(isinstance(column, list) for column in columns):
+        return _zip_with_known(lowering, columns, node)
+    counted = [plainly(lowering, column, node) for column in columns if isinstance(column, Counted)]
+    length = counted[0].trip[1]
+    for column in counted[1:]:
+        length = _shorter(lowering, length, column.trip[1], node)
+    return Counted(
+        (Const(0), length, Const(1)),
+        lambda index: _tuple([column.item(index) for column in counted]),
+    )
+
+
+def _zip_with_known(lowering: Lowering, columns: list[Iteration], node: cst.CSTNode) -> list[Value]:
+    """Containers beside arrays, whose lengths have to be known then."""
+    lengths: list[int] = []
+    parts: list[Iteration] = []
+    for column in columns:
+        if isinstance(column, Counted):
+            column = plainly(lowering, column, node)
+            known = _known(lowering, column.trip[1])
+            if known is None:
+                raise lowering.refuse(
+                    "not-constant",
+                    "how long this array is is not known, beside a container of known length",
+                    node,
+                    help="go through the numbers of a `range`",
+                )
+            lengths.append(known)
+        else:
+            lengths.append(len(column))
+        parts.append(column)
+    return [
+        _tuple([part.item(Const(k)) if isinstance(part, Counted) else part[k] for part in parts])
+        for k in range(min(lengths))
+    ]
+
+
+def _reversed(lowering: Lowering, node: cst.Call) -> Iteration:
+    if len(node.args) != 1:
+        raise _not_iterable(lowering, node)
+    inner = iteration(lowering, node.args[0].value)
+    if isinstance(inner, list):
+        return inner[::-1]
+    start, stop, step = inner.trip
+    if step in (Const(1), Const(-1)):
+        sign = step.value  # type: ignore[union-attr]
+        first, last = (_minus(lowering, bound, sign, node) for bound in (stop, start))
+        return Counted((first, last, Const(-sign)), inner.item)
+    counted = plainly(lowering, inner, node)
+    first = _minus(lowering, counted.trip[1], 1, node)
+    return Counted((first, Const(-1), Const(-1)), counted.item)
+
+
+def _minus(lowering: Lowering, bound: Atom, amount: int, node: cst.CSTNode) -> Atom:
+    if isinstance(bound, Const):
+        return Const(bound.value - amount)
+    symbol, amount = ("-", amount) if amount > 0 else ("+", -amount)
+    return lowering.assign(lowering.operation(symbol), [bound, Const(amount)], node)
+
+
+def plainly(lowering: Lowering, counted: Counted, node: cst.CSTNode) -> Counted:
+    """The same items, counted 0, 1, 2, ..."""
+    if counted.is_plain:
+        return counted
+    start, stop, step = counted.trip
+    length: Atom
+    if all(isinstance(bound, Const) for bound in counted.trip):
+        length = Const(len(range(*(bound.value for bound in counted.trip))))  # type: ignore[union-attr]
+    else:
+        length = lowering.assign(RANGE_LENGTH, [start, stop, step], node)
+
+    def item(index: Atom) -> Value:
+        scaled = index
+        if step != Const(1):
+            scaled = lowering.assign(lowering.operation("*"), [index, step], node)
+        if start != Const(0):
+            scaled = lowering.assign(lowering.operation("+"), [start, scaled], node)
+        return counted.item(scaled)
+
+    return Counted((Const(0), length, Const(1)), item)
+
+
+def _shorter(lowering: Lowering, left: Atom, right: Atom, node: cst.CSTNode) -> Atom:
+    """The smaller of two lengths."""
+    from s2s_ad.frontend.branches import select
+
+    sizes = [_size(lowering, atom) for atom in (left, right)]
+    if None not in sizes and sizes[0] == sizes[1]:
+        return left
+    known = [_known(lowering, atom) for atom in (left, right)]
+    if known[0] is not None and known[1] is not None:
+        return Const(min(known[0], known[1]))
+    test = lowering.assign(lowering.operation("<"), [right, left], node)
+    chosen = select(lowering, test, lambda: right, lambda: left, node)
+    return atom(lowering, chosen, node)
+
+
+def _size(lowering: Lowering, atom: Atom) -> Size | None:
+    value = atom.type.value if isinstance(atom.type, Number) else None
+    return None if value is None else lowering.sizes.resolve(value)
+
+
+def _known(lowering: Lowering, atom: Atom) -> int | None:
+    size = _size(lowering, atom)
+    return None if size is None else size.constant
+
+
+def known_trips(lowering: Lowering, counted: Counted) -> range | None:
+    """The numbers, where they are known when compiling."""
+    bounds = [_known(lowering, bound) for bound in counted.trip]
+    if None in bounds or bounds[2] == 0:
+        return None
+    return range(*(bound for bound in bounds if bound is not None))
+
+
+def items_of(lowering: Lowering, node: cst.BaseExpression) -> list[Value]:
+    """The items, one after the other. Anything whose length is not known is refused."""
+    found = iteration(lowering, node)
+    if isinstance(found, list):
+        return found
+    numbers = known_trips(lowering, found)
+    if numbers is None or len(numbers) > MOST_ITEMS:
+        raise lowering.refuse(
+            "unsupported-syntax",
+            "only a container of known length can be gone through yet",
+            node,
+            help="work on the whole array at once",
+        )
+    return [found.item(Const(number)) for number in numbers]
+
+
+def _not_iterable(lowering: Lowering, node: cst.CSTNode) -> Exception:
     return lowering.refuse(
-        "unsupported-syntax",
-        "only a container of known length can be gone through yet",
+        "not-iterable",
+        f"it is not known how to go through `{lowering.code(node)}`",
         node,
-        help="work on the whole array at once",
+        help="go through a `range`, an array, a list or a tuple",
     )
 
 
@@ -48,17 +268,9 @@ def _tuple(items: list[Value]) -> Structure:
     return Structure("tuple", tuple(range(len(items))), tuple(items))
 
 
-def _range(
-    lowering: Lowering, arguments: list[cst.BaseExpression], node: cst.CSTNode
-) -> list[Value]:
-    bounds = []
-    for argument in arguments:
-        bound = atom(lowering, lower_expression(lowering, argument), argument)
-        value = bound.type.value if isinstance(bound.type, Number) else None
-        if value is None or value.constant is None:
-            raise _unknown_length(lowering, argument)
-        bounds.append(value.constant)
-    numbers = range(*bounds)
-    if len(numbers) > MOST_ITEMS:
-        raise _unknown_length(lowering, node)
-    return [Const(number) for number in numbers]
+HANDLERS: dict[str, Callable[[Lowering, cst.Call], Iteration]] = {
+    "builtins.range": _range,
+    "builtins.enumerate": _enumerate,
+    "builtins.zip": _zip,
+    "builtins.reversed": _reversed,
+}

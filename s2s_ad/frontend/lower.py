@@ -13,15 +13,17 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import libcst as cst
 
 from s2s_ad.diagnostics import Reporter, Span
 from s2s_ad.frontend.annotations import ComplexType, TypeReader, TypeTree
+from s2s_ad.frontend.prune import prune
 from s2s_ad.frontend.resolve import FileScope, names_bound_in
 from s2s_ad.frontend.source import Unit
-from s2s_ad.frontend.values import FreeVariable, Poison, Refused, Scope, UserFunction, Value
+from s2s_ad.frontend.values import FreeVariable, Refused, Scope, UserFunction, Value
 from s2s_ad.frontend.writes import Memory
 from s2s_ad.ir import (
     Assign,
@@ -31,6 +33,7 @@ from s2s_ad.ir import (
     Formal,
     Function,
     Operation,
+    Statement,
     Structure,
     Tree,
     Var,
@@ -57,6 +60,16 @@ class Frame:
     names: dict[str, Value]
     unit: Unit
     scope: Scope
+    call: cst.CSTNode | None = None
+    expected: list[set[str]] = field(default_factory=list)  # what the loops around here assign
+
+    @cached_property
+    def locals(self) -> frozenset[str]:
+        """The names that the function assigns: they mean nothing else in it, anywhere."""
+        node = self.function.node
+        if isinstance(node, cst.Lambda):
+            return frozenset()
+        return frozenset(names_bound_in(node.body))
 
 
 @dataclass
@@ -66,6 +79,10 @@ class Lowering:
     reporter: Reporter
     builder: Builder
     sizes: Sizes
+    outer: list[list[Statement]] = field(default_factory=list)  # of the blocks around this one
+    branches: int = 0  # how many branches and loops are around this place
+    postponed: int = 0  # how many statements read what is not known yet
+    plans: dict[object, object] = field(default_factory=dict)  # of loops lowered before
     frames: list[Frame] = field(default_factory=list)
     statements: list[Span] = field(default_factory=list)
     hidden: dict[str, tuple[FreeVariable, Tree]] = field(default_factory=dict)
@@ -81,6 +98,14 @@ class Lowering:
     @property
     def frame(self) -> Frame:
         return self.frames[-1]
+
+    def definition(self, var: Var) -> Assign | None:
+        """The statement that made a variable, if one did."""
+        for statements in (self.builder.statements, *reversed(self.outer)):
+            for statement in reversed(statements):
+                if isinstance(statement, Assign) and var in statement.targets:
+                    return statement
+        return None
 
     def span(self, node: cst.CSTNode) -> Span:
         return self.frame.unit.span(node)
@@ -250,6 +275,7 @@ def _finish(
         taken_names=words | frozenset(name for name, _ in constants),
         statements=tuple(lowering.statements),
         assumptions=lowering.sizes.checked_at_entry(),
+        written=tuple(str(var) for var in parameters if var in lowering.memory.foreign),
     )
 
     def settled(var: Var) -> Var:
@@ -257,7 +283,7 @@ def _finish(
             var.name, lowering.sizes.resolve_type(lowering.refined.get(var, var.type)), var.version
         )
 
-    return rename(result, settled)
+    return prune(rename(result, settled), lowering.memory.taken_again)
 
 
 def identifiers(node: cst.CSTNode) -> frozenset[str]:
@@ -491,15 +517,9 @@ def _tree(lowering: Lowering, value: Value, node: cst.CSTNode) -> Tree:
 # Statements ---------------------------------------------------------------------------------------
 
 
-class Returned(Exception):
-    """A `return` was reached."""
-
-    def __init__(self, value: Value) -> None:
-        self.value = value
-
-
 def _body(lowering: Lowering, node: cst.FunctionDef | cst.Lambda) -> Value:
     """Lower a function's body in the current frame and give what it returns."""
+    from s2s_ad.frontend import jumps
     from s2s_ad.frontend.expressions import lower_expression
 
     if isinstance(node, cst.Lambda):
@@ -512,34 +532,13 @@ def _body(lowering: Lowering, node: cst.FunctionDef | cst.Lambda) -> Value:
             node,
             help="write a plain `def`",
         )
-    try:
-        _suite(lowering, node.body)
-    except Returned as returned:
-        return returned.value
-    return Const(None)
+    names = lowering.frame.names
+    jumps.start_flow(names)
+    jumps.lower_suite(lowering, jumps.statements_of(node.body))
+    return jumps.result(lowering, node)
 
 
-def _suite(lowering: Lowering, suite: cst.BaseSuite) -> None:
-    """Lower statements one after the other; a refused one is reported and the next is looked at."""
-    refused = False
-    for statement in suite.body:
-        smalls = statement.body if isinstance(statement, cst.SimpleStatementLine) else [statement]
-        for small in smalls:
-            try:
-                lower_statement(lowering, small)
-            except Refused:
-                refused = True
-                for name in _assigned_names(small):
-                    lowering.frame.names[name] = Poison()
-            except Returned:
-                if refused:
-                    raise Refused() from None
-                raise
-    if refused:
-        raise Refused()
-
-
-def _assigned_names(node: cst.CSTNode) -> set[str]:
+def names_changed_by(node: cst.CSTNode) -> set[str]:
     """The names a statement would have bound, and those of the arrays it would have changed."""
     found = names_bound_in(node)
     stack: list[cst.CSTNode] = [node]
@@ -563,7 +562,8 @@ def lower_statement(lowering: Lowering, node: cst.CSTNode) -> None:
     handler = statements.HANDLERS.get(type(node))
     if handler is None:
         raise statements.refuse_statement(lowering, node)
-    lowering.statements.append(lowering.span(node))
+    if not isinstance(node, cst.If | cst.For | cst.While):  # those note their first line
+        lowering.statements.append(lowering.span(node))
     handler(lowering, node)
 
 
@@ -580,9 +580,11 @@ def inline(
         )
     if len(lowering.frames) > MAXIMUM_DEPTH:
         raise lowering.refuse("too-deep", "calls are nested too deeply", node)
-    lowering.frames.append(
-        Frame(function, {**function.closure, **names}, function.unit, function.scope)
-    )
+    frame = Frame(function, dict(names), function.unit, function.scope, node)
+    for name, value in function.closure.items():
+        if name not in frame.locals and name.isidentifier():
+            frame.names.setdefault(name, value)
+    lowering.frames.append(frame)
     try:
         return _body(lowering, function.node)
     finally:

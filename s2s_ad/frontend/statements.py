@@ -10,6 +10,7 @@ from typing import Any
 
 import libcst as cst
 
+from s2s_ad.frontend import branches, jumps, loops
 from s2s_ad.frontend.expressions import (
     atom,
     current,
@@ -18,12 +19,12 @@ from s2s_ad.frontend.expressions import (
     lower_expression,
     operator_name,
 )
-from s2s_ad.frontend.guards import guard, raise_if
-from s2s_ad.frontend.lower import Lowering, Returned
+from s2s_ad.frontend.guards import raise_if
+from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.resolve import imported_names
 from s2s_ad.frontend.values import Named, Refused, UserFunction, Value
 from s2s_ad.frontend.writes import addition_for, now, replace, write
-from s2s_ad.ir import Assign, Atom, Const, Structure, Var
+from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
 from s2s_ad.types import Array, Size
@@ -131,17 +132,16 @@ def unpack(lowering: Lowering, value: Value, count: int, node: cst.CSTNode) -> l
 
 def _shape_source(lowering: Lowering, value: Var) -> Var | None:
     """`x`, if the value is `x.shape`."""
-    for statement in reversed(lowering.builder.statements):
-        if isinstance(statement, Assign) and value in statement.targets:
-            source = statement.operands[0] if statement.op in SHAPE else None
-            return source if isinstance(source, Var) else None
-    return None
+    made = lowering.definition(value)
+    source = made.operands[0] if made is not None and made.op in SHAPE else None
+    return source if isinstance(source, Var) else None
 
 
 def refine_rank(lowering: Lowering, var: Var, rank: int) -> Var:
     """A statement such as `n, d = X.shape` on every path tells the rank of a parameter."""
     type = lowering.refined.get(var, var.type)
-    if isinstance(type, Array) and type.shape is None and var in lowering.parameters:
+    always = not lowering.branches and var in lowering.parameters
+    if isinstance(type, Array) and type.shape is None and always:
         type = Array(type.dtype, tuple(lowering.parameter_size() for _ in range(rank)))
         lowering.refine(var, type)
     return Var(var.name, type, var.version)
@@ -232,7 +232,25 @@ def _augmented_item(
 
 
 def _return(lowering: Lowering, node: cst.Return) -> None:
-    raise Returned(Const(None) if node.value is None else lower_expression(lowering, node.value))
+    value = Const(None) if node.value is None else lower_expression(lowering, node.value)
+    jumps.leave_function(lowering, value)
+
+
+def _break(lowering: Lowering, node: cst.Break) -> None:
+    jumps.jump(lowering, jumps.GONE, jumps.BROKEN)
+
+
+def _continue(lowering: Lowering, node: cst.Continue) -> None:
+    jumps.jump(lowering, jumps.GONE)
+
+
+def _raise(lowering: Lowering, node: cst.Raise) -> None:
+    if node.exc is None:
+        raise lowering.refuse(
+            "unsupported-syntax", "a bare `raise` is not supported", node, help="name what to raise"
+        )
+    raise_if(lowering, Const(True), node.exc, lowering.code(node.exc), node)
+    jumps.die(lowering)
 
 
 def _expression(lowering: Lowering, node: cst.Expr) -> None:
@@ -281,17 +299,6 @@ def _assert(lowering: Lowering, node: cst.Assert) -> None:
     raise_if(lowering, negated, node.msg, f"AssertionError({message})", node)
 
 
-def _if(lowering: Lowering, node: cst.If) -> None:
-    if guard(lowering, node):
-        return
-    raise lowering.refuse(
-        "unsupported-syntax",
-        "`if` statements are not supported yet",
-        node,
-        help="choose between values with `np.where`",
-    )
-
-
 def _nothing(lowering: Lowering, node: cst.CSTNode) -> None:
     pass
 
@@ -306,35 +313,31 @@ HANDLERS: dict[type[cst.CSTNode], Callable[[Lowering, Any], None]] = {
     cst.Import: _import,
     cst.ImportFrom: _import,
     cst.Assert: _assert,
-    cst.If: _if,
+    cst.If: branches.lower_if,
+    cst.For: loops.lower_for,
+    cst.While: loops.lower_while,
+    cst.Break: _break,
+    cst.Continue: _continue,
+    cst.Raise: _raise,
     cst.Pass: _nothing,
 }
 
 _CATCH = "catch exceptions where the function is called"
 _GLOBAL = "return the value, and assign it where the function is called"
-_WHOLE = "work on whole arrays, or write the steps out"
 
 # Every other statement: what the user calls it, and what to do instead.
 REFUSED: dict[type[cst.CSTNode], tuple[str, str]] = {
-    cst.Break: ("`break` statements are not supported yet", _WHOLE),
     cst.ClassDef: ("`class` statements are not supported", "hold values together in a tuple"),
-    cst.Continue: ("`continue` statements are not supported yet", _WHOLE),
     cst.Del: ("`del` statements are not supported", "leave it out"),
-    cst.For: ("`for` loops are not supported yet", _WHOLE),
     cst.Global: ("`global` statements are not supported", _GLOBAL),
     cst.Match: (
         "`match` statements are not supported yet",
         "choose between values with `np.where`",
     ),
     cst.Nonlocal: ("`nonlocal` statements are not supported", "return the value"),
-    cst.Raise: (
-        "`raise` is supported only as all of an `if`",
-        "write `if ...: raise ...`",
-    ),
     cst.Try: ("`try` statements are not supported", _CATCH),
     cst.TryStar: ("`try` statements are not supported", _CATCH),
     cst.TypeAlias: ("`type` statements are not supported", "leave it out"),
-    cst.While: ("`while` loops are not supported yet", _WHOLE),
     cst.With: ("`with` statements are not supported", "enter it where the function is called"),
 }
 

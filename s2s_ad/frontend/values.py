@@ -76,21 +76,48 @@ class Poison:
     """The value of a name whose assignment was refused; reading it says nothing more."""
 
 
-Value = Var | Const | Structure | Named | UserFunction | Method | FreeVariable | Poison
+@dataclass(frozen=True, eq=False)
+class Unsettled:
+    """The value of a name that has no one type here; reading it is refused, for this reason.
+
+    Where `loop` is set, lowering its first trip apart may settle it.
+    """
+
+    name: str
+    message: str
+    help: str
+    loop: object = None
+
+
+class Peel(Exception):
+    """Reading an `Unsettled` value: the first trip of the loop has to be lowered apart."""
+
+    def __init__(self, loop: object) -> None:
+        self.loop = loop
+
+
+Value = Var | Const | Structure | Named | UserFunction | Method | FreeVariable | Poison | Unsettled
 
 
 class Refused(Exception):
     """The construct has been reported; lowering goes on with the next statement."""
 
 
+class NotYet(Refused):
+    """A name is read that a later statement of the loop assigns: its type is not known yet."""
+
+
 __all__ = [
     "FreeVariable",
     "Method",
     "Named",
+    "NotYet",
+    "Peel",
     "Poison",
     "Refused",
     "Reporter",
     "Scope",
+    "Unsettled",
     "UserFunction",
     "Value",
 ]

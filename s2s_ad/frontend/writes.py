@@ -27,13 +27,25 @@ if TYPE_CHECKING:
 
 @dataclass
 class Memory:
-    """What is known about memory while lowering."""
+    """What is known about memory while lowering.
 
+    An allocation goes by the variable that made it. What a loop or branch hands on has one of its
+    own (`hand_on`), which may be the same memory as others: those that it `overlaps`.
+    """
+
+    # facts about variables, which never change
     where: dict[Var, Allocations] = field(default_factory=dict)
-    made_by: dict[Var, tuple[Assign, int]] = field(default_factory=dict)  # with its position
-    latest: dict[Var, Var] = field(default_factory=dict)  # the value of a written allocation
+    made_by: dict[Var, tuple[Assign, int]] = field(default_factory=dict)  # with its time
     whole: dict[Var, Var] = field(default_factory=dict)  # values that are all of an allocation
-    written: dict[Var, int] = field(default_factory=dict)  # where an allocation was written last
+    born: dict[Var, int] = field(default_factory=dict)  # when an allocation was handed on
+    overlaps: dict[Var, set[Var]] = field(default_factory=dict)
+    # what the statements so far have done; `blocks.py` takes this back where paths part
+    latest: dict[Var, Var] = field(default_factory=dict)  # the value of a written allocation
+    written: dict[Var, int] = field(default_factory=dict)  # when an allocation was written last
+    lost: frozenset[Var] = frozenset()  # allocations that a write to another one may have changed
+    foreign: frozenset[Var] = frozenset()  # parameters that were written to
+    taken_again: set[Var] = field(default_factory=set)  # views of what was written since
+    time: int = 0
     seen: int = 0
 
     def catch_up(self, lowering: Lowering) -> None:
@@ -43,11 +55,44 @@ class Memory:
             self.where.setdefault(parameter, frozenset((parameter,)))
         for position in range(self.seen, len(statements)):
             statement = statements[position]
+            self.time += 1
             if isinstance(statement, Assign):
                 for target in statement.targets:
                     self.where.setdefault(target, allocations_of(statement, target, self.where))
-                    self.made_by[target] = (statement, position)
+                    self.made_by[target] = (statement, self.time)
         self.seen = len(statements)
+
+    def roots(self, atom: Atom) -> Allocations:
+        """Every allocation that an atom may lie in."""
+        found = self.where.get(atom, frozenset()) if isinstance(atom, Var) else frozenset()
+        return found.union(*(self.overlaps.get(root, ()) for root in found))
+
+    def meet(self, left: Atom, right: Atom) -> bool:
+        """Whether two values may share memory."""
+        found = self.where.get(left, frozenset()) if isinstance(left, Var) else frozenset()
+        return bool(found & self.roots(right))
+
+    def overlap(self, left: Var, right: Var) -> None:
+        """Two allocations may be the same."""
+        if left != right:
+            self.overlaps.setdefault(left, set()).add(right)
+            self.overlaps.setdefault(right, set()).add(left)
+
+    def hand_on(self, var: Var, root: Var) -> None:
+        """A variable holds all of an allocation; with itself as root, one of its own."""
+        self.time += 1
+        self.where[var] = frozenset((root,))
+        self.whole[var] = root
+        if root == var:
+            self.born[var] = self.time
+        else:
+            self.latest[root] = var
+            self.written[root] = self.time
+
+    def birth(self, root: Var) -> int:
+        """When an allocation came to be; parameters were there before."""
+        made = self.made_by.get(root)
+        return self.born.get(root, 0) if made is None else made[1]
 
 
 def now(lowering: Lowering, var: Var, node: cst.CSTNode) -> Var:
@@ -56,6 +101,13 @@ def now(lowering: Lowering, var: Var, node: cst.CSTNode) -> Var:
     if not memory.latest or not isinstance(var.type, Array):
         return var
     memory.catch_up(lowering)
+    if memory.where.get(var, frozenset()) & memory.lost:
+        raise lowering.refuse(
+            "write-through-view",
+            "this may or may not be the array that was written to under another name",
+            node,
+            help="take a copy (`.copy()`) where the arrays part",
+        )
     whole = memory.whole.get(var, var)
     if whole in memory.latest:
         return memory.latest[whole]
@@ -78,7 +130,9 @@ def now(lowering: Lowering, var: Var, node: cst.CSTNode) -> Var:
         now(lowering, operand, node) if isinstance(operand, Var) else operand
         for operand in statement.operands
     ]
-    return lowering.assign(statement.op, operands, node)
+    taken = lowering.assign(statement.op, operands, node)
+    memory.taken_again.add(taken)
+    return taken
 
 
 def write(
@@ -125,7 +179,10 @@ def _becomes(lowering: Lowering, root: Var, changed: Var) -> None:
     memory.where[changed] = frozenset((root,))
     memory.whole[changed] = root
     memory.latest[root] = changed
-    memory.written[root] = len(lowering.builder.statements) - 1
+    memory.written[root] = memory.time
+    reached = memory.overlaps.get(root, set())
+    memory.lost |= reached
+    memory.foreign |= lowering.parameters & {root, *reached}
 
 
 def _owned_root(lowering: Lowering, base: Var, node: cst.CSTNode) -> Var:
@@ -144,13 +201,6 @@ def _owned_root(lowering: Lowering, base: Var, node: cst.CSTNode) -> Var:
     if len(where) != 1 or (made is not None and made[0].op is BROADCAST_TO):
         raise _through_view(lowering, node)
     (root,) = where
-    if root in lowering.parameters:
-        raise lowering.refuse(
-            "write-in-place",
-            f"this writes to the argument `{root.name}`, which is not supported yet",
-            node,
-            help=f"write to a copy: `{root.name} = {root.name}.copy()`",
-        )
     return root
 
 

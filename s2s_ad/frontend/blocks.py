@@ -1,0 +1,451 @@
+"""Blocks and the state they change: what branches and loops share.
+
+The state is what names mean and what memory holds. `lower_path` lowers into a block of its own and
+puts the state back, so that another path can be lowered from the same start; `Merge` then makes
+variables for whatever differs where the paths meet. A `Checkpoint` takes back everything, for
+lowering a loop's body again with better types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import libcst as cst
+
+from s2s_ad.frontend.joins import Joiner
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.values import Poison, Refused, Unsettled, Value
+from s2s_ad.ir import UNDEFINED, Atom, Const, Statement, Structure, Var, leaves
+from s2s_ad.types import Array, Number, Type, is_numeric
+
+DEAD = "<dead>"  # a pseudo-name: this path has raised
+Place = tuple[str, Any]  # ("name", a name) or ("root", an allocation)
+
+
+class Missing:
+    """What a name means where it is not bound."""
+
+
+MISSING = Missing()
+Found = Value | Missing
+
+
+@dataclass(frozen=True)
+class State:
+    """What names mean and memory holds at some point."""
+
+    names: dict[str, Value]
+    latest: dict[Var, Var]
+    written: dict[Var, int]
+    lost: frozenset[Var]
+    time: int
+
+    @property
+    def is_dead(self) -> bool:
+        return DEAD in self.names
+
+    def at(self, place: Place) -> Found:
+        kind, key = place
+        if kind == "name":
+            return self.names.get(key, MISSING)
+        root: Var = key
+        return self.latest.get(root, root)
+
+
+def capture(lowering: Lowering) -> State:
+    memory = lowering.memory
+    memory.catch_up(lowering)
+    return State(
+        dict(lowering.frame.names),
+        dict(memory.latest),
+        dict(memory.written),
+        memory.lost,
+        memory.time,
+    )
+
+
+def resume(lowering: Lowering, state: State) -> None:
+    """Go on from a state. Parameters stay as special as they have turned out to be since."""
+    names, memory = lowering.frame.names, lowering.memory
+    memory.catch_up(lowering)
+    kept = {
+        name: value
+        for name, value in names.items()
+        if isinstance(value, Var) and state.names.get(name) == value
+    }
+    names.clear()
+    names.update({**state.names, **kept})
+    memory.latest, memory.written = dict(state.latest), dict(state.written)
+    memory.lost = state.lost
+
+
+@dataclass
+class Checkpoint:
+    """Everything that lowering changes, to be taken back when a trial has failed."""
+
+    lowering: Lowering
+    state: State = field(init=False)
+
+    def __post_init__(self) -> None:
+        lowering = self.lowering
+        self.state = capture(lowering)
+        sizes = lowering.sizes
+        self.sizes = (dict(sizes.values), dict(sizes.lengths), list(sizes.assumptions))
+        self.names = [dict(frame.names) for frame in lowering.frames]
+        self.hidden, self.refined = dict(lowering.hidden), dict(lowering.refined)
+        self.numbers = (
+            lowering.named_sizes,
+            len(lowering.statements),
+            len(lowering.builder.statements),
+            lowering.reporter.mark,
+        )
+        overlaps = lowering.memory.overlaps.items()
+        self.overlaps = {root: set(others) for root, others in overlaps}
+        self.wanted, self.foreign = set(lowering.wanted_constants), lowering.memory.foreign
+
+    def restore(self) -> None:
+        lowering, memory = self.lowering, self.lowering.memory
+        resume(lowering, self.state)
+        for frame, names in zip(lowering.frames, self.names, strict=True):
+            frame.names.clear()
+            frame.names.update(names)
+        sizes = lowering.sizes
+        values, lengths, assumptions = self.sizes
+        sizes.values, sizes.lengths = dict(values), dict(lengths)
+        sizes.assumptions = list(assumptions)
+        lowering.hidden, lowering.refined = dict(self.hidden), dict(self.refined)
+        named_sizes, spans, statements, mark = self.numbers
+        lowering.named_sizes = named_sizes
+        del lowering.statements[spans:]
+        del lowering.builder.statements[statements:]
+        memory.seen = statements
+        memory.overlaps = {root: set(others) for root, others in self.overlaps.items()}
+        lowering.reporter.rewind(mark)
+        lowering.wanted_constants, memory.foreign = set(self.wanted), self.foreign
+
+
+# Paths --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Path:
+    """A block that was lowered, and the state at its end."""
+
+    statements: list[Statement]
+    end: State
+    refused: bool = False
+
+    def defines(self, atom: Atom) -> bool:
+        return any(atom in statement.targets for statement in self.statements)
+
+
+def lower_path(lowering: Lowering, action: Callable[[], None]) -> Path:
+    """Lower into a block of its own; what it did to the state is taken back."""
+    start = capture(lowering)
+    refused = False
+    with _block(lowering, []) as statements:
+        try:
+            action()
+        except Refused:
+            refused = True
+        end = capture(lowering)
+    resume(lowering, start)
+    return Path(statements, end, refused)
+
+
+@contextmanager
+def _block(lowering: Lowering, statements: list[Statement]) -> Iterator[list[Statement]]:
+    memory = lowering.memory
+    memory.catch_up(lowering)
+    lowering.outer.append(lowering.builder.statements)
+    lowering.builder.statements, memory.seen = statements, len(statements)
+    try:
+        yield statements
+        memory.catch_up(lowering)
+    finally:
+        lowering.builder.statements = lowering.outer.pop()
+        memory.seen = len(lowering.builder.statements)
+
+
+@contextmanager
+def at_end(lowering: Lowering, path: Path) -> Iterator[None]:
+    """Append to a path that was lowered before, in the state at its end."""
+    start = capture(lowering)
+    resume(lowering, path.end)
+    try:
+        with _block(lowering, path.statements):
+            yield
+    finally:
+        resume(lowering, start)
+
+
+# Values at the end of a path ----------------------------------------------------------------------
+
+
+def settled(lowering: Lowering, value: Found, node: cst.CSTNode) -> Found:
+    """The value with every array in it as it is now; what cannot be known is `Unsettled`."""
+    from s2s_ad.frontend.expressions import current
+
+    if isinstance(value, Missing | Poison | Unsettled):
+        return value
+    mark = lowering.reporter.mark
+    try:
+        value = current(lowering, value, node)
+        if isinstance(value, Structure):
+            items = [settled(lowering, item, node) for item in value.items]
+            broken = next((item for item in items if isinstance(item, Poison | Unsettled)), None)
+            if broken is not None:
+                return broken
+            return Structure(value.kind, value.keys, tuple(items), value.constructor)
+        return value
+    except Refused:
+        lowering.reporter.rewind(mark)
+        return Unsettled(
+            "write-through-view",
+            "this may or may not share memory with an array that was written to since",
+            "take a copy (`.copy()`) before the write",
+        )
+
+
+def same(left: Found, right: Found) -> bool:
+    """Whether two values are one."""
+    if isinstance(left, Structure) and isinstance(right, Structure):
+        return (
+            (left.kind, left.keys, left.constructor) == (right.kind, right.keys, right.constructor)
+            and len(left.items) == len(right.items)
+            and all(same(*pair) for pair in zip(left.items, right.items, strict=True))
+        )
+    return left is right or left == right
+
+
+def is_leaf(value: Found) -> bool:
+    """Whether a loop or branch can hand the value on as a variable."""
+    return isinstance(value, Var) or (isinstance(value, Const) and is_numeric(value.type))
+
+
+def open_type(type: Type) -> Type:
+    """The type of a constant where it is the first of several values."""
+    return Number("int") if isinstance(type, Number) and type.kind == "int" else type
+
+
+def changes_kind(name: str, left: str, right: str, loop: object = None) -> Unsettled:
+    return Unsettled(
+        "changes-kind",
+        f"`{name}` is {left} on one path and {right} on another",
+        "give the two values different names, or make them alike",
+        loop,
+    )
+
+
+def describe(value: Found) -> str:
+    match value:
+        case Missing():
+            return "not assigned"
+        case Var(type=type) | Const(type=type):
+            return (
+                f"{'an' if str(type)[:1] in 'aeiou' else 'a'} {type}"
+                if is_numeric(type)
+                else str(type)
+            )
+        case Structure(kind=kind, items=items):
+            return f"a {kind} of {len(items)}"
+    return "a function"
+
+
+# Where paths meet ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Merge:
+    """Makes the variables that a branch gives: one for each pair of atoms that differ."""
+
+    lowering: Lowering
+    paths: tuple[Path, Path]
+    node: cst.CSTNode
+    targets: list[Var] = field(default_factory=list)
+    given: tuple[list[Atom], list[Atom]] = field(default_factory=lambda: ([], []))
+    made: dict[tuple[Atom, Atom], Var] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.joiner = Joiner(self.lowering.sizes)
+        self.time = capture(self.lowering).time
+
+    def merged(self, left: Found, right: Found, hint: str) -> Found:
+        """The value after the branch, where its paths give these."""
+        if isinstance(left, Poison | Unsettled):
+            return left
+        if isinstance(right, Poison | Unsettled):
+            return right
+        if isinstance(left, Missing) and isinstance(right, Missing):
+            return MISSING
+        if isinstance(left, Structure) or isinstance(right, Structure):
+            return self._structures(left, right, hint)
+        if (is_leaf(left) or isinstance(left, Missing)) and (
+            is_leaf(right) or isinstance(right, Missing)
+        ):
+            atoms = tuple(UNDEFINED if isinstance(v, Missing) else v for v in (left, right))
+            return self.leaf(atoms[0], atoms[1], hint)  # type: ignore[arg-type]
+        if same(left, right):
+            return left
+        if isinstance(left, Missing) or isinstance(right, Missing):
+            # a function, a string: known, where it is bound at all
+            return self._one_sided(left, right, hint)
+        return changes_kind(hint, describe(left), describe(right))
+
+    def _one_sided(self, left: Found, right: Found, hint: str) -> Found:
+        path = self.paths[0 if isinstance(left, Missing) else 1]
+        if path.end.is_dead:
+            return right if isinstance(left, Missing) else left
+        return changes_kind(hint, describe(left), describe(right))
+
+    def _structures(self, left: Found, right: Found, hint: str) -> Found:
+        shape = left if isinstance(left, Structure) else right
+        assert isinstance(shape, Structure)
+        sides: list[list[Found]] = []
+        for side in (left, right):
+            if isinstance(side, Missing):
+                sides.append([MISSING] * len(shape.items))
+            elif isinstance(side, Structure) and alike(side, shape):
+                sides.append(list(side.items))
+            else:
+                return changes_kind(hint, describe(left), describe(right))
+        items = tuple(
+            self.merged(a, b, f"{hint}_{key}") for a, b, key in zip(*sides, shape.keys, strict=True)
+        )
+        broken = next((item for item in items if isinstance(item, Poison | Unsettled)), None)
+        if broken is not None:
+            return broken
+        return Structure(shape.kind, shape.keys, items, shape.constructor)
+
+    def leaf(self, left: Atom, right: Atom, hint: str) -> Value:
+        """One variable for two atoms."""
+        if left == right:
+            return left
+        for atom, other, path in ((left, right, 0), (right, left, 1)):
+            # a path that has raised arrives nowhere
+            dead = other == UNDEFINED and self.paths[1 - path].end.is_dead
+            if dead and not self.paths[path].defines(atom):
+                return atom
+        if (left, right) in self.made:
+            return self.made[left, right]
+        type = self._type(left, right)
+        if type is None:
+            return changes_kind(hint, describe(left), describe(right))
+        target = new_variable(self.lowering, hint, type)
+        self.targets.append(target)
+        self.given[0].append(left)
+        self.given[1].append(right)
+        self.made[left, right] = target
+        return target
+
+    def _type(self, left: Atom, right: Atom) -> Type | None:
+        if left == UNDEFINED:
+            return escaping(self.lowering, right, self.paths[1])
+        if right == UNDEFINED:
+            return escaping(self.lowering, left, self.paths[0])
+        return self.joiner.loose(left.type, right.type)
+
+    def settle_memory(self) -> None:
+        """What the new variables share memory with: each path says."""
+        memory = self.lowering.memory
+        for target in self.targets:
+            if isinstance(target.type, Array) and target not in memory.where:
+                memory.hand_on(target, target)
+        sides = [list(zip(self.targets, side, strict=True)) for side in self.given]
+        share(self.lowering, sides, self.time)
+
+
+def share(lowering: Lowering, sides: Sequence[Sequence[tuple[Var, Atom]]], time: int) -> None:
+    """Variables with an allocation of their own may share memory as the atoms they stand for do, on
+    any of the sides: with allocations that were there at `time`, and with each other.
+    """
+    memory = lowering.memory
+    found: list[tuple[Var, Var]] = []
+    for side in sides:
+        arrays = [(var, atom) for var, atom in side if memory.whole.get(var) == var]
+        for place, (var, atom) in enumerate(arrays):
+            found += [(var, root) for root in memory.roots(atom) if memory.birth(root) <= time]
+            found += [
+                (var, other)
+                for other, other_atom in arrays[:place]
+                if memory.meet(atom, other_atom)
+            ]
+    for var, other in found:
+        memory.overlap(var, other)
+
+
+def alike(left: Structure, right: Structure) -> bool:
+    return (left.kind, left.keys, left.constructor) == (right.kind, right.keys, right.constructor)
+
+
+def escaping(lowering: Lowering, atom: Atom, path: Path) -> Type:
+    """The type of a value outside of the block that made it: sizes found inside are not known."""
+    type = lowering.sizes.resolve_type(atom.type)
+    if isinstance(type, Array) and type.shape is not None:
+        fresh = lowering.sizes.fresh
+        return Array(type.dtype, tuple(fresh() if size.is_local else size for size in type.shape))
+    return open_type(type)
+
+
+def new_variable(lowering: Lowering, hint: str, type: Type) -> Var:
+    """A variable named after the user's, or without a name."""
+    names = lowering.builder.names
+    return names.fresh(hint, type) if hint.isidentifier() else names.temporary(type)
+
+
+def hint_for(lowering: Lowering, place: Place) -> str:
+    """What to call the variable that carries a place."""
+    kind, key = place
+    if kind == "name":
+        return str(key)
+    root: Var = key
+    latest = lowering.memory.latest.get(root, root)
+    return "" if latest.is_temporary else latest.name
+
+
+def changed_places(lowering: Lowering, start: State, end: State) -> list[Place]:
+    """The places that mean something else at the end, allocations first."""
+    birth = lowering.memory.birth
+    roots: list[Place] = [
+        ("root", root)
+        for root, value in end.latest.items()
+        if value != start.latest.get(root, root) and birth(root) <= start.time
+    ]
+    names: list[Place] = [
+        ("name", name)
+        for name in dict.fromkeys((*start.names, *end.names))
+        if name != DEAD and not same(start.at(("name", name)), end.at(("name", name)))
+    ]
+    return [*roots, *names]
+
+
+def put(lowering: Lowering, place: Place, value: Found) -> None:
+    """Make a place mean a value."""
+    kind, key = place
+    if kind == "name":
+        if isinstance(value, Missing):
+            lowering.frame.names.pop(key, None)
+        else:
+            lowering.frame.names[key] = value
+    elif isinstance(value, Var):
+        lowering.memory.hand_on(value, key)
+
+
+__all__ = [
+    "MISSING",
+    "Checkpoint",
+    "Merge",
+    "Path",
+    "State",
+    "at_end",
+    "capture",
+    "changed_places",
+    "leaves",
+    "lower_path",
+    "put",
+    "resume",
+    "settled",
+]

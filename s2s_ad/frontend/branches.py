@@ -1,0 +1,233 @@
+"""Branches: `if` statements, conditional expressions, `and`, `or`, chained comparisons.
+
+Both branches are lowered from the same state; whatever differs at their ends becomes a target of
+the `If`. A test that is known when compiling leaves one branch only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import libcst as cst
+
+from s2s_ad.diagnostics import Span
+from s2s_ad.frontend import jumps
+from s2s_ad.frontend.blocks import (
+    DEAD,
+    MISSING,
+    Found,
+    Merge,
+    at_end,
+    capture,
+    changed_places,
+    hint_for,
+    lower_path,
+    put,
+    settled,
+)
+from s2s_ad.frontend.expressions import atom, current, lower_expression
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.values import Refused, Value
+from s2s_ad.ir import Atom, Block, Const, If, Structure, Var
+from s2s_ad.types import Items, Number, Static
+
+VALUE = "<value>"  # a pseudo-name: what a branch of an expression gives
+Action = Callable[[], None]
+
+
+def lower_if(lowering: Lowering, node: cst.If, rest: Sequence[cst.CSTNode] = ()) -> None:
+    """Lower an `if`; `rest` is what follows it in its suite, and belongs to where it goes on."""
+    from s2s_ad.frontend.guards import guard
+
+    lowering.statements.append(header(lowering, node, node.test))
+    if guard(lowering, node):
+        return
+    test = truth(lowering, lower_expression(lowering, node.test), node.test)
+    then = jumps.statements_of(node.body)
+    orelse: Sequence[cst.CSTNode] = ()
+    if isinstance(node.orelse, cst.If):
+        orelse = [node.orelse]
+    elif node.orelse is not None:
+        orelse = jumps.statements_of(node.orelse.body)
+
+    def one_way(statements: Sequence[cst.CSTNode]) -> Action:
+        def action() -> None:
+            jumps.lower_suite(lowering, statements)
+            _follow(lowering, rest, node)
+
+        return action
+
+    choose(lowering, test, one_way(then), one_way(orelse), node)
+
+
+def _follow(lowering: Lowering, rest: Sequence[cst.CSTNode], node: cst.CSTNode) -> None:
+    """Go on with the rest, where this path has not left."""
+    left = jumps.has_left(lowering)
+    if left == jumps.NO:
+        jumps.lower_suite(lowering, rest)
+    elif left != jumps.YES and rest:
+        choose(lowering, left, lambda: None, lambda: jumps.go_on(lowering, rest), node)
+
+
+def header(lowering: Lowering, node: cst.CSTNode, last: cst.CSTNode) -> Span:
+    """The place of a compound statement: its first line, up to `last`."""
+    whole, end = lowering.span(node), lowering.span(last)
+    return Span(whole.file, whole.line, whole.column, end.end_line, end.end_column)
+
+
+def choose(lowering: Lowering, test: Atom, then: Action, orelse: Action, node: cst.CSTNode) -> None:
+    """Lower two actions as the branches of an `If`; afterwards the state is what both give."""
+    if isinstance(test, Const):
+        (then if test.value else orelse)()
+        return
+    sizes = lowering.sizes
+
+    def knowing(value: bool, action: Action) -> Action:
+        def run() -> None:
+            names = lowering.frame.names
+            names.update({flag: Const(value) for flag in jumps.JUMPS if names.get(flag) == test})
+            action()
+
+        return run
+
+    outside = sizes.assume, lowering.branches
+    try:
+        sizes.assume, lowering.branches = False, outside[1] + 1
+        first = lower_path(lowering, knowing(True, then))
+        if first.end.is_dead:
+            # a branch that raises is no way through: what the other one needs, all paths need
+            sizes.assume, lowering.branches = outside
+        second = lower_path(lowering, knowing(False, orelse))
+    finally:
+        sizes.assume, lowering.branches = outside
+    if first.refused or second.refused:
+        raise Refused()
+    merge(lowering, test, Merge(lowering, (first, second), node))
+
+
+def merge(lowering: Lowering, test: Atom, merge: Merge) -> None:
+    """Append the `If` of two paths."""
+    start = capture(lowering)
+    first, second = merge.paths
+    if first.end.is_dead and second.end.is_dead:
+        _append(lowering, test, merge)
+        lowering.frame.names[DEAD] = jumps.YES
+        return
+    places = list(
+        dict.fromkeys(
+            place
+            for path in merge.paths
+            if not path.end.is_dead
+            for place in changed_places(lowering, start, path.end)
+        )
+    )
+    sides: list[list[Found]] = []
+    for path in merge.paths:
+        if path.end.is_dead:
+            sides.append([MISSING] * len(places))
+            continue
+        with at_end(lowering, path):
+            sides.append([settled(lowering, path.end.at(place), merge.node) for place in places])
+    lost = frozenset().union(*(path.end.lost for path in merge.paths if not path.end.is_dead))
+    hints = [hint_for(lowering, place) for place in places]
+    for place, hint, left, right in zip(places, hints, *sides, strict=True):
+        value = merge.merged(left, right, hint)
+        put(lowering, place, value)
+    merge.settle_memory()
+    lowering.memory.lost |= lost
+    _append(lowering, test, merge)
+
+
+def _append(lowering: Lowering, test: Atom, merge: Merge) -> None:
+    blocks = [
+        Block((), tuple(path.statements), tuple(given))
+        for path, given in zip(merge.paths, merge.given, strict=True)
+    ]
+    span = lowering.span(merge.node)
+    test_node = merge.node.test if isinstance(merge.node, cst.If) else None
+    if test_node is not None:
+        span = header(lowering, merge.node, test_node)
+    if not merge.targets and not any(block.statements for block in blocks):
+        return
+    lowering.builder.statements.append(
+        If(tuple(merge.targets), test, blocks[0], blocks[1], span, lowering.builder.role)
+    )
+    lowering.memory.catch_up(lowering)
+
+
+# Expressions --------------------------------------------------------------------------------------
+
+
+def select(
+    lowering: Lowering,
+    test: Atom,
+    then: Callable[[], Value],
+    orelse: Callable[[], Value],
+    node: cst.CSTNode,
+    name: str = "",
+) -> Value:
+    """The value of the branch that is taken."""
+    if isinstance(test, Const):
+        return then() if test.value else orelse()
+    key = name or VALUE
+    before = lowering.frame.names.get(key)
+
+    def giving(action: Callable[[], Value]) -> Action:
+        def run() -> None:
+            lowering.frame.names[key] = action()
+
+        return run
+
+    choose(lowering, test, giving(then), giving(orelse), node)
+    value = lowering.frame.names.pop(key)
+    if before is not None:
+        lowering.frame.names[key] = before
+    return current(lowering, value, node)
+
+
+def conditional(lowering: Lowering, node: cst.IfExp, name: str) -> Value:
+    test = truth(lowering, lower_expression(lowering, node.test), node.test)
+    return select(
+        lowering,
+        test,
+        lambda: lower_expression(lowering, node.body),
+        lambda: lower_expression(lowering, node.orelse),
+        node,
+        name,
+    )
+
+
+def and_or(lowering: Lowering, node: cst.BooleanOperation, name: str) -> Value:
+    """Python's `and` and `or`: the value of an operand, the second one computed only if needed."""
+    left = lower_expression(lowering, node.left)
+    test = truth(lowering, left, node.left)
+
+    def right() -> Value:
+        return lower_expression(lowering, node.right)
+
+    if isinstance(node.operator, cst.And):
+        return select(lowering, test, right, lambda: left, node, name)
+    return select(lowering, test, lambda: left, right, node, name)
+
+
+def truth(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
+    """The value as a test: a constant where that is known when compiling."""
+    value = current(lowering, value, node)
+    if isinstance(value, Structure):
+        return Const(bool(value.items) or value.kind == "record")
+    if isinstance(value, Const):
+        return Const(bool(value.value))
+    if not isinstance(value, Var):
+        return Const(True)  # functions and modules
+    match value.type:
+        case Static("None"):
+            return Const(False)
+        case Items(items):
+            return Const(bool(items))
+        case Number("int", size) if size is not None:
+            known = lowering.sizes.resolve(size).constant
+            return value if known is None else Const(bool(known))
+    return atom(lowering, value, node)
+
+
+__all__ = ["choose", "conditional", "lower_if", "select", "truth"]

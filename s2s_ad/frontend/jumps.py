@@ -1,0 +1,151 @@
+"""Suites of statements, and what leaves them early: `break`, `continue`, `return`, `raise`.
+
+Whether a path has left is kept in pseudo-names of the frame, constants or booleans of the IR like
+any other. What follows a statement that may have left is lowered in a branch: in the one that goes
+on, where the statement is an `if` of which one branch always leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import libcst as cst
+
+from s2s_ad.frontend.blocks import DEAD
+from s2s_ad.frontend.lower import Lowering, lower_statement, names_changed_by
+from s2s_ad.frontend.values import NotYet, Poison, Refused, Unsettled, Value
+from s2s_ad.ir import Atom, Const
+
+GONE = "<gone>"  # whether the rest of the suite is to be left out
+BROKEN = "<stopped>"  # whether the loop is to be left
+RETURNED = "<returned>"  # whether the function has returned ...
+RESULT = "<result>"  # ... and what
+JUMPS = (GONE, BROKEN, RETURNED)
+NO, YES = Const(False), Const(True)
+
+
+def start_flow(names: dict[str, Value]) -> None:
+    """Nothing has been left yet."""
+    names.update(dict.fromkeys(JUMPS, NO))
+    names.pop(RESULT, None)
+    names.pop(DEAD, None)
+
+
+def has_left(lowering: Lowering) -> Atom:
+    """Whether what follows is left out: a constant where that is known."""
+    if DEAD in lowering.frame.names:
+        return YES
+    gone = lowering.frame.names[GONE]
+    if isinstance(gone, Poison | Unsettled):
+        raise Refused()
+    assert not isinstance(gone, tuple)
+    return gone  # type: ignore[return-value]
+
+
+def statements_of(suite: cst.BaseSuite) -> list[cst.CSTNode]:
+    """The statements of a suite, those that share a line one by one."""
+    found: list[cst.CSTNode] = []
+    for statement in suite.body:
+        if isinstance(statement, cst.SimpleStatementLine):
+            found += statement.body
+        else:
+            found.append(statement)
+    return found
+
+
+def lower_suite(lowering: Lowering, statements: Sequence[cst.CSTNode]) -> None:
+    """Lower statements one after the other; a refused one is reported and the next is looked at."""
+    from s2s_ad.frontend.branches import choose, lower_if
+
+    refused = False
+    for place, statement in enumerate(statements):
+        rest = statements[place + 1 :]
+        try:
+            if isinstance(statement, cst.If) and may_leave(statement):
+                lower_if(lowering, statement, rest)
+                break
+            lower_statement(lowering, statement)
+            left = has_left(lowering)
+        except NotYet:
+            lowering.postponed += 1
+            continue
+        except Refused:
+            refused = True
+            for name in names_changed_by(statement):
+                lowering.frame.names[name] = Poison()
+            if may_leave(statement):
+                break  # what is reached behind it is not known
+            continue
+        if left != NO:
+            if left != YES:
+                choose(lowering, left, lambda: None, partial(go_on, lowering, rest), statement)
+            break
+    if refused:
+        raise Refused()
+
+
+def go_on(lowering: Lowering, rest: Sequence[cst.CSTNode]) -> None:
+    """The statements behind one that may have left, on the path where it has not."""
+    start_flow(lowering.frame.names)
+    lower_suite(lowering, rest)
+
+
+def may_leave(node: cst.CSTNode) -> bool:
+    """Whether control may leave a statement early."""
+    if isinstance(node, cst.Break | cst.Continue | cst.Return):
+        return True
+    if isinstance(node, cst.FunctionDef | cst.Lambda | cst.ClassDef):
+        return False
+    return any(may_leave(child) for child in node.children if isinstance(child, _STATEMENTS))
+
+
+_STATEMENTS = (
+    cst.BaseStatement,
+    cst.BaseSmallStatement,
+    cst.BaseSuite,
+    cst.Else,
+    cst.SimpleStatementLine,
+)
+
+
+def jump(lowering: Lowering, *flags: str) -> None:
+    lowering.frame.names.update(dict.fromkeys(flags, YES))
+
+
+def leave_function(lowering: Lowering, value: Value) -> None:
+    lowering.frame.names[RESULT] = value
+    jump(lowering, GONE, BROKEN, RETURNED)
+
+
+def die(lowering: Lowering) -> None:
+    """This path has raised: nothing arrives behind it."""
+    lowering.frame.names[DEAD] = YES
+
+
+def result(lowering: Lowering, node: cst.FunctionDef) -> Value:
+    """What a function gives whose suite has been lowered."""
+    from s2s_ad.frontend.expressions import current
+
+    names = lowering.frame.names
+    if DEAD in names:
+        return Const(None)
+    returned = names[RETURNED]
+    if returned == NO:
+        return Const(None)
+    value = names[RESULT]
+    if returned != YES and value != Const(None):
+        raise lowering.refuse(
+            "missing-return",
+            f"`{node.name.value}` gives a result on some paths and none on others",
+            node.name,
+            help="end it with a `return`",
+        )
+    if isinstance(value, Unsettled):
+        raise lowering.refuse(
+            value.name,
+            "the paths of this function give results of different kinds",
+            node.name,
+            help="let every `return` give values of the same structure",
+        )
+    return current(lowering, value, node)
