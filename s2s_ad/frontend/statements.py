@@ -24,7 +24,7 @@ from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.resolve import imported_names
 from s2s_ad.frontend.values import Named, Refused, UserFunction, Value
 from s2s_ad.frontend.writes import addition_for, now, replace, write
-from s2s_ad.ir import Atom, Const, Structure, Var
+from s2s_ad.ir import Assign, Atom, Const, Structure, Var
 from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
 from s2s_ad.types import Array, Size
@@ -57,6 +57,8 @@ def name_results(lowering: Lowering, target: cst.Tuple | cst.List, value: Value)
         for name, var in zip(names, last.targets, strict=True)
     )
     lowering.builder.statements[-1] = dataclasses.replace(last, targets=targets)
+    memory = lowering.memory
+    memory.seen = min(memory.seen, len(lowering.builder.statements) - 1)
     return dataclasses.replace(value, items=targets)
 
 
