@@ -174,3 +174,13 @@ def inner_right(grad: Any, a: Any, shape: Any) -> Any:
     if len(shape) == 0 or np.ndim(a) == 0:
         return sum_to_shape(grad * a, shape)
     return tensordot_right(grad, a, shape, (-1, -1))
+
+
+def zero_items(items: list[Any]) -> list[Any]:
+    """Zeros like each of the items."""
+    return [np.zeros_like(item) if isinstance(item, np.ndarray) else 0.0 for item in items]
+
+
+def add_items(items: list[Any], others: list[Any]) -> list[Any]:
+    """The sums of the items of two lists, one by one."""
+    return [item + other for item, other in zip(items, others, strict=True)]

@@ -52,14 +52,15 @@ APPEND = operation(
     infer=_same_list,
     evaluate=lambda items, value: [*items, value],
     update="{0}.append({1})",
+    linear=("x", "v"),
 )
 POP = operation(
     "out = list_pop(x)",
     name="list.pop",
     infer=_item_type,
     evaluate=lambda items: (items[-1], items[:-1]),
-    constant=True,
     update="{0}.pop()",
+    linear=("x",),
 )
 ITEM = operation(
     "out = list_item(x, i)",
@@ -67,6 +68,7 @@ ITEM = operation(
     infer=_item_type,
     evaluate=lambda items, index: items[index],
     view_of="x",
+    linear=("x",),
     printer=lambda _, texts: f"{texts[0]}[{texts[1]}]",
 )
 SET_ITEM = operation(
@@ -75,6 +77,7 @@ SET_ITEM = operation(
     infer=_same_list,
     evaluate=_with_item,
     update="{0}[{1}] = {2}",
+    linear=("x", "v"),
 )
 LENGTH = operation(
     "out = list_length(x)",
@@ -86,9 +89,34 @@ LENGTH = operation(
 )
 
 
+# what adjoints of reads do; the sum is a new value, since items may be shared
+ADD_TO_ITEM = operation(
+    "out = list_add(x, i, v)",
+    name="list.add",
+    infer=_same_list,
+    evaluate=lambda items, index, value: _with_item(items, index, items[index] + value),
+    update="{0}[{1}] = {0}[{1}] + {2}",
+    linear=("x", "v"),
+)
+ADD_LISTS = operation(
+    "out = add_items(x, y)",
+    name="helper.add_items",
+    infer=_same_list,
+    helper="add_items",
+    linear=("x", "y"),
+)
+ZERO_ITEMS = operation(
+    "out = zero_items(x)",
+    name="helper.zero_items",
+    infer=_same_list,
+    constant=True,
+    shape_only=("x",),
+    helper="zero_items",
+)
 DISPLAY = operation(
     "out = list_display(*items)",
     name="list.display",
+    linear=("items",),
     infer=_display_type,
     evaluate=lambda *items: list(items),
     printer=lambda _, texts: f"[{', '.join(texts)}]",

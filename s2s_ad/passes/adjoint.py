@@ -31,6 +31,7 @@ from s2s_ad.ir import (
 )
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.indexing import SETITEM
+from s2s_ad.operations.lists import ADD_LISTS, ZERO_ITEMS
 from s2s_ad.operations.support import RECALL, ZEROS_LIKE
 from s2s_ad.passes.activity import active_variables
 from s2s_ad.passes.contributions import (
@@ -46,10 +47,12 @@ from s2s_ad.passes.contributions import (
 from s2s_ad.passes.label_loops import label_loops
 from s2s_ad.passes.masks import Mask, Masks
 from s2s_ad.passes.undo_blocks import undo_branches, undo_loop
+from s2s_ad.passes.undo_lists import UNDO
 from s2s_ad.rewrite import Builder, Names, map_tree
 from s2s_ad.types import (
     DTYPES,
     Array,
+    ListOf,
     Number,
     Scalar,
     Sizes,
@@ -248,6 +251,8 @@ class Sweep:
 
     def fitted(self, value: Atom, type: Type) -> Atom:
         """The adjoint of a value that a loop or branch hands on, for what was handed in."""
+        if isinstance(type, ListOf):
+            return value
         shape, wanted = shape_of(value.type), shape_of(type)
         if wanted == () and shape != ():
             total = catalogue().operations["numpy.sum"]
@@ -258,11 +263,17 @@ class Sweep:
         """Add to the adjoint of a variable what has its shape and dtype already."""
         known = self.adjoints.get(var)
         if known is not None:
-            value = self.builder.assign(catalogue().operations["+"], known, value)
-        self.adjoints[var] = named(self.builder, value, f"grad_{var.name}")
+            plus = ADD_LISTS if isinstance(var.type, ListOf) else catalogue().operations["+"]
+            value = self.builder.assign(plus, known, value)
+        self.set_adjoint(var, value)
 
     def undo(self, statement: Assign) -> None:
         """Carry the adjoints of a statement's targets to its operands."""
+        on_lists = UNDO.get(statement.op)
+        if on_lists is not None:
+            self.builder.span = statement.span
+            on_lists(self, statement)
+            return
         op = statement.op
         results = dict(zip(op.result_names, statement.targets, strict=False))
         self.builder.span = statement.span
@@ -381,7 +392,13 @@ class Sweep:
             else self.recall(operand)
         )
 
+    def set_adjoint(self, var: Var, value: Atom) -> None:
+        """Replace the adjoint of a variable by another version of it."""
+        self.adjoints[var] = named(self.builder, value, f"grad_{var.name}")
+
     def zeros(self, operand: Var) -> Atom:
+        if isinstance(operand.type, ListOf):
+            return self.builder.assign(ZERO_ITEMS, self.recall(operand))
         if isinstance(operand.type, Array):
             return self.builder.assign(ZEROS_LIKE, self.recall(operand), Const(None))
         return Const(0.0)

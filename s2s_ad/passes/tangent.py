@@ -34,6 +34,7 @@ from s2s_ad.ir import (
     leaves,
 )
 from s2s_ad.operations import catalogue
+from s2s_ad.operations.lists import POP, ZERO_ITEMS
 from s2s_ad.operations.support import COPY, RECALL, ZEROS_LIKE
 from s2s_ad.passes.activity import active_variables, carried_of
 from s2s_ad.passes.adjoint import differentiable_leaves, split_aux
@@ -51,6 +52,7 @@ from s2s_ad.rewrite import Builder, Names, count_uses, map_tree
 from s2s_ad.types import (
     DTYPES,
     Array,
+    ListOf,
     Number,
     Scalar,
     Sizes,
@@ -135,6 +137,9 @@ class _Push:
             return
         assert statement.op is not RECALL, "forward mode takes programs without `recall` only"
         self.builder.statements.append(statement)
+        if statement.op is POP:
+            self.follow_pop(statement)
+            return
         moves = any(operand in self.tangents for operand in statement.operands)
         if statement.op.constant or not moves:
             return
@@ -210,6 +215,19 @@ class _Push:
         ]
         self.tangents.update(zip(variables, dots, strict=True))
         return dots
+
+    def follow_pop(self, statement: Assign) -> None:
+        """`v = l.pop()`: the list of tangents loses its last item as well."""
+        (items,) = statement.operands
+        dots = self.tangents.get(items) if isinstance(items, Var) else None
+        if dots is not None:
+            made = tuple(
+                self.builder.names.fresh(f"dot_{target.name}", adjoint_type(target.type))
+                for target in statement.targets
+            )
+            self.builder.span = statement.span
+            self.builder.append(POP, made, dots)
+            self.tangents.update(zip(statement.targets, made, strict=True))
 
     # Lines ----------------------------------------------------------------------------------------
 
@@ -370,12 +388,16 @@ class _Push:
             return self.tangents[atom]
         if atom == UNDEFINED:
             return atom
+        if isinstance(atom.type, ListOf):
+            return self.builder.assign(ZERO_ITEMS, atom)
         if isinstance(atom.type, Array) and not broadcasts:
             return self.builder.assign(ZEROS_LIKE, atom, Const(None))
         return Const(0.0) if is_float(atom.type) else Const(0)
 
     def settle(self, value: Atom, target: Var) -> Var:
         """The tangent of `target` under its name, brought to its kind and dtype."""
+        if isinstance(target.type, ListOf):
+            return named(self.builder, value, f"dot_{target.name}")
         value = cast_like(self.builder, value, target.type)
         if shape_of(target.type) == shape_of(value.type) == ():
             if isinstance(target.type, Array) and not isinstance(value.type, Array):

@@ -19,7 +19,7 @@ from s2s_ad.passes.activity import (
     relevant_slots,
     relevant_variables,
 )
-from s2s_ad.types import INT, Array, Number, Scalar, Type
+from s2s_ad.types import INT, Array, ListOf, Number, Scalar, Type
 
 if TYPE_CHECKING:
     from s2s_ad.passes.adjoint import Sweep
@@ -147,6 +147,8 @@ def _reversed_branch(
 
 def adjoint_type(type: Type) -> Type:
     """The type of a variable that holds adjoints: numbers may become scalars of NumPy's."""
+    if isinstance(type, ListOf):
+        return ListOf(adjoint_type(type.item))
     if isinstance(type, Number):
         return Scalar("f64")
     if isinstance(type, Array) and type.shape == ():

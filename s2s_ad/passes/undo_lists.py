@@ -1,0 +1,108 @@
+"""The reverse of statements on lists.
+
+The adjoint of a list is a list of the same length, that of an `append` is a `pop`, and the other
+way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from s2s_ad.ir import Assign, Atom, Const, Operation, Var
+from s2s_ad.operations.lists import (
+    ADD_LISTS,
+    ADD_TO_ITEM,
+    APPEND,
+    DISPLAY,
+    ITEM,
+    POP,
+    SET_ITEM,
+)
+from s2s_ad.operations.support import ZEROS_LIKE
+from s2s_ad.types import Array, ListOf
+
+if TYPE_CHECKING:
+    from s2s_ad.passes.adjoint import Sweep
+
+
+def undo_item(sweep: Sweep, statement: Assign) -> None:
+    """`v = l[i]`"""
+    items, index = statement.operands
+    assert isinstance(items, Var)
+    known = sweep.adjoint_or_zero(items)
+    grad = sweep.adjoints[statement.target]
+    changed = sweep.builder.assign(ADD_TO_ITEM, known, sweep.recall(index), grad)
+    sweep.set_adjoint(items, changed)
+
+
+def undo_append(sweep: Sweep, statement: Assign) -> None:
+    """`l.append(v)`"""
+    items, value = statement.operands
+    _take(sweep, sweep.adjoints[statement.target], items, value)
+
+
+def undo_pop(sweep: Sweep, statement: Assign) -> None:
+    """`v = l.pop()`"""
+    value, rest = statement.targets
+    (items,) = statement.operands
+    assert isinstance(items, Var)
+    grad = sweep.builder.assign(APPEND, sweep.adjoint_or_zero(rest), sweep.adjoint_or_zero(value))
+    sweep.set_adjoint(items, grad)
+
+
+def undo_set(sweep: Sweep, statement: Assign) -> None:
+    """`l[i] = v`"""
+    items, index, value = statement.operands
+    grad, place = sweep.adjoints[statement.target], sweep.recall(index)
+    if isinstance(value, Var) and value in sweep.active:
+        sweep.accumulate(value, sweep.fitted(sweep.builder.assign(ITEM, grad, place), value.type))
+    if isinstance(items, Var) and items in sweep.active:
+        zero: Atom = Const(0.0)
+        if isinstance(grad.type, ListOf) and isinstance(grad.type.item, Array):
+            there = sweep.builder.assign(ITEM, grad, place)
+            zero = sweep.builder.assign(ZEROS_LIKE, there, Const(None))
+        sweep.set_adjoint(items, sweep.builder.assign(SET_ITEM, grad, place, zero))
+
+
+def undo_display(sweep: Sweep, statement: Assign) -> None:
+    """`[a, b, c]`"""
+    grad = sweep.adjoints[statement.target]
+    for place, value in enumerate(statement.operands):
+        if isinstance(value, Var) and value in sweep.active:
+            item = sweep.builder.assign(ITEM, grad, Const(place))
+            sweep.accumulate(value, sweep.fitted(item, value.type))
+
+
+def _take(sweep: Sweep, grad: Atom, items: Atom, value: Atom) -> None:
+    """The last item of a list of adjoints goes to `value`, the rest to `items`."""
+    assert isinstance(grad, Var) and isinstance(grad.type, ListOf)
+    names = sweep.builder.names
+    name = value.name if isinstance(value, Var) else "item"
+    top = names.fresh(f"grad_{name}", grad.type.item)
+    rest = names.fresh(grad.name, grad.type)
+    sweep.builder.append(POP, (top, rest), grad)
+    if isinstance(value, Var) and value in sweep.active:
+        sweep.accumulate(value, sweep.fitted(top, value.type))
+    if isinstance(items, Var) and items in sweep.active:
+        sweep.adjoints[items] = rest
+
+
+def undo_sums(sweep: Sweep, statement: Assign) -> None:
+    """The sums of the items of two lists."""
+    grad = sweep.adjoints[statement.target]
+    for items in statement.operands:
+        if isinstance(items, Var) and items in sweep.active:
+            sweep.accumulate(items, grad)
+
+
+UNDO: dict[Operation, Callable[[Sweep, Assign], None]] = {
+    ITEM: undo_item,
+    APPEND: undo_append,
+    POP: undo_pop,
+    SET_ITEM: undo_set,
+    DISPLAY: undo_display,
+    ADD_LISTS: undo_sums,
+}
+
+__all__ = ["UNDO"]
