@@ -14,7 +14,9 @@ from s2s_ad.passes.propagate_copies import replace_by_operand
 from s2s_ad.passes.storage.choose import choose, is_free, operands_of_variable
 from s2s_ad.passes.storage.edit import Plan, apply_plan
 from s2s_ad.passes.storage.places import TOP, Place, Places
+from s2s_ad.passes.storage.sizes import can_compute
 from s2s_ad.passes.storage.tapes import storage_for
+from s2s_ad.types import Number
 
 
 def save_values(function: Function) -> Function:
@@ -30,7 +32,12 @@ def make_plan(places: Places, parameters: tuple[Var, ...]) -> Plan:
     wanted: dict[Place, set[Var]] = {}
 
     def want(var: Var) -> None:
-        if places.home[var] != TOP and not is_free(places, var):
+        value = var.type.value if isinstance(var.type, Number) else None
+        if places.home[var] == TOP or is_free(places, var):
+            return
+        if value is not None and can_compute(value, parameters):
+            plan.sizes.add(var)
+        else:
             wanted.setdefault(places.region(places.home[var]), set()).add(var)
 
     for var in places.recalled:

@@ -88,6 +88,17 @@ def _take(sweep: Sweep, grad: Atom, items: Atom, value: Atom) -> None:
         sweep.adjoints[items] = rest
 
 
+def undo_add(sweep: Sweep, statement: Assign) -> None:
+    """`l[i] = l[i] + v`"""
+    items, index, value = statement.operands
+    grad = sweep.adjoints[statement.target]
+    if isinstance(value, Var) and value in sweep.active:
+        item = sweep.builder.assign(ITEM, grad, sweep.recall(index))
+        sweep.accumulate(value, sweep.fitted(item, value.type))
+    if isinstance(items, Var) and items in sweep.active:
+        sweep.adjoints[items] = grad
+
+
 def undo_sums(sweep: Sweep, statement: Assign) -> None:
     """The sums of the items of two lists."""
     grad = sweep.adjoints[statement.target]
@@ -103,6 +114,7 @@ UNDO: dict[Operation, Callable[[Sweep, Assign], None]] = {
     SET_ITEM: undo_set,
     DISPLAY: undo_display,
     ADD_LISTS: undo_sums,
+    ADD_TO_ITEM: undo_add,
 }
 
 __all__ = ["UNDO"]

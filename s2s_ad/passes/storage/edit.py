@@ -21,10 +21,12 @@ from s2s_ad.ir import (
     Var,
     While,
 )
+from s2s_ad.operations.lists import LENGTH
 from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.activity import carried_of
 from s2s_ad.passes.contributions import refusal
-from s2s_ad.passes.storage.places import Places, Step
+from s2s_ad.passes.storage.places import TOP, Places, Step
+from s2s_ad.passes.storage.sizes import compute
 from s2s_ad.passes.storage.tapes import Stack, Storage
 from s2s_ad.rewrite import Builder, Names, all_statements, substitute, with_body
 from s2s_ad.types import Number, Scalar, Sizes, is_boolean, is_float
@@ -37,11 +39,12 @@ class Plan:
     kept: dict[Var, Storage] = field(default_factory=dict)
     again: set[Var] = field(default_factory=set)
     handed_out: set[Var] = field(default_factory=set)  # of a branch outside of loops
+    sizes: set[Var] = field(default_factory=set)  # integers that the parameters' shapes tell
 
     def needed_at(self, places: Places) -> dict[Step, list[Var]]:
         """For each block what its counterpart in the reverse sweep reads or computes first."""
         needed: dict[Step, list[Var]] = {}
-        for var in sorted({*self.kept, *self.again}, key=places.order.__getitem__):
+        for var in sorted({*self.kept, *self.again, *self.sizes}, key=places.order.__getitem__):
             needed.setdefault(places.home[var][-1], []).append(var)
         return needed
 
@@ -114,6 +117,30 @@ class _Editor:
             if label and any(label == step[0] for step in self.places.home[var])
         ]
 
+    def count_by_stack(self, before: For | While) -> None:
+        """A stack that grows by one every trip knows the number of trips."""
+        if self.places.home.get(before.targets[0], TOP) != TOP:
+            return
+        stack = next(
+            (
+                self.state[var]
+                for var, storage in self.plan.kept.items()
+                if isinstance(storage, Stack) and self.places.home[var] == ((before.label, 0),)
+            ),
+            None,
+        )
+        for target, first, parameter, following in carried_of(before):
+            made = self.places.made_by.get(following) if isinstance(following, Var) else None
+            if (
+                stack is not None
+                and first == Const(0)
+                and isinstance(made, Assign)
+                and made.op.name == "+"
+                and made.operands == (parameter, Const(1))
+            ):
+                self.builder.span, self.builder.role = before.span, "adjoint"
+                self.values[target] = self.builder.assign(LENGTH, stack)
+
     def touched(self, statement: For | While | If) -> list[Var]:
         """The variables whose tape, stack or exit is another after the statement."""
         undoes = 0 if isinstance(statement, While) else statement.undoes
@@ -185,6 +212,11 @@ class _Editor:
                     self.builder, tape, self.now
                 )
                 continue
+            if var in self.plan.sizes:
+                assert isinstance(var.type, Number) and var.type.value is not None
+                self.builder.role = "adjoint"
+                self.local[var] = compute(self.builder, var.type.value, self.parameters)
+                continue
             # exactly as it was computed before: tests must come out as they did
             assert isinstance(found, Assign)
             self.builder.role = "primal"
@@ -227,6 +259,8 @@ class _Editor:
             test = replace(changed.test, parameters=(*changed.test.parameters, *self.fresh(keys)))
             changed = replace(changed, test=test)
         self.builder.statements.append(changed)
+        if loop.label and loop.targets:
+            self.count_by_stack(loop)
 
     def branches(self, statement: If) -> None:
         keys = self.touched(statement)
