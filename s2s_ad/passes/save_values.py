@@ -14,6 +14,7 @@ from s2s_ad.passes.propagate_copies import replace_by_operand
 from s2s_ad.passes.storage.choose import choose, is_free, operands_of_variable
 from s2s_ad.passes.storage.edit import Plan, apply_plan
 from s2s_ad.passes.storage.places import TOP, Place, Places
+from s2s_ad.passes.storage.regions import Regions
 from s2s_ad.passes.storage.sizes import can_compute
 from s2s_ad.passes.storage.tapes import storage_for
 from s2s_ad.types import Number
@@ -29,6 +30,7 @@ def save_values(function: Function) -> Function:
 
 def make_plan(places: Places, parameters: tuple[Var, ...]) -> Plan:
     plan = Plan()
+    regions = Regions(places)
     wanted: dict[Place, set[Var]] = {}
 
     def want(var: Var) -> None:
@@ -48,12 +50,16 @@ def make_plan(places: Places, parameters: tuple[Var, ...]) -> Plan:
         if region == TOP:
             plan.handed_out.update(variables)
             continue
-        choice = choose(places, region, variables)
+        choice = choose(places, regions, region, variables)
         for var in choice.kept:
             plan.kept[var] = storage_for(places, var, parameters)
         for var in choice.again:
-            plan.again.add(var)
-            for operand in operands_of_variable(places, var):
+            final = regions.final_array(var)
+            if final is None:
+                plan.again.add(var)
+            else:
+                plan.final[var] = (final, regions.index_of(var))
+            for operand in operands_of_variable(places, regions, var):
                 if places.region(places.home[operand]) != region:
                     want(operand)
     return plan

@@ -17,6 +17,7 @@ from s2s_ad.operations.result_types import is_basic_index
 from s2s_ad.operations.support import IDENTITY
 from s2s_ad.passes.storage.max_flow import Graph
 from s2s_ad.passes.storage.places import Place, Places
+from s2s_ad.passes.storage.regions import Regions
 from s2s_ad.types import Array, Items, ListOf, Slice, Static, Type
 
 SYMBOLIC_SIZE = 100  # what a size counts that has no number
@@ -40,7 +41,7 @@ class Choice:
     again: tuple[Var, ...]
 
 
-def choose(places: Places, region: Place, wanted: Iterable[Var]) -> Choice:
+def choose(places: Places, regions: Regions, region: Place, wanted: Iterable[Var]) -> Choice:
     """How the `wanted` variables of a region get to the reverse sweep."""
     graph = Graph()
     seen: set[Var] = set()
@@ -54,9 +55,9 @@ def choose(places: Places, region: Place, wanted: Iterable[Var]) -> Choice:
             continue
         seen.add(var)
         graph.connect((var, "in"), (var, "out"), memory_of(var.type))
-        graph.connect("source", (var, "in"), price_of(places, var))
-        if price_of(places, var) < inf:
-            for operand in operands_of_variable(places, var):
+        graph.connect("source", (var, "in"), price_of(places, regions, var))
+        if price_of(places, regions, var) < inf:
+            for operand in operands_of_variable(places, regions, var):
                 if places.region(places.home[operand]) == region and not is_free(places, operand):
                     graph.connect((operand, "out"), (var, "in"), inf)
                     pending.append(operand)
@@ -69,7 +70,11 @@ def choose(places: Places, region: Place, wanted: Iterable[Var]) -> Choice:
     )
 
 
-def operands_of_variable(places: Places, var: Var) -> list[Var]:
+def operands_of_variable(places: Places, regions: Regions, var: Var) -> list[Var]:
+    """What computing a variable again takes from the same loop or those around it."""
+    if regions.final_array(var) is not None:
+        index = regions.index_of(var)
+        return [index] if isinstance(index, Var) else []
     statement = places.made_by.get(var)
     if not isinstance(statement, Assign):
         return []
@@ -83,8 +88,10 @@ def is_free(places: Places, var: Var) -> bool:
     return isinstance(loop, For) and loop.body.parameters[0] == var
 
 
-def price_of(places: Places, var: Var) -> float:
+def price_of(places: Places, regions: Regions, var: Var) -> float:
     """What computing a variable again costs, given its operands."""
+    if regions.final_array(var) is not None:
+        return ARITHMETIC / 2
     statement = places.made_by.get(var)
     if not isinstance(statement, Assign) or len(statement.targets) != 1:
         return inf

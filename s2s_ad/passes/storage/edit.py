@@ -21,6 +21,7 @@ from s2s_ad.ir import (
     Var,
     While,
 )
+from s2s_ad.operations import catalogue
 from s2s_ad.operations.lists import LENGTH
 from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.activity import carried_of
@@ -39,12 +40,15 @@ class Plan:
     kept: dict[Var, Storage] = field(default_factory=dict)
     again: set[Var] = field(default_factory=set)
     handed_out: set[Var] = field(default_factory=set)  # of a branch outside of loops
+    final: dict[Var, tuple[Var, Atom]] = field(default_factory=dict)  # still in an array, where
     sizes: set[Var] = field(default_factory=set)  # integers that the parameters' shapes tell
 
     def needed_at(self, places: Places) -> dict[Step, list[Var]]:
         """For each block what its counterpart in the reverse sweep reads or computes first."""
         needed: dict[Step, list[Var]] = {}
-        for var in sorted({*self.kept, *self.again, *self.sizes}, key=places.order.__getitem__):
+        for var in sorted(
+            {*self.kept, *self.again, *self.final, *self.sizes}, key=places.order.__getitem__
+        ):
             needed.setdefault(places.home[var][-1], []).append(var)
         return needed
 
@@ -84,6 +88,7 @@ class _Editor:
         self.parameters = function.body.parameters
         self.places, self.plan = places, plan
         self.needed = plan.needed_at(places)
+        self.here = {var for variables in self.needed.values() for var in variables}
         self.handed_to_kept = handed_to(function.body, plan.kept)
         self.values: dict[Var, Atom] = {}  # what stands for recalls, and recalled variables
         self.local: dict[Var, Atom] = {}  # a forward variable in the reverse sweep
@@ -202,27 +207,41 @@ class _Editor:
     def read(self, step: Step, statement: Statement) -> None:
         """At the beginning of a block of the reverse sweep: what it needs of its counterpart."""
         for var in self.needed.get(step, ()):
-            found = self.places.made_by.get(var)
-            self.builder.span = found.span if found is not None else statement.span
-            if var in self.plan.kept:
-                self.builder.role = "adjoint"
-                tape = self.state[var]
-                assert isinstance(tape, Var)
-                self.local[var], self.state[var] = self.plan.kept[var].read(
-                    self.builder, tape, self.now
-                )
-                continue
-            if var in self.plan.sizes:
-                assert isinstance(var.type, Number) and var.type.value is not None
-                self.builder.role = "adjoint"
-                self.local[var] = compute(self.builder, var.type.value, self.parameters)
-                continue
-            # exactly as it was computed before: tests must come out as they did
-            assert isinstance(found, Assign)
-            self.builder.role = "primal"
-            again = self.builder.names.fresh(var.name, var.type)
-            self.builder.append(found.op, (again,), *map(self.now, found.operands))
-            self.local[var] = again
+            self.provide(var, statement)
+
+    def provide(self, var: Var, statement: Statement) -> None:
+        """Give a variable of the forward sweep its value here, after those that this takes."""
+        if var in self.local:
+            return
+        found = self.places.made_by.get(var)
+        span = found.span if found is not None else statement.span
+        if var in self.plan.kept:
+            self.builder.span, self.builder.role = span, "adjoint"
+            tape = self.state[var]
+            assert isinstance(tape, Var)
+            self.local[var], self.state[var] = self.plan.kept[var].read(
+                self.builder, tape, self.now
+            )
+            return
+        if var in self.plan.sizes:
+            assert isinstance(var.type, Number) and var.type.value is not None
+            self.builder.span, self.builder.role = span, "adjoint"
+            self.local[var] = compute(self.builder, var.type.value, self.parameters)
+            return
+        # exactly as it was computed before: tests must come out as they did
+        assert isinstance(found, Assign)
+        op, operands = found.op, found.operands
+        if var in self.plan.final:
+            op, operands = catalogue().operations["getitem"], self.plan.final[var]
+        home = self.places.home[var]
+        for operand in operands:
+            if isinstance(operand, Var) and self.places.home[operand] == home:
+                if operand in self.here:
+                    self.provide(operand, statement)
+        self.builder.span, self.builder.role = span, "primal"
+        again = self.builder.names.fresh(var.name, var.type)
+        self.builder.append(op, (again,), *map(self.now, operands))
+        self.local[var] = again
 
     def loop(self, loop: For | While) -> None:
         keys = self.touched(loop)
