@@ -88,7 +88,7 @@ class _Editor:
         self.parameters = function.body.parameters
         self.places, self.plan = places, plan
         self.needed = plan.needed_at(places)
-        self.here = {var for variables in self.needed.values() for var in variables}
+        self.here: set[Atom] = {var for variables in self.needed.values() for var in variables}
         self.handed_to_kept = handed_to(function.body, plan.kept)
         self.values: dict[Var, Atom] = {}  # what stands for recalls, and recalled variables
         self.local: dict[Var, Atom] = {}  # a forward variable in the reverse sweep
@@ -229,15 +229,17 @@ class _Editor:
             self.local[var] = compute(self.builder, var.type.value, self.parameters)
             return
         # exactly as it was computed before: tests must come out as they did
-        assert isinstance(found, Assign)
-        op, operands = found.op, found.operands
+        operands: tuple[Atom, ...]
         if var in self.plan.final:
             op, operands = catalogue().operations["getitem"], self.plan.final[var]
+        else:
+            assert isinstance(found, Assign)
+            op, operands = found.op, found.operands
         home = self.places.home[var]
         for operand in operands:
-            if isinstance(operand, Var) and self.places.home[operand] == home:
-                if operand in self.here:
-                    self.provide(operand, statement)
+            same_block = isinstance(operand, Var) and self.places.home[operand] == home
+            if isinstance(operand, Var) and same_block and operand in self.here:
+                self.provide(operand, statement)
         self.builder.span, self.builder.role = span, "primal"
         again = self.builder.names.fresh(var.name, var.type)
         self.builder.append(op, (again,), *map(self.now, operands))

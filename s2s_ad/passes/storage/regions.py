@@ -1,9 +1,10 @@
 """What a loop has read and never writes again is still in the array when the loop is over.
 
-A read of elements of an array is final if no write comes later that touches them. That is shown loop
-by loop, from the outermost: along some axis the elements read lie, relative to the loop's index, on
-the side that later trips have left behind. Indices have to be sums of a loop's index and a number,
-or slices with such bounds, and provably not negative, since a negative one counts from the end.
+A read of elements of an array is final if no write comes later that touches them. That is shown
+loop by loop, from the outermost: along some axis the elements read lie, relative to the loop's
+index, on the side that later trips have left behind. Indices have to be sums of a loop's index and
+a number, or slices with such bounds, and provably not negative, since a negative one counts from
+the end.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class Regions:
         elements = self.extents(index, source)
         for update in self.updates.get(web, ()):
             inside = self.places.home[update.target][:1] == home[:1]
-            if inside and update is not read and not self.is_over(read, elements, update):
+            if inside and not self.is_over(read, elements, update):
                 return None
         return final
 
@@ -302,7 +303,7 @@ class Regions:
             if "touching" not in sides:
                 return False
         order = self.places.order
-        return order[update.target] < order[read.target]
+        return update is read or order[update.target] < order[read.target]
 
     def _common_loops(self, left: Var, right: Var) -> Iterator[For | While]:
         for one, other in zip(self.places.home[left], self.places.home[right], strict=False):
