@@ -222,6 +222,8 @@ class Operation:
 
     def moving(self, targets: Sequence[Var]) -> list[Var]:
         """The targets of a statement that may carry a derivative."""
+        if not self.results:
+            return list(targets)  # `v = s.pop()` has the changed list as another target
         names = zip(targets, self.result_names, strict=False)
         return [target for target, name in names if name not in self.constant_results]
 
