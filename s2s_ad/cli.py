@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from s2s_ad.commands.common import DONE, MODES, REFUSED, WRONG_USAGE, WrongUsage
+from s2s_ad.commands.common import DONE, MODES, REFUSED, WRONG_USAGE, NotVerified, WrongUsage
 
 if TYPE_CHECKING:
     from s2s_ad.diagnostics import DifferentiationError
@@ -25,6 +25,7 @@ COMMANDS = {
     "explain": ("explain", "parser", "run"),
     "operations": ("explain", "operations_parser", "run_operations"),
     "verify": ("verify", "parser", "run"),
+    "build": ("build", "parser", "run"),
 }
 
 
@@ -82,6 +83,9 @@ def _reporting(command: Callable[[argparse.Namespace], int], options: argparse.N
         return command(options)
     except DifferentiationError as refusal:
         _report(refusal, options.output_format)
+        return REFUSED
+    except NotVerified as problem:
+        print(f"s2sad: not verified: {problem}", file=sys.stderr)
         return REFUSED
 
 

@@ -30,6 +30,8 @@ LAYERS = [
     ("evidence",),
     ("api",),
     ("checking",),
+    ("project", "certificate"),
+    ("build",),
     ("commands",),
     ("cli", "__init__"),
 ]

@@ -21,6 +21,10 @@ class WrongUsage(Exception):
     """The command makes no sense as given."""
 
 
+class NotVerified(Exception):
+    """The file cannot be run, or difference quotients do not confirm the derivative."""
+
+
 # Arguments ------------------------------------------------------------------------------------
 
 

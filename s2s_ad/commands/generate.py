@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from s2s_ad.commands.common import (
     DONE,
     REFUSED,
+    NotVerified,
     WrongUsage,
     add_function,
     lower,
@@ -17,12 +18,17 @@ from s2s_ad.commands.common import (
     shown_path,
 )
 
+if TYPE_CHECKING:
+    from s2s_ad.targets import Lowered
+
 DESCRIPTION = """\
 Write the derivative of a Python function as a Python module that needs NumPy only.
 The file is read, never run."""
 
 EPILOGUE = """\
 further commands:
+  s2sad build                 write every module listed in pyproject.toml
+  s2sad verify FILE FUNC      run the derivative beside difference quotients
   s2sad explain FILE FUNC     show the function after each pass of the compiler
   s2sad operations            list the operations that have a derivative
 
@@ -53,6 +59,16 @@ def parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--diff", action="store_true", help="write nothing; show how OUT would change"
     )
+    output.add_argument(
+        "--certificate",
+        action="store_true",
+        help="beside OUT, write a JSON file with hashes of what it was made from, and the rules",
+    )
+    output.add_argument(
+        "--verify",
+        action="store_true",
+        help="with --certificate: EXECUTE the file, and certify what difference quotients confirm",
+    )
     return made
 
 
@@ -68,16 +84,47 @@ def run(options: argparse.Namespace) -> int:
     if (options.check or options.diff) and options.output is None:
         flag = "--check" if options.check else "--diff"
         raise WrongUsage(f"{flag} compares with a file: name it with -o OUT")
+    if options.verify and not options.certificate:
+        raise WrongUsage("--verify belongs to --certificate; `s2sad verify` prints what it finds")
+    if options.certificate and (options.output is None or options.file == "-"):
+        raise WrongUsage("--certificate is about files: name them, the output with -o OUT")
     if options.output is not None:
         refuse_output(options.output, options.file)
-    text = lower(options).module(shown_path(options.file))
+    lowered = lower(options)
+    text = lowered.module(shown_path(options.file))
     if options.output is None:
         print_text(text)
         return DONE
+    texts = {options.output: text}
+    if options.certificate:
+        path, certificate = _certified(options, lowered, text)
+        texts[path] = certificate
     if options.check or options.diff:
-        return _compare(options, text)
-    write(options.output, text)
+        return max(_compare(options, path, text) for path, text in texts.items())
+    for path, text in texts.items():
+        write(path, text)
     return DONE
+
+
+def _certified(options: argparse.Namespace, lowered: Lowered, text: str) -> tuple[str, str]:
+    """The certificate's path and text. Raises NotVerified."""
+    from s2s_ad.certificate import certificate_path, certify, spelled
+    from s2s_ad.evidence import Request, gather_for
+    from s2s_ad.running import CannotRun, imported
+
+    evidence = None
+    if options.verify:
+        print(f"s2sad: executing {shown_path(options.file)}", file=sys.stderr)
+        request = Request()
+        try:
+            with imported(options.file) as module:
+                evidence = gather_for(lowered, module, options.file, request, text), request
+        except CannotRun as problem:
+            raise NotVerified(str(problem)) from None
+        if evidence[0].failures:
+            raise NotVerified("\n".join(evidence[0].failures))
+    path = certificate_path(options.output)
+    return path, spelled(certify(lowered, options.arg, text, options.output, evidence))
 
 
 def refuse_output(output: str, source: str) -> None:
@@ -110,17 +157,17 @@ def present(output: str) -> str | None:
         return None
 
 
-def _compare(options: argparse.Namespace, text: str) -> int:
-    """Say whether, and with `--diff` how, the file would change."""
+def _compare(options: argparse.Namespace, path: str, text: str) -> int:
+    """Say whether, and with `--diff` how, a file would change."""
     from s2s_ad.explain import difference
 
-    now = present(options.output)
+    now = present(path)
     if now == text:
         return DONE
     if options.diff:
-        print_text(difference(now or "", text, options.output, f"{options.output} (generated)"))
+        print_text(difference(now or "", text, path, f"{path} (generated)"))
     if not options.check:
         return DONE
     what = "does not exist" if now is None else "is not up to date"
-    print(f"s2sad: {options.output} {what}", file=sys.stderr)
+    print(f"s2sad: {path} {what}", file=sys.stderr)
     return REFUSED
