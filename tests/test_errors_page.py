@@ -21,7 +21,7 @@ REPORTING = {
     "error", "refusal", "refuse",
 }  # fmt: skip
 # Other strings of the package that are spelled like the name of a diagnostic
-OTHERS = {"above-one", "positional-only", "utf-8", "utf-8-sig", "value-and-grad"}
+OTHERS = {"above-one", "has-aux", "positional-only", "utf-8", "utf-8-sig", "value-and-grad"}
 
 
 @cache
