@@ -7,6 +7,7 @@ of a value: containers of numbers become array displays, tuples of indices becom
 from __future__ import annotations
 
 import ast
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -367,9 +368,9 @@ def _unary(lowering: Lowering, node: cst.UnaryOperation, name: str) -> Value:
     symbol = OPERATORS[type(node.operator).__name__]
     if (
         isinstance(operand, Const)
-        and not operand.text
         and symbol == "-x"
         and isinstance(operand.value, int | float)
+        and (not operand.text or math.isinf(operand.value))
     ):
         return Const(-operand.value)
     return lowering.assign(lowering.operation(symbol), [operand], node, name)

@@ -184,3 +184,70 @@ def zero_items(items: list[Any]) -> list[Any]:
 def add_items(items: list[Any], others: list[Any]) -> list[Any]:
     """The sums of the items of two lists, one by one."""
     return [item + other for item, other in zip(items, others, strict=True)]
+
+
+def convolution_in_full(part: Any, n: Any, m: Any, mode: Any) -> Any:
+    """What `np.convolve` of n and m elements gives in a mode, where it stands in the full one."""
+    full = np.zeros(n + m - 1, dtype=part.dtype)
+    start = min(n, m) - 1 if mode == "valid" else (min(n, m) - 1) // 2
+    full[start : start + len(part)] = part
+    return full
+
+
+def convolution_part(full: Any, n: Any, m: Any, mode: Any) -> Any:
+    """The part of a full convolution of n and m elements that a mode gives."""
+    short = min(n, m) - 1
+    if mode == "valid":
+        return np.array(full[short : len(full) - short])
+    return np.array(full[short // 2 : short // 2 + max(n, m)])
+
+
+def correlation_in_full(part: Any, n: Any, m: Any, mode: Any) -> Any:
+    """What `np.correlate` of n and m elements gives in a mode, where it stands in the full one."""
+    if n < m:
+        return convolution_in_full(part[::-1], n, m, mode)[::-1]
+    return convolution_in_full(part, n, m, mode)
+
+
+def correlation_part(full: Any, n: Any, m: Any, mode: Any) -> Any:
+    """The part of a full correlation of n and m elements that a mode gives."""
+    if n < m:
+        return convolution_part(full[::-1], n, m, mode)[::-1]
+    return convolution_part(full, n, m, mode)
+
+
+def half_lower(x: Any) -> Any:
+    """The lower triangles of matrices, with their diagonals halved."""
+    return 0.5 * (np.tril(x) + np.tril(x, -1))
+
+
+def fold_lower(x: Any) -> Any:
+    """What lies above the diagonal added to its mirror image: the adjoint of `mirror_lower`."""
+    return np.tril(x) + np.swapaxes(np.triu(x, 1), -1, -2)
+
+
+def fold_upper(x: Any) -> Any:
+    """What lies below the diagonal added to its mirror image: the adjoint of `mirror_upper`."""
+    return np.triu(x) + np.swapaxes(np.tril(x, -1), -1, -2)
+
+
+def mirror_lower(x: Any) -> Any:
+    """The symmetric matrices with these lower triangles."""
+    return np.tril(x) + np.swapaxes(np.tril(x, -1), -1, -2)
+
+
+def mirror_upper(x: Any) -> Any:
+    """The symmetric matrices with these upper triangles."""
+    return np.triu(x) + np.swapaxes(np.triu(x, 1), -1, -2)
+
+
+def plus_transpose(x: Any) -> Any:
+    """Matrices plus their transposes."""
+    return x + np.swapaxes(x, -1, -2)
+
+
+def over_gaps(x: Any, values: Any) -> Any:
+    """`x[i, j] / (values[j] - values[i])`, and 0 on the diagonal."""
+    gaps = np.expand_dims(values, -2) - np.expand_dims(values, -1)
+    same = np.eye(np.shape(values)[-1], dtype=bool)
+    return np.where(same, 0.0, x / np.where(same, 1.0, gaps))

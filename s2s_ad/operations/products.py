@@ -165,9 +165,13 @@ BATCHED = (
     {"a": "f[3]", "b": "f[2,5,3,4]"},
     {"a": "f[0,2,3]", "b": "f[3,4]"},
 )
-for _form in ("out = a @ b", "out = np.matmul(a, b)"):
+for _form, _also in (
+    ("out = a @ b", ()),
+    ("out = np.matmul(a, b)", ("numpy.linalg.matmul",)),
+):
     operation(
         _form,
+        also=_also,
         infer=product_type,
         rules=(*PRODUCTS, *STACKS),
         bilinear=("a", "b"),

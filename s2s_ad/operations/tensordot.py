@@ -102,6 +102,7 @@ def tensordot_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
 
 operation(
     "out = np.tensordot(a, b, axes=2)",
+    also=("numpy.linalg.tensordot",),
     infer=_tensordot_type,
     rules=(
         Rule(tensordot_lines, known_ranks),

@@ -72,7 +72,8 @@ def lines_for_results(
     if statement.op.results:
         for name in sorted(known - reads(wanted)):
             what = name.removeprefix(prefix)
-            raise no_derivative(statement, f"there is none of its result `{what}`")
+            why = f"there is none of its result `{what}`"
+            raise no_derivative(statement, why, statement.op.note)
     return wanted
 
 

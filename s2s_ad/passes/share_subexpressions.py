@@ -24,7 +24,7 @@ FRESH = frozenset(
      "numpy.full", "numpy.copy", "list.new", "list.display"}
 )  # fmt: skip
 
-Seen = ChainMap[tuple[Operation, tuple[Atom, ...]], Var]
+Seen = ChainMap[tuple[Operation, tuple[Atom, ...]], tuple[Var, ...]]
 
 
 def share_subexpressions(function: Function) -> Function:
@@ -49,14 +49,15 @@ def _shared(block: Block, seen: Seen, values: dict[Var, Atom]) -> Block:
         if (
             not statement.op.effect
             and statement.op.name not in FRESH
-            and len(statement.targets) == 1
+            and (len(statement.targets) == 1 or statement.op.results)
         ):
             operands = tuple(resolve(operand) for operand in statement.operands)
             key = (statement.op, _ordered(statement.op, operands))
-            if key in seen and seen[key].type == statement.target.type:
-                values[statement.target] = seen[key]
+            same = seen.get(key, ())
+            if [var.type for var in same] == [var.type for var in statement.targets]:
+                values.update(zip(statement.targets, same, strict=True))
                 continue
-            seen[key] = statement.target
+            seen[key] = statement.targets
         kept.append(statement)
     return Block(block.parameters, tuple(kept), block.results)
 

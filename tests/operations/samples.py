@@ -65,6 +65,8 @@ class Case:
 
 def is_constant(value: Any) -> bool:
     """Whether the operand is written out in the call: a shape, an axis, a string."""
+    if isinstance(value, float) and np.isinf(value):
+        return True  # the order of a norm
     return value is None or isinstance(value, bool | int | str | tuple | slice | type(Ellipsis))
 
 

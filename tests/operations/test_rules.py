@@ -166,11 +166,18 @@ def slope(case: Case, name: str, direction: Any, weight: Any) -> tuple[float, fl
     return extrapolated, bound
 
 
+def random_weight(rng: np.random.Generator, case: Case, out: Any) -> Any:
+    """An adjoint of the result; of several, zero for those that no line knows."""
+    if not case.op.results:
+        return random_like(rng, out)
+    lines = " ".join(applicable(case, case.atoms())[0])
+    return tuple(
+        random_like(rng, item) if f"grad_{name}" in lines else np.zeros_like(item)
+        for name, item in named_results(case.op, out).items()
+    )
+
+
 def random_like(rng: np.random.Generator, value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(
-            random_like(rng, item) if np.asarray(item).dtype.kind == "f" else 0 for item in value
-        )
     drawn = rng.normal(size=np.shape(value))
     return drawn if np.ndim(drawn) else float(drawn)
 
@@ -183,7 +190,7 @@ def test_rules_agree_with_numerical_derivatives(op: Operation, sample: dict[str,
     case = make_case(op, sample)
     rng = np.random.default_rng(1)
     out = case.evaluate()
-    weight = random_like(rng, out)
+    weight = random_weight(rng, case, out)
     for lines in applicable(case, case.atoms()):
         grads = run_lines(case, lines, out, weight)
         assert set(case.floats) <= set(map(operand_of, lines)), "an operand without a derivative"
@@ -200,7 +207,7 @@ def test_rules_hold_for_unknown_ranks(op: Operation, sample: dict[str, Any]) -> 
     case = make_case(op, sample)
     rng = np.random.default_rng(1)
     out = case.evaluate()
-    weight = random_like(rng, out)
+    weight = random_weight(rng, case, out)
     expected = run_lines(case, applicable(case, case.atoms())[0], out, weight)
     arrays = [name for name, value in case.values.items() if isinstance(value, np.ndarray)]
     for count in range(1, len(arrays) + 1):
@@ -225,7 +232,7 @@ def test_rules_are_linear_in_the_adjoint(op: Operation, sample: dict[str, Any]) 
     case = make_case(op, sample)
     rng = np.random.default_rng(2)
     out = case.evaluate()
-    first, second = random_like(rng, out), random_like(rng, out)
+    first, second = (random_weight(rng, case, out) for _ in range(2))
     for lines in applicable(case, case.atoms()):
         one, other = (run_lines(case, lines, out, weight) for weight in (first, second))
         both = run_lines(case, lines, out, combine(first, second))
@@ -245,7 +252,7 @@ def test_forward_mode_agrees_with_reverse_mode(op: Operation, sample: dict[str, 
     case = make_case(op, sample)
     rng = np.random.default_rng(3)
     out = case.evaluate()
-    weight = random_like(rng, out)
+    weight = random_weight(rng, case, out)
     lines = applicable(case, case.atoms())[0]
     grads = run_lines(case, lines, out, weight)
     tangents = {name: random_like(rng, case.values[name]) for name in case.floats}
@@ -311,7 +318,7 @@ def test_rules_in_single_precision(op: Operation, sample: dict[str, Any]) -> Non
     single = make_case(op, sample, np.float32)
     rng = np.random.default_rng(4)
     out = double.evaluate()
-    weight = random_like(rng, out)
+    weight = random_weight(rng, double, out)
     if op.name.startswith(("math.", "builtins.")):
         return
     exact = {
@@ -367,7 +374,8 @@ def check_vocabulary(line: str) -> None:
                 continue
             module, dot, rest = spelled.partition(".")
             modules = {"np": "numpy.", "math": "math.", "scipy": "scipy."}
-            name = modules[module] + rest if dot else f"helper.{spelled}"
+            own = "helper." if f"helper.{spelled}" in catalogue().operations else "builtins."
+            name = modules[module] + rest if dot else own + spelled
             called = catalogue().operations[name]
             for keyword in node.keywords:
                 assert keyword.arg in called.defaults, f"{spelled} takes no {keyword.arg}"
@@ -382,7 +390,7 @@ def test_rules_lower_to_statements_of_the_same_value(op: Operation, sample: dict
     """The compiler reads a line as Python does, and infers the type of every value on the way."""
     case = make_case(op, sample)
     out = case.evaluate()
-    weight = random_like(np.random.default_rng(1), out)
+    weight = random_weight(np.random.default_rng(1), case, out)
     expected = run_lines(case, applicable(case, case.atoms())[0], out, weight)
     arrays = tuple(name for name, value in case.values.items() if isinstance(value, np.ndarray))
     for unknown in ((), arrays):
@@ -437,10 +445,12 @@ def lowered_value(line: str, names: dict[str, Atom], values: dict[str, Any]) -> 
     for statement in builder.statements:
         assert isinstance(statement, Assign)
         result = statement.op.evaluate(*map(value_of, statement.operands))
-        inferred = statement.target.type
-        if isinstance(inferred, Scalar) or (isinstance(inferred, Array) and inferred.shape):
-            assert agree(inferred, result), f"{inferred} inferred for {result!r} in {line}"
-        known[statement.target] = result
+        results = result if statement.op.results else (result,)
+        for target, item in zip(statement.targets, results, strict=True):
+            inferred = target.type
+            if isinstance(inferred, Scalar) or (isinstance(inferred, Array) and inferred.shape):
+                assert agree(inferred, item), f"{inferred} inferred for {item!r} in {line}"
+            known[target] = item
     return value_of(contribution.value)
 
 

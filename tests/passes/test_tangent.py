@@ -70,9 +70,11 @@ def single_operation(case: Case, unknown: tuple[str, ...] = ()) -> Function:
     type = case.op.infer(Sizes(), atoms)
     types = type.items if case.op.results and isinstance(type, Items) else (type,)
     results = tuple(map(Var, case.op.result_names, types))
-    output = Structure("tuple", case.op.results, results) if case.op.results else results[0]
+    lines = " ".join(case.op.rules[-1].lines_for(atoms)) if case.op.results else ""
+    known = tuple(result for result in results if f"grad_{result.name}" in lines)
+    output = Structure("tuple", case.op.results, known) if case.op.results else results[0]
     parameters = tuple(atom for atom in atoms if isinstance(atom, Var))
-    body = Block(parameters, (Assign(results, case.op, tuple(atoms)),), results)
+    body = Block(parameters, (Assign(results, case.op, tuple(atoms)),), tuple(leaves(output)))
     formals = tuple(Formal(var.name, var) for var in parameters)
     return check(Function("f", formals, body, output), after="lower")
 
