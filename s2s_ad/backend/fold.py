@@ -1,97 +1,207 @@
 """Decides which values get a line of their own and which are written where they are used.
 
 A value read once is folded into its reader if no update of memory it reads stands between, and if
-the line stays readable. The user's named values keep their lines, so that the forward sweep reads
-like the source; at level 0 every Wengert line stays.
+the line stays readable. What is outside of a loop is not folded into it: it would be computed again
+in every trip. The user's named values keep their lines, so that the forward sweep reads like the
+source; at level 0 every Wengert line stays.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from s2s_ad.ir import Assign, Atom, Const, Function, Var
-from s2s_ad.memory import Allocations, allocations_of
+from s2s_ad.ir import Assign, Atom, Block, Const, For, Function, If, Statement, Var, While
 from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
+from s2s_ad.passes.aliasing import possible_memory
 from s2s_ad.rewrite import count_uses
 from s2s_ad.types import Items, Slice
 
 LONGEST_LINE = 84  # of a right side with folded values; the limit of a line is 100
 MOST_OPERATIONS = 9
 MOST_IN_NAMED = 6  # operations in a value that would have had a name of the user's
+ALWAYS = (TUPLE, SLICE, SHAPE_ATTRIBUTE, DIMENSION, NUMPY_SHAPE)
 
 
 @dataclass
 class Folding:
-    """`inlined` are the variables without a line; `definitions` tell what to write instead."""
+    """`inlined` are the variables without a line; `definitions` tell what to write instead.
+
+    `late` are those that are written in the moves at the end of their block, if these moves are
+    needed at all: no update stands between.
+    """
 
     inlined: set[Var] = field(default_factory=set)
     definitions: dict[Var, Assign] = field(default_factory=dict)
+    late: set[Var] = field(default_factory=set)
 
 
 @dataclass
 class _Estimate:
+    """Of the printed form of a value; where it is computed, and what it reads."""
+
     length: int
     operations: int
+    position: int = 0
+    region: int = 0
+    reads: set[Var] = field(default_factory=set)
 
 
 def fold(function: Function, level: int, single_result: bool) -> Folding:
     """What to inline. `single_result`: the one result may be written in the `return`."""
-    folding = Folding()
-    uses = count_uses(function.body)
-    memory = _Memory(function)
-    position_of: dict[Var, int] = {}
-    estimates: dict[Var, _Estimate] = {}
-    reads: dict[Var, set[Var]] = {}
-    results = set(function.body.results)
-    for position, statement in enumerate(function.body.statements):
-        assert isinstance(statement, Assign)
-        estimate, read = _Estimate(_own_length(statement), 1), set[Var]()
+    folder = _Folder(function, level)
+    folder.block(function.body)
+    folder.last = folder.position
+    if level and single_result:
+        folder.fold_result()
+    return folder.folding
+
+
+class _Folder:
+    def __init__(self, function: Function, level: int) -> None:
+        self.function, self.level = function, level
+        self.folding = Folding()
+        self.uses = count_uses(function.body)
+        self.results = set(function.body.results)
+        self.writes = _Writes(function)
+        self.estimates: dict[Var, _Estimate] = {}
+        self.reads: dict[Var, set[Var]] = {}
+        self.position = 0
+        self.region = 0
+        self.regions = 0
+        self.last = 0
+
+    def block(self, block: Block) -> None:
+        for statement in block.statements:
+            self.position += 1
+            match statement:
+                case Assign():
+                    self.assign(statement)
+                case For(trip=trip, body=body):
+                    self.reader(statement, trip)
+                    self.in_region(body)
+                case While(test=test, body=body):
+                    self.in_region(test, tests=True)
+                    self.in_region(body)
+                case If(test=condition, then=then, orelse=orelse):
+                    self.reader(statement, (condition,))
+                    self.block(then)
+                    self.late(then)
+                    self.block(orelse)
+                    self.late(orelse)
+        self.position += 1
+
+    def in_region(self, block: Block, tests: bool = False) -> None:
+        """A block that is run again and again."""
+        around = self.region
+        self.regions += 1
+        self.region = self.regions
+        self.block(block)
+        if tests:
+            self.reader(None, block.results)
+        else:
+            self.late(block)
+        self.region = around
+
+    def assign(self, statement: Assign) -> None:
+        estimate, reads = self.reader(statement, statement.operands)
+        reads |= {
+            operand
+            for operand in statement.operands
+            if isinstance(operand, Var) and operand not in self.folding.inlined
+        }
+        estimate.position, estimate.region, estimate.reads = self.position, self.region, reads
+        for target in statement.targets:
+            self.folding.definitions[target] = statement
+            if _has_expression(statement):
+                self.estimates[target] = estimate
+
+    def reader(
+        self, statement: Statement | None, operands: Sequence[Atom]
+    ) -> tuple[_Estimate, set[Var]]:
+        """Fold what can be folded into the operands of a statement, the shortest first."""
+        is_assign = isinstance(statement, Assign)
+        is_primal = statement is None or statement.role == "primal"
+        estimate = _Estimate(_own_length(statement) if isinstance(statement, Assign) else 5, 1)
+        reads: set[Var] = set()
         candidates = []
-        for place, operand in enumerate(statement.operands):
-            is_updated = bool(statement.op.update) and place == 0
-            if isinstance(operand, Var) and operand in estimates and not is_updated:
-                definition = folding.definitions[operand]
-                always = definition.op in (TUPLE, SLICE, SHAPE_ATTRIBUTE, DIMENSION, NUMPY_SHAPE)
-                moved = not memory.is_written(reads[operand], position_of[operand], position)
-                if always or (_may_fold(operand, definition, level, uses, results) and moved):
-                    candidates.append((operand, always))
-                else:
-                    estimate.length += len(str(operand))
-            elif isinstance(operand, Var):
-                read.add(operand)
+        for place, operand in enumerate(operands):
+            if not isinstance(operand, Var):
+                continue
+            changed = isinstance(statement, Assign) and bool(statement.op.update) and place == 0
+            if operand in self.estimates and not changed and self.may_fold(operand):
+                candidates.append(operand)
+            else:
+                reads.add(operand)
                 estimate.length += len(str(operand))
-        for operand, always in sorted(candidates, key=lambda entry: estimates[entry[0]].length):
-            inner = estimates[operand]
-            definition = folding.definitions[operand]
+        for operand in sorted(candidates, key=lambda var: self.estimates[var].length):
+            inner = self.estimates[operand]
+            definition = self.folding.definitions[operand]
+            always = definition.op in ALWAYS
             limit = MOST_IN_NAMED if _is_user_adjoint(operand) else MOST_OPERATIONS
-            is_expression_of_user = definition.role == "primal" and statement.role == "primal"
+            is_expression_of_user = definition.role == "primal" and is_primal
             fits = estimate.length + inner.length <= LONGEST_LINE and (
                 estimate.operations + inner.operations <= limit or is_expression_of_user
             )
             if always or fits:
-                folding.inlined.add(operand)
+                self.folding.inlined.add(operand)
                 estimate.length += inner.length
                 estimate.operations += 0 if always else inner.operations
-                read |= reads[operand]
+                reads |= inner.reads
             else:
                 estimate.length += len(str(operand))
-        read |= {
-            operand
-            for operand in statement.operands
-            if isinstance(operand, Var) and operand not in folding.inlined
+                if is_assign:
+                    reads.add(operand)
+        return estimate, reads
+
+    def may_fold(self, var: Var) -> bool:
+        definition, estimate = self.folding.definitions[var], self.estimates[var]
+        if definition.op in ALWAYS:
+            return True
+        if not self.is_foldable(var, definition) or estimate.region != self.region:
+            return False
+        return not self.writes.between(estimate.reads, estimate.position, self.position)
+
+    def is_foldable(self, var: Var, definition: Assign) -> bool:
+        if isinstance(var.type, Items | Slice):
+            return True
+        if self.uses.get(var, 0) != 1 or var in self.results:
+            return False
+        if self.level == 0:
+            return var.name.startswith("%") and definition.role != "primal"
+        return var.is_temporary or definition.role != "primal"
+
+    def late(self, block: Block) -> None:
+        """Note the results that may be written in the moves at the end of a block."""
+        own = {
+            target
+            for statement in block.statements
+            if isinstance(statement, Assign)
+            for target in statement.targets
         }
-        for target in statement.targets:
-            folding.definitions[target] = statement
-            position_of[target] = position
-            reads[target] = read
-            if _has_expression(statement):
-                estimates[target] = estimate
-    _fold_result(
-        function, folding, uses, estimates, level, single_result, reads, memory, position_of
-    )
-    return folding
+        for result in block.results if self.level else ():
+            if not isinstance(result, Var) or result not in own or result not in self.estimates:
+                continue
+            estimate = self.estimates[result]
+            if (
+                self.is_foldable(result, self.folding.definitions[result])
+                and estimate.length <= LONGEST_LINE - 20
+                and not self.writes.between(estimate.reads, estimate.position, self.position)
+            ):
+                self.folding.late.add(result)
+
+    def fold_result(self) -> None:
+        results = [atom for atom in self.function.body.results if isinstance(atom, Var)]
+        if len(results) != 1 or self.uses.get(results[0], 0) != 1:
+            return
+        (result,) = results
+        estimate = self.estimates.get(result)
+        if estimate is None or estimate.operations > 4 or estimate.length > LONGEST_LINE - 8:
+            return
+        if not self.writes.between(estimate.reads, estimate.position, self.last):
+            self.folding.inlined.add(result)
 
 
 def _has_expression(statement: Assign) -> bool:
@@ -112,65 +222,57 @@ def _is_user_adjoint(var: Var) -> bool:
     return var.name.startswith("grad_") and not var.is_temporary
 
 
-def _may_fold(
-    var: Var, definition: Assign, level: int, uses: dict[Var, int], results: set[Atom]
-) -> bool:
-    if isinstance(var.type, Items | Slice):
-        return True
-    if uses.get(var, 0) != 1 or var in results:
-        return False
-    if level == 0:
-        return var.name.startswith("%") and definition.role != "primal"
-    return var.is_temporary or definition.role != "primal"
-
-
-class _Memory:
-    """Which allocations variables lie in, and where these are written."""
+class _Writes:
+    """At which positions memory is written, and names get another value."""
 
     def __init__(self, function: Function) -> None:
-        self.where: dict[Var, Allocations] = {
-            var: frozenset((var,)) for var in function.body.parameters
-        }
+        self.where = possible_memory(function, frozenset(), in_place=True)
+        self.position = 0
         self.writes: dict[Var, list[int]] = {}
-        for position, statement in enumerate(function.body.statements):
-            assert isinstance(statement, Assign)
-            for target in statement.targets:
-                self.where[target] = allocations_of(statement, target, self.where)
-            if statement.op.update and isinstance(statement.operands[0], Var):
-                for allocation in self.where[statement.operands[0]]:
-                    self.writes.setdefault(allocation, []).append(position)
+        self.versions: dict[str, list[int]] = {}
+        self.has_blocks = False
+        self.block(function.body)
 
-    def is_written(self, reads: set[Var], start: int, end: int) -> bool:
-        """Whether something that `reads` lie in is written strictly between two statements."""
-        if not self.writes:
-            return False
+    def block(self, block: Block) -> None:
+        """Counts positions as `_Folder.block` does."""
+        for statement in block.statements:
+            self.position += 1
+            match statement:
+                case Assign():
+                    if statement.op.update and isinstance(statement.operands[0], Var):
+                        for allocation in self.where.get(statement.operands[0], ()):
+                            self.writes.setdefault(allocation, []).append(self.position)
+                case For(body=body):
+                    self.inner(statement, body)
+                case While(test=test, body=body):
+                    self.inner(statement, test, body)
+                case If(then=then, orelse=orelse):
+                    self.inner(statement, then, orelse)
+            for target in statement.targets:
+                self.versions.setdefault(target.name, []).append(self.position)
+        self.position += 1
+
+    def inner(self, statement: Statement, *blocks: Block) -> None:
+        self.has_blocks = True
+        for block in blocks:
+            for parameter in block.parameters:
+                self.versions.setdefault(parameter.name, []).append(self.position)
+            self.block(block)
+
+    def between(self, reads: set[Var], start: int, end: int) -> bool:
+        """Whether something that `reads` lie in is written strictly between two statements, or one
+        of the names gets another value there.
+        """
         for var in reads:
             for allocation in self.where.get(var, ()):
-                places = self.writes.get(allocation, [])
-                first = bisect_right(places, start)
-                if first < len(places) and places[first] < end:
+                if _any_between(self.writes.get(allocation, []), start, end):
                     return True
+            versions = self.versions.get(var.name, []) if self.has_blocks else []
+            if not var.is_temporary and _any_between(versions, start, end):
+                return True
         return False
 
 
-def _fold_result(
-    function: Function,
-    folding: Folding,
-    uses: dict[Var, int],
-    estimates: dict[Var, _Estimate],
-    level: int,
-    single_result: bool,
-    reads: dict[Var, set[Var]],
-    memory: _Memory,
-    position_of: dict[Var, int],
-) -> None:
-    results = [atom for atom in function.body.results if isinstance(atom, Var)]
-    if level == 0 or not single_result or len(results) != 1 or uses.get(results[0], 0) != 1:
-        return
-    (result,) = results
-    estimate = estimates.get(result)
-    last = len(function.body.statements)
-    if estimate is None or estimate.operations > 4 or estimate.length > LONGEST_LINE - 8:
-        return
-    if not memory.is_written(reads[result], position_of[result], last):
-        folding.inlined.add(result)
+def _any_between(places: list[int], start: int, end: int) -> bool:
+    first = bisect_right(places, start)
+    return first < len(places) and places[first] < end

@@ -1,103 +1,312 @@
-"""Gives back the user's names: versions share one where they are not alive at once; leftovers are
+"""Gives back the user's names: values share one where they are not alive at once; leftovers are
 v1, v2, ... in order.
 
+What a loop or branch hands on gets the name of where it goes to, so that no assignment is needed,
+unless both are alive at once or the user called them differently. An updated array keeps its name.
 Parameters keep their names whatever happens. Nothing gets a name that the module uses for something
-else.
+else, and no name stands for a number here and an array there.
 """
 
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from s2s_ad.backend.fold import Folding
-from s2s_ad.ir import Assign, Function, Structure, Var
+from s2s_ad.backend.live_ranges import LiveRanges, Range, live_ranges, merged, overlap
+from s2s_ad.backend.plan import (
+    Branch,
+    ForLoop,
+    Line,
+    Moves,
+    Node,
+    Plan,
+    WhileLoop,
+)
+from s2s_ad.ir import Atom, Function, Structure, Var
+from s2s_ad.types import Array, ListOf, Type, is_boolean, is_float, is_numeric
+
+
+@dataclass
+class Naming:
+    """A Python name for every variable that is printed, and the moves that nobody needs."""
+
+    names: dict[Var, str]
+    needless: set[tuple[int, Var]]
+    expand: Callable[[Iterable[Atom]], set[Var]]
+
+    def read_names(self, atom: Atom) -> set[str]:
+        """The names in the printed form of an atom."""
+        return {self.names[var] for var in self.expand((atom,))}
+
+
+@dataclass
+class _Web:
+    """Variables that become one."""
+
+    members: list[Var]
+    ranges: list[Range]
+    kind: object
+    parameter: str = ""  # of the function, by its name
+    is_given: bool = False  # is an argument, or taken from one
+    is_users: bool = False  # a name that the user gave
+    carried: bool = False
 
 
 def name_variables(
-    function: Function, folding: Folding, reserved: Iterable[str], level: int
-) -> dict[Var, str]:
-    """A Python name for every variable that has a line, and for the parameters."""
-    last_line = _last_lines(function, folding)
-    names: dict[Var, str] = {}
-    busy_until: dict[str, float] = dict.fromkeys(reserved, float("inf"))
-    fixed = {formal.tree for formal in function.formals if isinstance(formal.tree, Var)}
-    for formal in function.formals:
-        busy_until[formal.name] = float("inf")
-    for parameter in function.body.parameters:
-        if parameter in fixed:
-            names[parameter] = next(
-                formal.name for formal in function.formals if formal.tree == parameter
-            )
-            busy_until[names[parameter]] = last_line.get(parameter, -1)
-        else:
-            names[parameter] = _free(parameter.base_name, busy_until, -1)
-            busy_until[names[parameter]] = last_line.get(parameter, -1)
-    numbers = _numbering(function, folding, level)
-    becomes = _becomes(function)
-    value = _value_of(function) if level else None
-    for position, statement in enumerate(function.body.statements):
-        assert isinstance(statement, Assign)
-        for target in statement.targets:
-            if target in folding.inlined:
-                continue
-            if statement.op.update:
-                # the statement changes the array: it goes on under the same name
-                source = statement.operands[0]
-                assert isinstance(source, Var)
-                names[target] = names[source]
-            else:
-                wanted = _wanted(becomes.get(target, target), numbers)
-                wanted = "value" if target == value else wanted
-                names[target] = _free(wanted, busy_until, position)
-            busy_until[names[target]] = max(last_line.get(target, position), position)
-    return names
+    function: Function, plan: Plan, folding: Folding, reserved: Iterable[str], level: int
+) -> Naming:
+    namer = _Namer(function, plan, folding)
+    names = namer.names(set(reserved), level)
+    return Naming(names, namer.live.needless, namer.reads)
 
 
-def _last_lines(function: Function, folding: Folding) -> dict[Var, float]:
-    """The last line on which each variable is written out, folded expressions counted where they
-    are printed.
+def late_values(function: Function, plan: Plan, folding: Folding) -> set[Var]:
+    """What had better be written in the moves at the end of its block, for these are needed:
+    `a, b = b, a + b`.
     """
-    last: dict[Var, float] = {}
-
-    def touch(atom: object, line: float) -> None:
-        if not isinstance(atom, Var):
-            return
-        last[atom] = max(last.get(atom, -1), line)
-        if atom in folding.inlined:
-            for operand in folding.definitions[atom].operands:
-                touch(operand, line)
-
-    for position, statement in enumerate(function.body.statements):
-        assert isinstance(statement, Assign)
-        if not any(target in folding.inlined for target in statement.targets):
-            for operand in statement.operands:
-                touch(operand, position)
-    for result in function.body.results:
-        touch(result, float("inf"))
-    # an updated array lives on as the new value
-    for statement in reversed(function.body.statements):
-        assert isinstance(statement, Assign)
-        if statement.op.update and isinstance(statement.operands[0], Var):
-            source = statement.operands[0]
-            last[source] = max(last.get(source, -1), last.get(statement.target, -1))
-    return last
+    return _Namer(function, plan, folding).needed_moves() & folding.late if folding.late else set()
 
 
-def _numbering(function: Function, folding: Folding, level: int) -> dict[str, str]:
-    """New numbers for the unnamed values that are left, in the order in which they appear."""
-    numbers: dict[str, str] = {}
-    becomes = _becomes(function)
-    if level == 0:
-        return numbers  # the numbers of the Wengert list
-    for statement in function.body.statements:
-        for target in statement.targets:
-            if target in folding.inlined or "%" not in target.name:
+class _Namer:
+    def __init__(self, function: Function, plan: Plan, folding: Folding) -> None:
+        self.function, self.plan, self.folding = function, plan, folding
+        self.expanded: dict[Var, frozenset[Var]] = {}
+        self.live: LiveRanges = live_ranges(plan, function.body.results, self.reads)
+        self.has_blocks = any(not isinstance(node, Line) for node in plan.nodes)
+        self.order: list[Var] = []
+        self.webs: dict[Var, _Web] = {}
+        self.moves: list[tuple[int, Moves]] = []
+        self.make_webs()
+        self.join()
+
+    def reads(self, atoms: Iterable[Atom]) -> set[Var]:
+        """The variables whose names are printed for these atoms."""
+        found: set[Var] = set()
+        for atom in atoms:
+            if isinstance(atom, Var):
+                found |= self.expansion(atom)
+        return found
+
+    def expansion(self, var: Var) -> frozenset[Var]:
+        if var not in self.folding.inlined:
+            return frozenset((self.plan.stored(var),))
+        known = self.expanded.get(var)
+        if known is None:
+            known = frozenset(self.reads(self.folding.definitions[var].operands))
+            self.expanded[var] = known
+        return known
+
+    # Webs -----------------------------------------------------------------------------------------
+
+    def make_webs(self) -> None:
+        fixed = {f.tree: f.name for f in self.function.formals if isinstance(f.tree, Var)}
+        for parameter in self.function.body.parameters:
+            web = self.web(parameter)
+            web.parameter = fixed.get(parameter, "")
+            web.is_users = web.is_given = True
+        for depth, node in _all_nodes(self.plan.nodes, 0):
+            match node:
+                case Line(statement=statement):
+                    targets = list(statement.targets)
+                    source = statement.operands[0] if statement.op.update else None
+                    if isinstance(source, Var):
+                        # the statement changes the array: it goes on under the same name
+                        self.add(self.web(source), targets.pop())
+                    for target in targets:
+                        web = self.web(target)
+                        web.is_users |= statement.role == "primal" and not target.is_temporary
+                case Moves(pairs=pairs, role=role):
+                    self.moves.append((depth, node))
+                    for target, _ in pairs:
+                        web = self.web(target)
+                        web.is_users |= role == "primal" and not target.is_temporary
+                case ForLoop(index=index):
+                    self.web(index)
+        for parameter, stored in self.plan.storage.items():
+            self.web(stored).carried = True
+            self.add(self.web(stored), parameter)
+
+    def web(self, var: Var) -> _Web:
+        stored = self.plan.stored(var)
+        found = self.webs.get(stored)
+        if found is None:
+            ranges = list(self.live.ranges.get(stored, ()))
+            found = self.webs[stored] = _Web([stored], ranges, _kind(stored.type))
+            self.order.append(stored)
+        return found
+
+    def add(self, web: _Web, var: Var) -> None:
+        """A variable that must have the name of others."""
+        other = self.webs.get(self.plan.stored(var))
+        if other is None:
+            stored = self.plan.stored(var)
+            web.members.append(stored)
+            web.ranges = merged(web.ranges, self.live.ranges.get(stored, []))
+            self.webs[stored] = web
+            if stored != var:
+                web.members.append(var)
+        elif other is not web:
+            self.unite(web, other)
+        elif var not in web.members:
+            web.members.append(var)
+
+    def unite(self, web: _Web, other: _Web) -> None:
+        web.members += other.members
+        web.ranges = merged(web.ranges, other.ranges)
+        web.parameter = web.parameter or other.parameter
+        web.is_users |= other.is_users
+        web.is_given |= other.is_given
+        web.carried |= other.carried
+        for member in other.members:
+            if member in self.webs:
+                self.webs[member] = web
+
+    def join(self) -> None:
+        """Make moves needless where their two sides may be one variable, inner loops first."""
+        for _, node in sorted(self.moves, key=lambda entry: -entry[0]):
+            for target, source in node.pairs:
+                if not isinstance(source, Var) or source in self.folding.inlined:
+                    continue
+                if (id(node), target) in self.live.needless:
+                    continue
+                web, other = self.web(target), self.web(source)
+                if web is not other and self.may_unite(web, other):
+                    self.unite(web, other)
+
+    def may_unite(self, web: _Web, other: _Web) -> bool:
+        if web.kind != other.kind or (web.parameter and other.parameter):
+            return False
+        names = [_chosen(one) for one in (web, other)]
+        if (web.is_users or other.is_users) and None not in names and names[0] != names[1]:
+            return False  # each keeps the name that its reader knows
+        return not overlap(web.ranges, other.ranges)
+
+    def needed_moves(self) -> set[Var]:
+        """The values that are moved to a variable of another name."""
+        return {
+            source
+            for _, node in self.moves
+            for target, source in node.pairs
+            if isinstance(source, Var)
+            and (id(node), target) not in self.live.needless
+            and self.web(target) is not self.web(source)
+        }
+
+    # Names ----------------------------------------------------------------------------------------
+
+    def names(self, reserved: set[str], level: int) -> dict[Var, str]:
+        taken: dict[str, list[tuple[list[Range], object]]] = {}
+        blocked = reserved | {
+            formal.name for formal in self.function.formals if not isinstance(formal.tree, Var)
+        }
+        names: dict[Var, str] = {}
+        webs = list({id(self.webs[var]): self.webs[var] for var in self.order}.values())
+        webs.sort(key=lambda web: (not web.is_given, not web.is_given and _start(web)))
+        for web in webs:
+            if web.parameter:
+                taken.setdefault(web.parameter, []).append((web.ranges, web.kind))
+        numbers = self.numbering(webs) if level else {}
+        value = _value_of(self.function) if level else None
+        for web in webs:
+            name = web.parameter
+            if not name:
+                wanted = _wanted(web, numbers)
+                wanted = "value" if value in web.members and _chosen(web) is None else wanted
+                name = self.free(wanted, web, taken, blocked)
+                taken.setdefault(name, []).append((web.ranges, web.kind))
+            for member in web.members:
+                names[member] = name
+        for var, stored in self.plan.storage.items():
+            names[var] = names[stored]
+        return names
+
+    def free(
+        self,
+        wanted: str,
+        web: _Web,
+        taken: Mapping[str, list[tuple[list[Range], object]]],
+        blocked: set[str],
+    ) -> str:
+        """The name, or with a number if it means something else while this is alive."""
+        name, count = wanted, 1
+        while (
+            name in blocked
+            or keyword.iskeyword(name)
+            or any(
+                (self.has_blocks and kind != web.kind) or overlap(ranges, web.ranges)
+                for ranges, kind in taken.get(name, ())
+            )
+        ):
+            count += 1
+            name = f"{wanted}_{count}"
+        return name
+
+    def numbering(self, webs: Iterable[_Web]) -> dict[str, str]:
+        """New numbers for the unnamed values, in the order in which they appear."""
+        numbers: dict[str, str] = {}
+        for web in webs:
+            if web.is_given or _chosen(web) is not None:
                 continue
-            key = becomes.get(target, target).name.rpartition("%")[2]
-            if "%" in becomes.get(target, target).name and key not in numbers:
+            name = _unnamed(web)
+            key = name.rpartition("%")[2]
+            if key not in numbers and "%" in name:
                 numbers[key] = str(len(numbers) + 1)
-    return numbers
+        return numbers
+
+
+def _all_nodes(nodes: Iterable[Node], depth: int) -> Iterator[tuple[int, Node]]:
+    for node in nodes:
+        yield depth, node
+        match node:
+            case Branch(then=then, orelse=orelse):
+                yield from _all_nodes(then, depth)
+                yield from _all_nodes(orelse, depth)
+            case ForLoop(body=body):
+                yield from _all_nodes(body, depth + 1)
+            case WhileLoop(before=before, body=body):
+                yield from _all_nodes(before, depth + 1)
+                yield from _all_nodes(body, depth + 1)
+
+
+def _kind(type: Type) -> object:
+    """What a compiler of the generated code takes for one type."""
+    if isinstance(type, Array):
+        return ("array", type.dtype, None if type.shape is None else len(type.shape))
+    if isinstance(type, ListOf):
+        return ("list", _kind(type.item))
+    if is_numeric(type):
+        return "float" if is_float(type) else "bool" if is_boolean(type) else "int"
+    return str(type)
+
+
+def _start(web: _Web) -> int:
+    """Where the name is assigned first."""
+    return web.ranges[-1][0] if web.ranges else 0
+
+
+def _chosen(web: _Web) -> str | None:
+    """The name that a programmer gave one of the variables: the function's parameter, else where
+    they go to in the end.
+    """
+    if web.parameter:
+        return web.parameter
+    return next((member.name for member in web.members if not member.is_temporary), None)
+
+
+def _wanted(web: _Web, numbers: Mapping[str, str]) -> str:
+    name = _chosen(web)
+    if name is not None:
+        return name
+    prefix, percent, key = _unnamed(web).rpartition("%")
+    return f"{prefix}v{numbers.get(key, key)}" if percent else _unnamed(web)
+
+
+def _unnamed(web: _Web) -> str:
+    """The name of a temporary: that of an adjoint says more than that of what it is made from."""
+    adjoint = (member.name for member in web.members if not member.name.startswith("%"))
+    return next(adjoint, web.members[0].name)
 
 
 def _value_of(function: Function) -> Var | None:
@@ -108,34 +317,3 @@ def _value_of(function: Function) -> Var | None:
         if isinstance(first, Var) and first.name.startswith("%"):
             return first
     return None
-
-
-def _becomes(function: Function) -> dict[Var, Var]:
-    """For an unnamed array that updates fill, the variable it ends up as: that name is the one to
-    print.
-    """
-    becomes: dict[Var, Var] = {}
-    for statement in reversed(function.body.statements):
-        if (
-            isinstance(statement, Assign)
-            and statement.op.update
-            and isinstance(statement.operands[0], Var)
-        ):
-            source = statement.operands[0]
-            if source.is_temporary:
-                becomes[source] = becomes.get(statement.target, statement.target)
-    return becomes
-
-
-def _wanted(var: Var, numbers: Mapping[str, str]) -> str:
-    prefix, percent, key = var.name.rpartition("%")
-    return f"{prefix}v{numbers.get(key, key)}" if percent else var.name
-
-
-def _free(wanted: str, busy_until: Mapping[str, float], position: float) -> str:
-    """The name, or with a number if it is taken at this line."""
-    name, count = wanted, 1
-    while busy_until.get(name, -2) > position or keyword.iskeyword(name):
-        count += 1
-        name = f"{wanted}_{count}"
-    return name

@@ -6,12 +6,14 @@ file that declares it.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 from s2s_ad.ir import Atom, Const
 from s2s_ad.operations import arrays, shaping
 from s2s_ad.operations.declare import Catalogue
-from s2s_ad.types import INT, Sizes, Type
+from s2s_ad.types import INT, Array, ListOf, Sizes, Type
 
 CATALOGUE = Catalogue()
 operation = CATALOGUE.operation
@@ -40,6 +42,37 @@ RECALL = operation(
     constant=True,
     printer=lambda _, texts: f"recall {texts[0]}",
 )
+
+ADD_IN_PLACE = replace(
+    operation(
+        "out = add_in_place(x, v)",
+        name="add_in_place",
+        infer=_same,
+        evaluate=lambda x, v: x + v,
+        constant=True,  # stands only behind the passes that differentiate
+    ),
+    update="{0} += {1}",
+)
+CATALOGUE.operations[ADD_IN_PLACE.name] = ADD_IN_PLACE
+COPY_LIST = operation(
+    "out = list_copy(x)",
+    name="list.copy",
+    infer=_same,
+    evaluate=copy.deepcopy,
+    printer=lambda operands, texts: _print_list_copy(operands[0].type, texts[0], 0),
+)
+
+
+def _print_list_copy(type: Type, text: str, depth: int) -> str:
+    """Items that hold memory are copied too."""
+    assert isinstance(type, ListOf)
+    item = f"item{depth + 1}" if depth else "item"
+    match type.item:
+        case Array():
+            return f"[{item}.copy() for {item} in {text}]"
+        case ListOf():
+            return f"[{_print_list_copy(type.item, item, depth + 1)} for {item} in {text}]"
+    return f"{text}.copy()"
 
 
 ASTYPE = arrays.CATALOGUE.operations["ndarray.astype"]
