@@ -21,7 +21,7 @@ def grad_f(t: float) -> float:
     grad_v2 = grad_v3
     grad_v1 = grad_v2 * v2  # v2 = np.exp(v1)
     grad_x = grad_v1 * y  # v1 = x * y
-    grad_y += grad_v1 * x
+    grad_y = grad_y + grad_v1 * x
     grad_t = grad_y * 2.0 * t  # y = t ** 2
-    grad_t += -grad_x * np.sin(t)  # x = np.cos(t)
+    grad_t = grad_t + -grad_x * np.sin(t)  # x = np.cos(t)
     return grad_t

@@ -49,5 +49,5 @@ def grad_regularised_loss(
     grad_z = -grad_v2  # v2 = -z
     grad_v1 = grad_z  # z = v1 + b
     grad_b = grad_z
-    grad_w += grad_v1 * x  # v1 = w * x
+    grad_w = grad_w + grad_v1 * x  # v1 = w * x
     return grad_w, grad_b

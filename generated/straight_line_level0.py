@@ -25,6 +25,6 @@ def grad_f(x1: float, x2: float) -> tuple[float, float]:
     grad_v2 = grad_v4
     grad_x2 = grad_v3 * np.cos(x2)  # v3 = np.sin(x2)
     grad_x1 = grad_v2 * x2  # v2 = x1 * x2
-    grad_x2 += grad_v2 * x1
-    grad_x1 += grad_v1 / x1  # v1 = np.log(x1)
+    grad_x2 = grad_x2 + grad_v2 * x1
+    grad_x1 = grad_x1 + grad_v1 / x1  # v1 = np.log(x1)
     return grad_x1, grad_x2

@@ -92,8 +92,8 @@ class StatementPrinter:
         return name
 
     def added(self, statement: Assign, name: str) -> str | None:
-        """`v` of `x = x + v`, for numbers in code that is not the user's."""
-        if statement.op.name != "+" or statement.role == "primal":
+        """`v` of `x = x + v`, for numbers in code that is not the user's nor the textbook's."""
+        if statement.op.name != "+" or statement.role == "primal" or not self.comments.level:
             return None
         first, second = statement.operands
         if not isinstance(first, Var) or not isinstance(statement.target.type, Number | Scalar):
