@@ -335,6 +335,7 @@ class Structure:
     keys: tuple[Any, ...]
     items: tuple[Any, ...]  # atoms and structures; while lowering also functions and the like
     constructor: str = ""
+    identity: Any = field(default=None, compare=False)  # while lowering: which object it is
 
 
 Tree = Atom | Structure

@@ -18,6 +18,7 @@ from typing import Any
 import libcst as cst
 import numpy as np
 
+from s2s_ad.frontend.builtin_calls import BUILTINS
 from s2s_ad.frontend.declarations import declared_function, declared_name, helper_of
 from s2s_ad.frontend.expressions import (
     array_operand,
@@ -31,12 +32,11 @@ from s2s_ad.frontend.expressions import (
     static_operand,
 )
 from s2s_ad.frontend.lower import Lowering, inline
-from s2s_ad.frontend.values import Method, Named, UserFunction, Value
-from s2s_ad.frontend.writes import write
+from s2s_ad.frontend.updates import CHANGING, UPDATES, into
+from s2s_ad.frontend.values import Method, Named, Partial, UserFunction, Value
 from s2s_ad.ir import Atom, Const, Operation, Structure, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.arrays import COPY, RANGE
-from s2s_ad.operations.indexing import ADD_AT
 from s2s_ad.types import Array, is_numeric, rank_of
 
 # Arguments that say how to compute, and are not computed with
@@ -113,7 +113,15 @@ class Arguments:
 
 def lower_call(lowering: Lowering, node: cst.Call, name: str) -> Value:
     function, *values = lower_all(lowering, [node.func, *(a.value for a in node.args)])
-    arguments = _arguments(lowering, node, values)
+    return call(lowering, function, _arguments(lowering, node, values), name)
+
+
+def call(lowering: Lowering, function: Value, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    if isinstance(function, Partial):
+        arguments.positional[:0] = function.positional
+        arguments.keywords = {**function.keywords, **arguments.keywords}
+        return call(lowering, function.function, arguments, name)
     if isinstance(function, UserFunction):
         declared = declared_function(function) or helper_of(function)
         if declared is not None:
@@ -159,49 +167,65 @@ def _arguments(lowering: Lowering, node: cst.Call, values: Sequence[Value]) -> A
 
 
 def _call_user_function(lowering: Lowering, function: UserFunction, arguments: Arguments) -> Value:
-    parameters = function.node.params
-    if isinstance(parameters.star_arg, cst.Param) or parameters.star_kwarg is not None:
-        raise lowering.refuse(
-            "star-parameters",
-            f"`{function.name}` takes any number of arguments",
-            arguments.node,
-            help="name its parameters one by one",
-        )
-    by_position = [*parameters.posonly_params, *parameters.params]
     arguments.positional[:0] = function.bound
-    if len(arguments.positional) > len(by_position):
+    names = bind_arguments(lowering, function, arguments)
+    return inline(lowering, function, names, arguments.node)
+
+
+def bind_arguments(
+    lowering: Lowering, function: UserFunction, arguments: Arguments
+) -> dict[str, Value]:
+    """The values of a function's parameters, as Python binds them."""
+    parameters = function.node.params
+    by_position = [*parameters.posonly_params, *parameters.params]
+    names: dict[str, Value] = {}
+    rest = arguments.positional[len(by_position) :]
+    if isinstance(parameters.star_arg, cst.Param):
+        names[parameters.star_arg.name.value] = container("tuple", rest)
+    elif rest:
         raise lowering.refuse(
             "bad-call", f"`{function.name}` takes {len(by_position)} arguments", arguments.node
         )
-    names: dict[str, Value] = {}
     for param, value in zip(by_position, arguments.positional, strict=False):
         names[param.name.value] = value
     known = {param.name.value for param in (*parameters.params, *parameters.kwonly_params)}
+    others: dict[str, Value] = {}
     for keyword, value in arguments.keywords.items():
-        if keyword not in known or keyword in names:
+        if keyword in known and keyword not in names:
+            names[keyword] = value
+        elif parameters.star_kwarg is not None and keyword not in known:
+            others[keyword] = value
+        else:
             raise lowering.refuse(
                 "bad-call",
                 f"`{function.name}` does not take `{keyword}` here",
                 arguments.nodes.get(keyword, arguments.node),
             )
-        names[keyword] = value
+    if parameters.star_kwarg is not None:
+        names[parameters.star_kwarg.name.value] = Structure(
+            "dict", tuple(others), tuple(others.values())
+        )
     for param in (*by_position, *parameters.kwonly_params):
         if param.name.value not in names:
-            if param.default is None:
+            if param.default is None and param.name.value not in function.defaults:
                 raise lowering.refuse(
                     "bad-call", f"`{function.name}` needs `{param.name.value}`", arguments.node
                 )
             names[param.name.value] = _default_value(lowering, function, param)
-    return inline(lowering, function, names, arguments.node)
+    return names
+
+
+def container(kind: str, items: Sequence[Value]) -> Structure:
+    return Structure(kind, tuple(range(len(items))), tuple(items))
 
 
 def _default_value(lowering: Lowering, function: UserFunction, param: cst.Param) -> Value:
     """A default is evaluated where the function is defined: in its own scope."""
     from s2s_ad.frontend.lower import Frame
 
-    assert param.default is not None
     if param.name.value in function.defaults:
         return function.defaults[param.name.value]
+    assert param.default is not None
     lowering.frames.append(Frame(function, dict(function.closure), function.unit, function.scope))
     try:
         return lower_expression(lowering, param.default)
@@ -244,6 +268,9 @@ def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name
     """Bind arguments to an operation's parameters as Python would."""
     node = arguments.node
     _drop_harmless(lowering, op, arguments)
+    if "out" in arguments.keywords and "out" not in op.parameters:
+        target = arguments.keywords.pop("out")
+        return into(lowering, target, call_operation(lowering, op, arguments, ""), node)
     if op.variadic:
         return lowering.assign(op, _variadic_operands(lowering, op, arguments), node, name)
     name_positions(op, arguments)
@@ -409,6 +436,8 @@ def _call_method(lowering: Lowering, method: Method, arguments: Arguments, name:
         special = METHODS.get(method.name)
         if special is not None:
             return special(lowering, receiver, arguments, name)
+        if method.name in CHANGING:
+            return CHANGING[method.name](lowering, receiver, arguments)
         target = catalogue().methods.get(method.name)
         if target is not None:
             arguments.positional.insert(0, receiver)
@@ -426,7 +455,12 @@ def _container_method(
 ) -> Value:
     if receiver.kind == "dict" and not arguments.keywords:
         if method == "values":
-            return Structure("list", tuple(range(len(receiver.items))), receiver.items)
+            return container("tuple", receiver.items)
+        if method == "keys":
+            return container("tuple", [Const(key) for key in receiver.keys])
+        if method == "items":
+            pairs = zip(receiver.keys, receiver.items, strict=True)
+            return container("tuple", [container("tuple", (Const(k), v)) for k, v in pairs])
         if method == "get" and arguments.positional:
             key = static(arguments.positional[0])
             if key is not None and key.value in receiver.keys:
@@ -608,15 +642,6 @@ def _power(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     return lowering.assign(lowering.operation("**"), operands, arguments.node, name)
 
 
-def _extreme(symbol: str, arguments: Arguments, lowering: Lowering) -> Value:
-    raise lowering.refuse(
-        "unsupported-syntax",
-        f"the builtin `{symbol}` is not supported yet",
-        arguments.node,
-        help=f"use `np.{symbol}imum`, which works on numbers and arrays",
-    )
-
-
 def _print(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     raise lowering.refuse(
         "unsupported-syntax",
@@ -656,18 +681,12 @@ def _slice(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     return lowering.assign(lowering.operation("builtins.slice"), parts, arguments.node)
 
 
-def _add_at(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    """`np.add.at(x, i, v)`, which changes x."""
-    node = arguments.node
-    if len(arguments.positional) != 3:
-        raise lowering.refuse("bad-call", "`np.add.at` takes an array, an index and values", node)
-    first, where, added = arguments.positional
-    base, value = atom(lowering, first, node), array_operand(lowering, added, node)
-    index = index_value(lowering, where, node)
-    if not isinstance(base, Var) or not isinstance(base.type, Array):
-        raise lowering.refuse("not-an-array", "`np.add.at` needs an array", node)
-    write(lowering, ADD_AT, base, index, value, node)
-    return Const(None)
+def _partial(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`functools.partial`: a function with some of its arguments."""
+    if not arguments.positional:
+        raise lowering.refuse("bad-call", "`partial` needs a function", arguments.node)
+    function, *given = arguments.positional
+    return Partial(function, tuple(given), dict(arguments.keywords))
 
 
 SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
@@ -675,14 +694,14 @@ SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "numpy.asarray": _asarray,
     "numpy.asanyarray": _asarray,
     "numpy.arange": _arange,
-    "numpy.add.at": _add_at,
     "math.log": _log,
     "builtins.sum": _sum,
     "builtins.len": _length,
     "builtins.pow": _power,
     "builtins.slice": _slice,
-    "builtins.max": lambda lowering, arguments, name: _extreme("max", arguments, lowering),
-    "builtins.min": lambda lowering, arguments, name: _extreme("min", arguments, lowering),
+    **BUILTINS,
+    **UPDATES,
+    "functools.partial": _partial,
     "builtins.print": _print,
     "builtins.exec": _execution,
     "builtins.eval": _execution,

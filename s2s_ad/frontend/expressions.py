@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import math
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -327,13 +326,13 @@ def _binary(lowering: Lowering, node: cst.BinaryOperation, name: str) -> Value:
         if joined is not None:
             return joined
     operands = [
-        _arithmetic_operand(lowering, left, node.left),
-        _arithmetic_operand(lowering, right, node.right),
+        arithmetic_operand(lowering, left, node.left),
+        arithmetic_operand(lowering, right, node.right),
     ]
     return lowering.assign(lowering.operation(symbol), operands, node, name)
 
 
-def _arithmetic_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
+def arithmetic_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
     return (
         array_operand(lowering, value, node)
         if isinstance(value, Structure)
@@ -364,62 +363,27 @@ def _sequence_arithmetic(symbol: str, left: Value, right: Value) -> Structure | 
 
 
 def _unary(lowering: Lowering, node: cst.UnaryOperation, name: str) -> Value:
-    operand = atom(lowering, lower_expression(lowering, node.expression), node.expression)
+    value = lower_expression(lowering, node.expression)
     symbol = OPERATORS[type(node.operator).__name__]
-    if (
-        isinstance(operand, Const)
-        and symbol == "-x"
-        and isinstance(operand.value, int | float)
-        and (not operand.text or math.isinf(operand.value))
-    ):
-        return Const(-operand.value)
+    if symbol == "notx":
+        from s2s_ad.frontend.branches import truth
+
+        test = truth(lowering, value, node.expression)
+        if isinstance(test, Const):
+            return Const(not test.value)
+        return lowering.assign(lowering.operation(symbol), [test], node, name)
+    operand = atom(lowering, value, node.expression)
+    if isinstance(operand, Const) and symbol == "-x":
+        plain = isinstance(operand.value, int | float) and not operand.text
+        if plain or operand.value == math.inf:
+            return Const(-operand.value)
     return lowering.assign(lowering.operation(symbol), [operand], node, name)
 
 
 def _comparison(lowering: Lowering, node: cst.Comparison, name: str) -> Value:
-    if len(node.comparisons) > 1:
-        raise lowering.refuse(
-            "unsupported-syntax",
-            "chained comparisons are not supported yet",
-            node,
-            help="combine two comparisons with `&`",
-        )
-    (target,) = node.comparisons
-    symbol = OPERATORS.get(type(target.operator).__name__)
-    left, right = lower_all(lowering, [node.left, target.comparator])
-    if symbol is None:
-        return _identity_test(lowering, node, target, left, right)
-    if isinstance(left, Const) and isinstance(right, Const):
-        decided = _compared(symbol, left, right)
-        if decided is not None:
-            return decided
-    operands = [
-        _arithmetic_operand(lowering, left, node.left),
-        _arithmetic_operand(lowering, right, target.comparator),
-    ]
-    return lowering.assign(lowering.operation(symbol), operands, node, name)
+    from s2s_ad.frontend.comparisons import comparison
 
-
-def _compared(symbol: str, left: Const, right: Const) -> Const | None:
-    """The comparison of two constants, where it can be decided when compiling."""
-    numbers = isinstance(left.value, int | float) and isinstance(right.value, int | float)
-    if left.text or right.text or not (numbers or symbol in ("==", "!=")):
-        return None
-    return Const(bool(getattr(operator, COMPARISONS[symbol])(left.value, right.value)))
-
-
-def _identity_test(
-    lowering: Lowering,
-    node: cst.Comparison,
-    target: cst.ComparisonTarget,
-    left: Value,
-    right: Value,
-) -> Value:
-    """`x is None`, decided when compiling."""
-    wanted = {cst.Is: True, cst.IsNot: False}.get(type(target.operator))
-    if wanted is None or Const(None) not in (left, right):
-        raise lowering.refuse("unsupported-syntax", "this comparison is not supported", node)
-    return Const((left == right) is wanted)
+    return comparison(lowering, node, name)
 
 
 def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:

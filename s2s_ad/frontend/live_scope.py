@@ -34,7 +34,7 @@ def _names_of_objects() -> dict[int, str]:
     """Functions of NumPy and math by identity: `from numpy import sin as s` is one of them."""
     from s2s_ad.operations import catalogue
 
-    table: dict[int, str] = {}
+    table: dict[int, str] = {id(partial): "functools.partial"}
     for name in catalogue().operations:
         module, _, attribute = name.rpartition(".")
         home = {"numpy": np, "math": math, "builtins": builtins}.get(module)

@@ -99,6 +99,11 @@ class Lowering:
     def frame(self) -> Frame:
         return self.frames[-1]
 
+    def hidden_variables(self) -> set[Var]:
+        """The arrays and numbers outside of the function that it reads."""
+        trees = [tree for _, tree in self.hidden.values()]
+        return {leaf for tree in trees for leaf in leaves(tree) if isinstance(leaf, Var)}
+
     def definition(self, var: Var) -> Assign | None:
         """The statement that made a variable, if one did."""
         for statements in (self.builder.statements, *reversed(self.outer)):

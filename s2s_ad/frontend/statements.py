@@ -27,7 +27,7 @@ from s2s_ad.frontend.writes import addition_for, now, replace, write
 from s2s_ad.ir import Assign, Atom, Const, Structure, Var
 from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
-from s2s_ad.types import Array, Size
+from s2s_ad.types import Array, Size, is_float
 
 
 def _assign(lowering: Lowering, node: cst.Assign) -> None:
@@ -195,7 +195,14 @@ def _augmented(lowering: Lowering, node: cst.AugAssign) -> None:
         raise _written_meanwhile(lowering, node)
     changed = lowering.assign(op, [left, atom(lowering, right, node.value)], node, name)
     if isinstance(left.type, Array):
-        if changed.type != left.type or left.type.shape is None or not isinstance(left, Var):
+        known = bool(left.type.shape) and isinstance(left, Var)
+        fits = known and changed.type == left.type
+        floats = is_float(left.type) and is_float(changed.type)
+        if isinstance(left, Var) and known and not fits and floats:
+            # NumPy broadcasts and casts into the array, or raises
+            write(lowering, SETITEM, left, Const(Ellipsis), changed, node)
+            return
+        if not fits or not isinstance(left, Var):
             raise lowering.refuse(
                 "write-in-place",
                 f"`{name} {symbol}= ...` changes an array in place, and its type may not fit",

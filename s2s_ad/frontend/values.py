@@ -58,6 +58,15 @@ class Method:
 
 
 @dataclass(frozen=True, eq=False)
+class Partial:
+    """`functools.partial(f, a, k=b)`"""
+
+    function: Value
+    positional: tuple[Value, ...]
+    keywords: dict[str, Value]
+
+
+@dataclass(frozen=True, eq=False)
 class FreeVariable:
     """A global, closure cell or attribute of a live function that holds numbers: read anew at every
     call.
@@ -96,7 +105,18 @@ class Peel(Exception):
         self.loop = loop
 
 
-Value = Var | Const | Structure | Named | UserFunction | Method | FreeVariable | Poison | Unsettled
+Value = (
+    Var
+    | Const
+    | Structure
+    | Named
+    | UserFunction
+    | Partial
+    | Method
+    | FreeVariable
+    | Poison
+    | Unsettled
+)
 
 
 class Refused(Exception):
@@ -112,6 +132,7 @@ __all__ = [
     "Method",
     "Named",
     "NotYet",
+    "Partial",
     "Peel",
     "Poison",
     "Refused",

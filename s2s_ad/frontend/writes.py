@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from s2s_ad.frontend.lower import Lowering
 
 
+TURNED = ("ndarray.T", "numpy.swapaxes")  # views whose operation undoes itself
+
+
 @dataclass
 class Memory:
     """What is known about memory while lowering.
@@ -51,7 +54,7 @@ class Memory:
     def catch_up(self, lowering: Lowering) -> None:
         """Look at the statements appended since."""
         statements = lowering.builder.statements
-        for parameter in lowering.parameters:
+        for parameter in (*lowering.parameters, *lowering.hidden_variables()):
             self.where.setdefault(parameter, frozenset((parameter,)))
         for position in range(self.seen, len(statements)):
             statement = statements[position]
@@ -152,26 +155,36 @@ def write(
         )
     name = "" if base.is_temporary else base.name
     changed = lowering.assign(op, [base, index, value], node, name)
-    memory.catch_up(lowering)
-    if memory.whole.get(base, base) == root:
-        _becomes(lowering, root, changed)
-        return
-    statement, _ = memory.made_by[base]
-    if statement.op.name != "getitem":
-        raise _through_view(lowering, node)
-    source = statement.operands[0]
-    assert isinstance(source, Var)
-    write(lowering, SETITEM, now(lowering, source, node), statement.operands[1], changed, node)
+    _store_back(lowering, base, root, changed, node)
 
 
 def replace(lowering: Lowering, base: Var, changed: Var, node: cst.CSTNode) -> None:
     """`x += y`: all of an array changes."""
     memory = lowering.memory
     memory.catch_up(lowering)
-    root = _owned_root(lowering, base, node)
-    if memory.whole.get(base, base) != root:
+    _store_back(lowering, base, _owned_root(lowering, base, node), changed, node)
+
+
+def _store_back(lowering: Lowering, base: Var, root: Var, changed: Var, node: cst.CSTNode) -> None:
+    """An array has become `changed`, and so what it is a view of."""
+    memory = lowering.memory
+    memory.catch_up(lowering)
+    if memory.whole.get(base, base) == root:
+        _becomes(lowering, root, changed)
+        return
+    statement, _ = memory.made_by[base]
+    source = statement.operands[0]
+    assert isinstance(source, Var)
+    if statement.op.name == "getitem":
+        latest = now(lowering, source, node)
+        write(lowering, SETITEM, latest, statement.operands[1], changed, node)
+    elif statement.op.name in TURNED:
+        # turned twice it is as before
+        back = lowering.assign(statement.op, [changed, *statement.operands[1:]], node)
+        memory.catch_up(lowering)
+        _store_back(lowering, now(lowering, source, node), root, back, node)
+    else:
         raise _through_view(lowering, node)
-    _becomes(lowering, root, changed)
 
 
 def _becomes(lowering: Lowering, root: Var, changed: Var) -> None:
@@ -201,6 +214,13 @@ def _owned_root(lowering: Lowering, base: Var, node: cst.CSTNode) -> Var:
     if len(where) != 1 or (made is not None and made[0].op is BROADCAST_TO):
         raise _through_view(lowering, node)
     (root,) = where
+    if root in lowering.hidden_variables():
+        raise lowering.refuse(
+            "write-in-place",
+            f"this writes to `{root.name}`, which belongs to no one call of the function",
+            node,
+            help="pass it as an argument, or write to a copy",
+        )
     return root
 
 

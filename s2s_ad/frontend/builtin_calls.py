@@ -1,0 +1,154 @@
+"""Python's own functions of numbers and containers: `max`, `any`, `divmod`, `isinstance`, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from s2s_ad.frontend.branches import select, truth
+from s2s_ad.frontend.expressions import atom, current
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.values import Method, Named, UserFunction, Value
+from s2s_ad.ir import Atom, Const, Structure, Var
+from s2s_ad.types import Array, Number, Scalar, is_boolean, is_float, is_integer, scalar_like
+
+if TYPE_CHECKING:
+    from s2s_ad.frontend.calls import Arguments
+
+
+def _extreme(symbol: str) -> Callable[[Lowering, Arguments, str], Value]:
+    """`max` and `min` of numbers: the first of those that are equal, as Python takes it."""
+    word = {">": "max", "<": "min"}[symbol]
+
+    def lower(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        node = arguments.node
+        values = list(arguments.positional)
+        if len(values) == 1 and isinstance(values[0], Structure) and values[0].kind != "dict":
+            values = list(values[0].items)
+        if arguments.keywords or not values:
+            raise lowering.refuse(
+                "unsupported-argument", f"these arguments of `{word}` are not supported", node
+            )
+        atoms = [atom(lowering, value, node) for value in values]
+        if any(not scalar_like(item.type) for item in atoms):
+            raise lowering.refuse(
+                "unsupported-syntax",
+                f"the builtin `{word}` is supported for numbers",
+                node,
+                help=f"use `np.{word}` or `np.{word}imum`, which work on arrays",
+            )
+        best = atoms[0]
+        for item in atoms[1:]:
+            best = _better(lowering, arguments, symbol, best, item)
+        return best
+
+    return lower
+
+
+def _better(lowering: Lowering, arguments: Arguments, symbol: str, best: Atom, item: Atom) -> Atom:
+    node = arguments.node
+    if isinstance(best, Const) and isinstance(item, Const):
+        wins = item.value > best.value if symbol == ">" else item.value < best.value
+        return item if wins else best
+    test = lowering.assign(lowering.operation(symbol), [item, best], node)
+    return atom(lowering, select(lowering, test, lambda: item, lambda: best, node), node)
+
+
+def _quantifier(stop: bool) -> Callable[[Lowering, Arguments, str], Value]:
+    """`any` and `all` of a container of known length."""
+
+    def lower(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        node = arguments.node
+        value = arguments.positional[0] if arguments.positional else Const(None)
+        if not isinstance(value, Structure) or value.kind == "dict":
+            raise lowering.refuse(
+                "unsupported-argument",
+                "this needs a list or tuple of known length",
+                node,
+                help="use `np.any` or `np.all`",
+            )
+        items = list(value.items)
+
+        def from_item(place: int) -> Value:
+            if place == len(items):
+                return Const(not stop)
+            test = truth(lowering, items[place], node)
+            found, rest = (lambda: Const(stop)), (lambda: from_item(place + 1))
+            if stop:
+                return select(lowering, test, found, rest, node)
+            return select(lowering, test, rest, found, node)
+
+        return from_item(0)
+
+    return lower
+
+
+def _divmod(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    operands = [atom(lowering, value, node) for value in arguments.positional]
+    if len(operands) != 2:
+        raise lowering.refuse("bad-call", "`divmod` takes two arguments", node)
+    items = tuple(lowering.assign(lowering.operation(s), operands, node) for s in ("//", "%"))
+    return Structure("tuple", (0, 1), items)
+
+
+KINDS: dict[str, Callable[[Value], bool]] = {
+    "builtins.float": lambda value: _is_number(value, is_float),
+    "builtins.int": lambda value: _is_number(value, is_integer) or _is_bool(value),
+    "builtins.bool": lambda value: _is_bool(value),
+    "builtins.str": lambda value: isinstance(value, Const) and isinstance(value.value, str),
+    "builtins.tuple": lambda value: _is_kind(value, "tuple"),
+    "builtins.list": lambda value: _is_kind(value, "list"),
+    "builtins.dict": lambda value: _is_kind(value, "dict"),
+    "numpy.ndarray": lambda value: isinstance(value, Var) and isinstance(value.type, Array),
+}
+
+
+def _is_number(value: Value, kind: Callable[..., bool]) -> bool:
+    if not isinstance(value, Var | Const):
+        return False
+    # np.float64 is a float; the other scalars of NumPy are no Python numbers
+    is_f64 = isinstance(value.type, Scalar) and value.type.dtype == "f64"
+    return (isinstance(value.type, Number) or is_f64) and kind(value.type)
+
+
+def _is_bool(value: Value) -> bool:
+    return (
+        isinstance(value, Var | Const) and isinstance(value.type, Number) and is_boolean(value.type)
+    )
+
+
+def _is_kind(value: Value, kind: str) -> bool:
+    return isinstance(value, Structure) and value.kind == kind
+
+
+def _isinstance(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """Decided when compiling: what a value is is known, except where its rank is not."""
+    node = arguments.node
+    value, kind = (current(lowering, given, node) for given in arguments.positional)
+    kinds = list(kind.items) if isinstance(kind, Structure) else [kind]
+    names = [item.name for item in kinds if isinstance(item, Named)]
+    type = value.type if isinstance(value, Var) else None
+    unknown = isinstance(type, Array) and type.shape is None
+    if len(names) < len(kinds) or not set(names) <= KINDS.keys() or unknown:
+        raise lowering.refuse(
+            "not-constant", "whether this holds is not known here", node, help="leave the check out"
+        )
+    return Const(any(KINDS[each](value) for each in names))
+
+
+def _callable(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    return Const(isinstance(arguments.positional[0], Named | UserFunction | Method))
+
+
+BUILTINS: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
+    "builtins.max": _extreme(">"),
+    "builtins.min": _extreme("<"),
+    "builtins.any": _quantifier(True),
+    "builtins.all": _quantifier(False),
+    "builtins.divmod": _divmod,
+    "builtins.isinstance": _isinstance,
+    "builtins.callable": _callable,
+}
+
+__all__ = ["BUILTINS"]
