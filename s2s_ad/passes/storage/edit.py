@@ -216,7 +216,7 @@ class _Editor:
         found = self.places.made_by.get(var)
         span = found.span if found is not None else statement.span
         if var in self.plan.kept:
-            self.builder.span, self.builder.role = span, "adjoint"
+            self.builder.span, self.builder.role = None, "adjoint"
             tape = self.state[var]
             assert isinstance(tape, Var)
             self.local[var], self.state[var] = self.plan.kept[var].read(
@@ -225,7 +225,7 @@ class _Editor:
             return
         if var in self.plan.sizes:
             assert isinstance(var.type, Number) and var.type.value is not None
-            self.builder.span, self.builder.role = span, "adjoint"
+            self.builder.span, self.builder.role = None, "adjoint"
             self.local[var] = compute(self.builder, var.type.value, self.parameters)
             return
         # exactly as it was computed before: tests must come out as they did
