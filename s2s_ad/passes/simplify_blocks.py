@@ -22,7 +22,7 @@ from s2s_ad.ir import (
     blocks_of,
 )
 from s2s_ad.passes.activity import carried_of
-from s2s_ad.rewrite import map_statement, substitute, with_body
+from s2s_ad.rewrite import count_uses, map_statement, substitute, with_body
 from s2s_ad.types import Number
 
 
@@ -37,10 +37,14 @@ def simplify_blocks(function: Function) -> Function:
     return with_body(function, substitute(body, simplifier.values))
 
 
+MINUS = Const(-1)
+
+
 class _Simplifier:
     def __init__(self) -> None:
         self.values: dict[Var, Atom] = {}
         self.changed = False
+        self.made: dict[Atom, Assign] = {}
 
     def block(self, block: Block) -> Block:
         kept: list[Statement] = []
@@ -50,12 +54,26 @@ class _Simplifier:
 
     def statement(self, statement: Statement) -> list[Statement]:
         if isinstance(statement, Assign):
+            self.made.update(dict.fromkeys(statement.targets, statement))
             return [statement]
         inner = map_statement(statement, lambda atom: atom, lambda var: var, self.block)
         if isinstance(inner, If):
             return self.branch(inner)
         assert isinstance(inner, For | While)
-        return [self.loop(inner)]
+        return [self.from_zero(self.loop(inner))]
+
+    def from_zero(self, loop: For | While) -> For | While:
+        """A loop from the last trip to the first that does not ask which it is counts from 0."""
+        if not isinstance(loop, For) or loop.role == "primal" or loop.trip[1:] != (MINUS, MINUS):
+            return loop
+        last, index = loop.trip[0], loop.body.parameters[0]
+        made = self.made.get(last)
+        if made is None or made.op.name != "-" or made.operands[1] != Const(1):
+            return loop
+        if index in count_uses(loop.body):
+            return loop
+        self.changed = True
+        return replace(loop, trip=(Const(0), made.operands[0], Const(1)))
 
     def branch(self, statement: If) -> list[Statement]:
         if isinstance(statement.test, Const):
