@@ -21,8 +21,9 @@ from s2s_ad.ir import (
     While,
     blocks_of,
 )
+from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.activity import carried_of
-from s2s_ad.rewrite import count_uses, map_statement, substitute, with_body
+from s2s_ad.rewrite import all_statements, count_uses, map_statement, substitute, with_body
 from s2s_ad.types import Number
 
 
@@ -70,7 +71,7 @@ class _Simplifier:
         made = self.made.get(last)
         if made is None or made.op.name != "-" or made.operands[1] != Const(1):
             return loop
-        if index in count_uses(loop.body):
+        if index in count_uses(loop.body) or _recalls(loop.body):
             return loop
         self.changed = True
         return replace(loop, trip=(Const(0), made.operands[0], Const(1)))
@@ -149,6 +150,14 @@ def _stands_for(atom: Atom, var: Var, role: str) -> bool:
     if role != "primal" and is_scalar_float(have) and is_scalar_float(wanted):
         return True
     return have == wanted
+
+
+def _recalls(block: Block) -> bool:
+    """Whether something in it is still to come from the forward sweep, by the number of the trip."""
+    return any(
+        isinstance(statement, Assign) and statement.op is RECALL
+        for statement in all_statements(block)
+    )
 
 
 def _defines(statement: Statement, atom: Atom) -> bool:
