@@ -153,7 +153,7 @@ def _stands_for(atom: Atom, var: Var, role: str) -> bool:
 
 
 def _recalls(block: Block) -> bool:
-    """Whether something in it is still to come from the forward sweep, by the number of the trip."""
+    """Whether something is still to come from the forward sweep, by the number of the trip."""
     return any(
         isinstance(statement, Assign) and statement.op is RECALL
         for statement in all_statements(block)
