@@ -30,10 +30,12 @@ from s2s_ad.ir import (
     leaves,
 )
 from s2s_ad.operations import catalogue
+from s2s_ad.operations.calls import Halves
 from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.operations.lists import ADD_LISTS, ZERO_ITEMS
 from s2s_ad.operations.support import RECALL, ZEROS_LIKE
 from s2s_ad.passes.activity import active_variables
+from s2s_ad.passes.calls import Derivatives, call_forward, undo_call
 from s2s_ad.passes.contributions import (
     cast_like,
     choose_rule,
@@ -78,7 +80,9 @@ class Request:
     seeded: bool = False  # take the output's adjoint as a parameter (vjp) instead of 1.0
 
 
-def adjoint(function: Function, request: Request, name: str) -> Function:
+def adjoint(
+    function: Function, request: Request, name: str, derivatives: Derivatives | None = None
+) -> Function:
     """The gradient (or, seeded, the vector-Jacobian product) of `function`, under another name.
 
     Raises DifferentiationError for an integer argument, a result that is no scalar, or an operation
@@ -91,7 +95,8 @@ def adjoint(function: Function, request: Request, name: str) -> Function:
     active = active_variables(function.body, sources)
     function, trips = label_loops(function, active)
     active |= active_variables(function.body, sources)
-    sweep = Sweep(function, active, trips)
+    function, halves = call_forward(function, active, derivatives or Derivatives())
+    sweep = Sweep(function, active, trips, halves)
     seeds: list[Formal] = []
     if request.seeded:
         seeds = [sweep.seed_parameter(value)]
@@ -176,11 +181,18 @@ class Sweep:
     there are not seen outside.
     """
 
-    def __init__(self, function: Function, active: set[Var], trips: dict[int, Var]) -> None:
+    def __init__(
+        self,
+        function: Function,
+        active: set[Var],
+        trips: dict[int, Var],
+        halves: dict[Var, Halves],
+    ) -> None:
         sizes = Sizes.knowing(function.assumptions, 1_000_000)
         self.builder = Builder(Names.of(function), sizes, role="adjoint")
         self.active = active
         self.trips = trips
+        self.halves = halves
         self.adjoints: dict[Var, Atom] = {}
         self.recalled: ChainMap[Var, Var] = ChainMap()
         self.masks = Masks(function.body)
@@ -273,6 +285,9 @@ class Sweep:
         if on_lists is not None:
             self.builder.span = statement.span
             on_lists(self, statement)
+            return
+        if statement.targets[-1] in self.halves:
+            undo_call(self, statement)
             return
         op = statement.op
         results = dict(zip(op.result_names, statement.targets, strict=False))

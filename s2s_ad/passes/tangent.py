@@ -47,7 +47,7 @@ from s2s_ad.passes.contributions import (
     rule_lines,
     spread_to,
 )
-from s2s_ad.passes.undo_blocks import adjoint_type
+from s2s_ad.passes.undo_types import adjoint_type
 from s2s_ad.rewrite import Builder, Names, count_uses, map_tree
 from s2s_ad.types import (
     DTYPES,

@@ -19,7 +19,8 @@ from s2s_ad.passes.activity import (
     relevant_slots,
     relevant_variables,
 )
-from s2s_ad.types import INT, Array, ListOf, Number, Scalar, Type
+from s2s_ad.passes.undo_types import adjoint_type
+from s2s_ad.types import INT
 
 if TYPE_CHECKING:
     from s2s_ad.passes.adjoint import Sweep
@@ -143,14 +144,3 @@ def _reversed_branch(
                 sweep.accumulate(given, sweep.fitted(before[statement.targets[k]], given.type))
         sweep.reverse(branch)
     return adjoints, statements
-
-
-def adjoint_type(type: Type) -> Type:
-    """The type of a variable that holds adjoints: numbers may become scalars of NumPy's."""
-    if isinstance(type, ListOf):
-        return ListOf(adjoint_type(type.item))
-    if isinstance(type, Number):
-        return Scalar("f64")
-    if isinstance(type, Array) and type.shape == ():
-        return Scalar(type.dtype)
-    return type

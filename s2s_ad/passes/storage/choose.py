@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import inf
 
 from s2s_ad.ir import Assign, For, Var
+from s2s_ad.operations.calls import SAVED
 from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.result_types import is_basic_index
 from s2s_ad.operations.support import IDENTITY
@@ -113,6 +114,8 @@ def price_of(places: Places, regions: Regions, var: Var) -> float:
 def memory_of(type: Type) -> float:
     """How many elements a value has; what cannot be kept costs without limit."""
     match type:
+        case Static() if type == SAVED:
+            return UNKNOWN
         case Items() | Slice() | Static():
             return inf
         case ListOf():

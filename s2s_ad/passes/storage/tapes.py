@@ -18,7 +18,7 @@ from s2s_ad.operations.support import COPY, RANGE_LENGTH
 from s2s_ad.passes.storage.places import TOP, Places
 from s2s_ad.passes.storage.sizes import can_compute, compute
 from s2s_ad.rewrite import Builder
-from s2s_ad.types import DTYPES, Array, ListOf, Number, Scalar, dtype_of, shape_of
+from s2s_ad.types import DTYPES, Array, ListOf, Number, Scalar, Static, dtype_of, shape_of
 
 Resolve = Callable[[Var], Atom]
 
@@ -118,7 +118,7 @@ def storage_for(places: Places, var: Var, parameters: tuple[Var, ...]) -> Storag
         ):
             return Stack(var)
         loops.append(statement)
-    shape = shape_of(var.type) if not isinstance(var.type, ListOf) else None
+    shape = None if isinstance(var.type, ListOf | Static) else shape_of(var.type)
     if shape is None or not all(can_compute(size, parameters) for size in shape):
         return Stack(var)
     bounds = {atom for loop in loops for atom in loop.trip if isinstance(atom, Var)}

@@ -1,0 +1,100 @@
+"""Calls of functions that are not written out where they are called: those that call themselves.
+
+Each call has an operation of its own, since the types of its results are those of this call; the
+`Callee` is shared. `forward` and `reverse` are the two halves of its derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from s2s_ad.interpret import run_block
+from s2s_ad.ir import Atom, Function, Operation
+from s2s_ad.types import Items, Sizes, Static, Type
+
+SAVED = Static("saved")
+
+
+@dataclass(eq=False)
+class Callee:
+    """A function that is called; `function` is there once it has been lowered.
+
+    Its formals and its output are flat: one for each leaf.
+    """
+
+    name: str
+    function: Function | None = None
+    effect: bool = False
+
+    def run(self, *arguments: Any) -> Any:
+        assert self.function is not None
+        results = run_block(self.function.body, arguments, {})
+        return results[0] if len(results) == 1 else tuple(results)
+
+
+@dataclass(eq=False)
+class Halves:
+    """The derivative of a callee with respect to some of its parameters: `wrt` are their places."""
+
+    callee: Callee
+    wrt: tuple[int, ...]
+    forward_name: str
+    reverse_name: str
+    functions: list[Function] = field(default_factory=list)
+
+    def run_forward(self, *arguments: Any) -> Any:
+        assert self.callee.function is not None
+        count = len(self.callee.function.body.results)
+        results = run_block(self.functions[0].body, arguments, {})
+        return (*results[:count], tuple(results[count:]))
+
+    def run_reverse(self, saved: tuple[Any, ...], *grads: Any) -> Any:
+        results = run_block(self.functions[1].body, (*saved, *grads), {})
+        return results[0] if len(results) == 1 else tuple(results)
+
+
+def call_of(callee: Callee, types: Sequence[Type]) -> Operation:
+    """The operation of one call, with the types of its results."""
+    return _call(callee.name, types, callee.run, callee=callee, effect=callee.effect)
+
+
+def forward_of(halves: Halves, types: Sequence[Type]) -> Operation:
+    """The same call, which also gives what the reverse sweep needs."""
+    effect = halves.callee.effect
+    return _call(halves.forward_name, (*types, SAVED), halves.run_forward, effect=effect)
+
+
+def reverse_of(halves: Halves, types: Sequence[Type]) -> Operation:
+    """From what was saved and the adjoints of the results to those of the arguments."""
+    return _call(halves.reverse_name, types, halves.run_reverse)
+
+
+def tangent_of(name: str, types: Sequence[Type], run: Callable[..., Any]) -> Operation:
+    """The call of a function that gives results and their tangents."""
+    return _call(name, types, run)
+
+
+def _call(
+    name: str,
+    types: Sequence[Type],
+    evaluate: Callable[..., Any],
+    callee: Callee | None = None,
+    effect: bool = False,
+) -> Operation:
+    given = tuple(types)
+
+    def infer(_: Sizes, __: Sequence[Atom]) -> Type:
+        return given[0] if len(given) == 1 else Items(given)
+
+    return Operation(
+        name=f"call.{name}",
+        parameters=("*arguments",),
+        evaluate=evaluate,
+        infer=infer,
+        call=name,
+        results=tuple(f"out{k}" for k in range(len(given))) if len(given) > 1 else (),
+        effect=effect,
+        callee=callee,
+    )

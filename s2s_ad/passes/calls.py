@@ -1,0 +1,93 @@
+"""Derivatives of calls: the forward sweep calls a function that also gives what is to be saved, the
+reverse sweep calls its counterpart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from s2s_ad.ir import Assign, Block, Function, Statement, Var
+from s2s_ad.operations.calls import (
+    SAVED,
+    Callee,
+    Halves,
+    forward_of,
+    reverse_of,
+)
+from s2s_ad.passes.undo_types import adjoint_type
+from s2s_ad.rewrite import Names, map_statement, with_body
+from s2s_ad.types import is_float
+
+if TYPE_CHECKING:
+    from s2s_ad.passes.adjoint import Sweep
+
+
+@dataclass
+class Derivatives:
+    """What has been asked for so far: the two halves of each callee's derivative."""
+
+    halves: dict[tuple[Callee, tuple[int, ...]], Halves] = field(default_factory=dict)
+    pending: list[Halves] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+    def of(self, callee: Callee, wrt: tuple[int, ...]) -> Halves:
+        """The halves for these parameters; they are made later, since callees call themselves."""
+        key = (callee, wrt)
+        if key not in self.halves:
+            name = callee.name
+            while name in self.names:
+                name += "_"
+            self.names.add(name)
+            self.halves[key] = Halves(callee, wrt, f"forward_{name}", f"reverse_{name}")
+            self.pending.append(self.halves[key])
+        return self.halves[key]
+
+
+def call_forward(
+    function: Function, active: set[Var], derivatives: Derivatives
+) -> tuple[Function, dict[Var, Halves]]:
+    """The function with calls that save where a derivative goes through; by the saved value their
+    halves.
+    """
+    names = Names.of(function)
+    found: dict[Var, Halves] = {}
+
+    def block(block: Block) -> Block:
+        statements = tuple(map(visit, block.statements))
+        return Block(block.parameters, statements, block.results)
+
+    def visit(statement: Statement) -> Statement:
+        if not isinstance(statement, Assign):
+            return map_statement(statement, lambda atom: atom, lambda var: var, block)
+        callee = statement.op.callee
+        if callee is None or not active.intersection(statement.targets):
+            return statement
+        wrt = tuple(k for k, operand in enumerate(statement.operands) if operand in active)
+        halves = derivatives.of(callee, wrt)
+        saved = names.fresh("saved", SAVED)
+        found[saved] = halves
+        types = [target.type for target in statement.targets]
+        return replace(statement, targets=(*statement.targets, saved), op=forward_of(halves, types))
+
+    body = block(function.body)
+    return (with_body(function, body) if found else function), found
+
+
+def undo_call(sweep: Sweep, statement: Assign) -> None:
+    """Append the call that carries the adjoints of the results to the arguments."""
+    *results, saved = statement.targets
+    halves = sweep.halves[saved]
+    builder = sweep.builder
+    builder.span = statement.span
+    grads = [sweep.adjoint_or_zero(result) for result in results if is_float(result.type)]
+    operands = [statement.operands[place] for place in halves.wrt]
+    types = [adjoint_type(operand.type) for operand in operands]
+    targets = tuple(
+        builder.names.fresh(f"grad_{operand.name}" if isinstance(operand, Var) else "grad", type)
+        for operand, type in zip(operands, types, strict=True)
+    )
+    builder.append(reverse_of(halves, types), targets, sweep.recall(saved), *grads)
+    for operand, target in zip(operands, targets, strict=True):
+        if isinstance(operand, Var) and operand in sweep.active:
+            sweep.accumulate(operand, sweep.fitted(target, operand.type))
