@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from s2s_ad.check import Known, check
-from s2s_ad.ir import Function
+from s2s_ad.ir import Assign, Function
+from s2s_ad.operations.calls import Callee, Halves, Pushed
 from s2s_ad.options import MODES, Options, differentiable
 from s2s_ad.passes.adjoint import Request, adjoint
+from s2s_ad.passes.calls import Called, Derivatives, flat_halves, flat_results
 from s2s_ad.passes.place_copies import place_copies
 from s2s_ad.passes.propagate_copies import propagate_copies
 from s2s_ad.passes.remove_dead_code import remove_dead_code
@@ -24,6 +26,7 @@ from s2s_ad.passes.simplify_algebra import simplify_algebra
 from s2s_ad.passes.simplify_blocks import simplify_blocks
 from s2s_ad.passes.split_sweeps import split_sweeps
 from s2s_ad.passes.tangent import tangent
+from s2s_ad.rewrite import all_statements
 
 Pass = Callable[[Function], Function]
 Watch = Callable[[str, Function], None]
@@ -93,43 +96,101 @@ def pass_name(step: Pass | UntilStable) -> str:
     return step.func.__name__ if isinstance(step, partial) else step.__name__
 
 
-def passes_for(function: Function, options: Options) -> tuple[Pass | UntilStable, ...]:
-    """The passes of a mode and level, in order."""
+def passes_for(
+    function: Function, options: Options, derivatives: Derivatives | None = None
+) -> tuple[Pass | UntilStable, ...]:
+    """The passes of a mode and level, in order. `derivatives` collects what calls need."""
     name = options.function_name(function)
+    derivatives = derivatives or Derivatives()
+    wrt = differentiable(function, options)
     if options.mode == "jvp":
-        wrt = differentiable(function, options)
-        derive: Pass = partial(tangent, wrt=wrt, name=name, has_aux=options.has_aux)
-    else:
-        wrt = differentiable(function, options)
-        request = Request(
-            wrt=wrt,
-            bare=options.bare,
-            with_value=options.mode in ("value-and-grad", "vjp"),
-            has_aux=options.has_aux,
-            seeded=options.mode == "vjp",
+        pushed: Pass = partial(
+            tangent, wrt=wrt, name=name, has_aux=options.has_aux, derivatives=derivatives
         )
-        derive = partial(adjoint, request=request, name=name)
-    if options.level == 0:
+        return around(pushed, options.level)
+    request = Request(
+        wrt=wrt,
+        bare=options.bare,
+        with_value=options.mode in ("value-and-grad", "vjp"),
+        has_aux=options.has_aux,
+        seeded=options.mode == "vjp",
+    )
+    derive = partial(adjoint, request=request, name=name, derivatives=derivatives)
+    return around(derive, options.level)
+
+
+def around(derive: Pass, level: int) -> tuple[Pass | UntilStable, ...]:
+    """A derivative with what comes before and behind it at a level."""
+    if level == 0:
         return (derive, save_values)
     return (CLEAN_UP, derive, CLEAN_UP, save_values, CLEAN_UP)
 
 
 def derive(function: Function, options: Options, watch: Watch = silent) -> list[Function]:
-    """The functions of the generated module, ready to be named and printed. Raises
-    DifferentiationError.
+    """The functions of the generated module that the derivative consists of, ready to be printed.
+    Raises DifferentiationError.
     """
+    return derive_all(function, options, watch)[0]
+
+
+def derive_all(
+    function: Function, options: Options, watch: Watch = silent
+) -> tuple[list[Function], list[Called]]:
+    """The same, and the functions that they call."""
     check(function, after="lower")
     watch("lower", function)
-    derived = run(function, passes_for(function, options), watch)
+    derivatives = Derivatives()
+    derived = run(function, passes_for(function, options, derivatives), watch)
     parts = split_sweeps(derived, function) if options.mode == "vjp" else [derived]
-    return [run(part, (place_copies,), watch) for part in parts]
+    functions = [run(part, (place_copies,), watch) for part in parts]
+    called: list[Called] = []
+    while derivatives.pending:
+        called += derive_callee(derivatives.pending.pop(0), derivatives, options.level, watch)
+    every = [*functions, *(other.function for other in called)]
+    return functions, [*plain_callees(every, watch), *called]
+
+
+def derive_callee(
+    wanted: Halves | Pushed, derivatives: Derivatives, level: int, watch: Watch
+) -> list[Called]:
+    """The functions of the derivative of a called function."""
+    primal = wanted.callee.function
+    assert primal is not None
+    wrt = tuple(primal.formals[place].name for place in wanted.wrt)
+    if isinstance(wanted, Pushed):
+        push = partial(tangent, wrt=wrt, name=wanted.name, derivatives=derivatives)
+        functions = [flat_results(run(primal, around(push, level), watch))]
+        mode = "jvp"
+    else:
+        request = Request(wrt, bare=False, with_value=True, seeded=True)
+        pull = partial(adjoint, request=request, name=primal.name, derivatives=derivatives)
+        derived = run(primal, around(pull, level), watch)
+        functions = flat_halves(split_sweeps(derived, primal), wanted)
+        mode = "vjp"
+    wanted.functions += functions
+    return [Called(run(part, (place_copies,), watch), primal, mode) for part in functions]
+
+
+def plain_callees(functions: list[Function], watch: Watch) -> list[Called]:
+    """The functions that are called as they are, for their values only."""
+    found: dict[Callee, Called] = {}
+    pending = list(functions)
+    while pending:
+        for statement in all_statements(pending.pop().body):
+            callee = statement.op.callee if isinstance(statement, Assign) else None
+            if callee is not None and callee not in found:
+                primal = callee.function
+                found[callee] = Called(run(primal, (place_copies,), watch), primal, "value")
+                pending.append(primal)
+    return list(found.values())
 
 
 def generate(function: Function, options: Options, source: str = "", watch: Watch = silent) -> str:
     """The text of the module with the derivative. `source` names the user's file in the header."""
     from s2s_ad.backend.emit import emit_module
 
-    return emit_module(function, derive(function, options, watch), options, source)
+    functions, called = derive_all(function, options, watch)
+    return emit_module(function, functions, options, source, called)
 
 
 __all__ = ["MODES", "Options", "derive", "differentiable", "generate", "pass_name", "run"]

@@ -55,6 +55,20 @@ class Halves:
         return results[0] if len(results) == 1 else tuple(results)
 
 
+@dataclass(eq=False)
+class Pushed:
+    """The function that gives the results of a callee and their tangents."""
+
+    callee: Callee
+    wrt: tuple[int, ...]
+    name: str
+    functions: list[Function] = field(default_factory=list)
+
+    def run(self, *arguments: Any) -> Any:
+        results = run_block(self.functions[0].body, arguments, {})
+        return results[0] if len(results) == 1 else tuple(results)
+
+
 def call_of(callee: Callee, types: Sequence[Type]) -> Operation:
     """The operation of one call, with the types of its results."""
     return _call(callee.name, types, callee.run, callee=callee, effect=callee.effect)
@@ -71,9 +85,9 @@ def reverse_of(halves: Halves, types: Sequence[Type]) -> Operation:
     return _call(halves.reverse_name, types, halves.run_reverse)
 
 
-def tangent_of(name: str, types: Sequence[Type], run: Callable[..., Any]) -> Operation:
+def tangent_of(pushed: Pushed, types: Sequence[Type]) -> Operation:
     """The call of a function that gives results and their tangents."""
-    return _call(name, types, run)
+    return _call(pushed.name, types, pushed.run, effect=pushed.callee.effect)
 
 
 def _call(

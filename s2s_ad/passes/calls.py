@@ -7,11 +7,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from s2s_ad.ir import Assign, Block, Function, Statement, Var
+from s2s_ad.ir import (
+    Assign,
+    Atom,
+    Block,
+    Const,
+    Formal,
+    Function,
+    Statement,
+    Structure,
+    Tree,
+    Var,
+    leaves,
+)
 from s2s_ad.operations.calls import (
     SAVED,
     Callee,
     Halves,
+    Pushed,
     forward_of,
     reverse_of,
 )
@@ -28,20 +41,76 @@ class Derivatives:
     """What has been asked for so far: the two halves of each callee's derivative."""
 
     halves: dict[tuple[Callee, tuple[int, ...]], Halves] = field(default_factory=dict)
-    pending: list[Halves] = field(default_factory=list)
+    pushed: dict[tuple[Callee, tuple[int, ...]], Pushed] = field(default_factory=dict)
+    pending: list[Halves | Pushed] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
 
     def of(self, callee: Callee, wrt: tuple[int, ...]) -> Halves:
         """The halves for these parameters; they are made later, since callees call themselves."""
         key = (callee, wrt)
         if key not in self.halves:
-            name = callee.name
-            while name in self.names:
-                name += "_"
-            self.names.add(name)
+            name = self.unused(callee.name)
             self.halves[key] = Halves(callee, wrt, f"forward_{name}", f"reverse_{name}")
             self.pending.append(self.halves[key])
         return self.halves[key]
+
+    def push(self, callee: Callee, wrt: tuple[int, ...]) -> Pushed:
+        """The same for forward mode."""
+        key = (callee, wrt)
+        if key not in self.pushed:
+            self.pushed[key] = Pushed(callee, wrt, f"jvp_{self.unused(callee.name)}")
+            self.pending.append(self.pushed[key])
+        return self.pushed[key]
+
+    def unused(self, name: str) -> str:
+        while name in self.names:
+            name += "_"
+        self.names.add(name)
+        return name
+
+
+@dataclass(frozen=True)
+class Called:
+    """A function of the module that others call; `mode` says what it has to do with `primal`."""
+
+    function: Function
+    primal: Function
+    mode: str
+
+
+def flat_results(function: Function) -> Function:
+    """The function with one tuple of all its results; tangents that cannot be are left out."""
+    given = tuple(leaf for leaf in leaves(function.output) if leaf != Const(None))
+    return _giving(function, given)
+
+
+def flat_halves(functions: list[Function], halves: Halves) -> list[Function]:
+    """The two halves as calls need them: results, arguments and adjoints one by one."""
+    forward, reverse = functions
+    assert isinstance(forward.output, Structure)
+    value, saved = forward.output.items
+    output = Structure("tuple", (), (*leaves(value), saved))
+    places = tuple(range(len(output.items)))
+    forward = replace(
+        forward, name=halves.forward_name, output=replace(output, keys=places), guarded=False
+    )
+    kept, *seeds = reverse.formals
+    flat = [
+        Formal(leaf.base_name, leaf)
+        for seed in seeds
+        for leaf in leaves(seed.tree)
+        if isinstance(leaf, Var)
+    ]
+    reverse = replace(reverse, name=halves.reverse_name, formals=(kept, *flat))
+    return [forward, _giving(reverse, tuple(leaves(reverse.output)))]
+
+
+def _giving(function: Function, given: tuple[Atom, ...]) -> Function:
+    output: Tree = given[0]
+    if len(given) > 1:
+        output = Structure("tuple", tuple(range(len(given))), given)
+    body = replace(function.body, results=given)
+    return replace(function, body=body, output=output, guarded=False)
 
 
 def call_forward(

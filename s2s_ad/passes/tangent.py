@@ -34,10 +34,12 @@ from s2s_ad.ir import (
     leaves,
 )
 from s2s_ad.operations import catalogue
+from s2s_ad.operations.calls import Callee, tangent_of
 from s2s_ad.operations.lists import POP, ZERO_ITEMS
 from s2s_ad.operations.support import COPY, RECALL, ZEROS_LIKE
 from s2s_ad.passes.activity import active_variables, carried_of
 from s2s_ad.passes.adjoint import differentiable_leaves, split_aux
+from s2s_ad.passes.calls import Derivatives
 from s2s_ad.passes.contributions import (
     cast_like,
     choose_rule,
@@ -63,7 +65,13 @@ from s2s_ad.types import (
 )
 
 
-def tangent(function: Function, wrt: tuple[str, ...], name: str, has_aux: bool = False) -> Function:
+def tangent(
+    function: Function,
+    wrt: tuple[str, ...],
+    name: str,
+    has_aux: bool = False,
+    derivatives: Derivatives | None = None,
+) -> Function:
     """The Jacobian-vector product of `function`, under another name.
 
     It gives `(value, tangent)`, with aux `(value, tangent, aux)`. The tangent has the structure,
@@ -74,7 +82,8 @@ def tangent(function: Function, wrt: tuple[str, ...], name: str, has_aux: bool =
     moving = [by_name[wanted] for wanted in wrt]
     sources = differentiable_leaves(moving, function)
     value, aux = split_aux(function, has_aux)
-    push = _Push(function, active_variables(function.body, sources))
+    active = active_variables(function.body, sources)
+    push = _Push(function, active, derivatives or Derivatives())
     # a parameter without a default cannot follow one that has a default, unless it goes by keyword
     by_position = all(
         other.default is None and other.kind != "keyword" for other in function.formals
@@ -103,8 +112,8 @@ def _together(parts: tuple[Tree, ...]) -> Structure:
 class _Push:
     """The forward sweep: the primal's statements with their tangents, and the tangents so far."""
 
-    def __init__(self, function: Function, active: set[Var]) -> None:
-        self.active = active
+    def __init__(self, function: Function, active: set[Var], derivatives: Derivatives) -> None:
+        self.active, self.derivatives = active, derivatives
         sizes = Sizes()
         sizes.assume = False
         sizes.counter = 1_000_000  # sizes that arise here are none of the primal's
@@ -136,6 +145,10 @@ class _Push:
             self.follow_loop(statement)
             return
         assert statement.op is not RECALL, "forward mode takes programs without `recall` only"
+        callee = statement.op.callee
+        if callee is not None and any(atom in self.tangents for atom in statement.operands):
+            self.follow_call(statement, callee)
+            return
         self.builder.statements.append(statement)
         if statement.op is POP:
             self.follow_pop(statement)
@@ -215,6 +228,20 @@ class _Push:
         ]
         self.tangents.update(zip(variables, dots, strict=True))
         return dots
+
+    def follow_call(self, statement: Assign, callee: Callee) -> None:
+        """The call of a function that gives the tangents as well."""
+        wrt = tuple(k for k, atom in enumerate(statement.operands) if atom in self.tangents)
+        dots = self.dots_of([target for target in statement.targets if is_float(target.type)])
+        targets = (*statement.targets, *dots)
+        pushed = self.derivatives.push(callee, wrt)
+        op = tangent_of(pushed, [target.type for target in targets])
+        moving = [self.tangent_or_zero(statement.operands[place]) for place in wrt]
+        self.builder.span = statement.span
+        changed = replace(
+            statement, targets=targets, op=op, operands=(*statement.operands, *moving)
+        )
+        self.builder.statements.append(changed)
 
     def follow_pop(self, statement: Assign) -> None:
         """`v = l.pop()`: the list of tangents loses its last item as well."""
