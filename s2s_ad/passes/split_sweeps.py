@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from s2s_ad.ir import (
-    Assign,
-    Atom,
     Block,
     Const,
     Formal,
@@ -21,12 +19,15 @@ from s2s_ad.ir import (
     Structure,
     Tree,
     Var,
+    blocks_of,
     leaves,
     operands_of,
     path_to_record,
     record_type,
     records_in,
 )
+from s2s_ad.passes.activity import free_variables
+from s2s_ad.passes.remove_dead_code import has_effects
 
 
 def split_sweeps(function: Function, primal: Function) -> list[Function]:
@@ -74,13 +75,20 @@ def _split(
     forward: list[Statement] = []
     reverse: list[Statement] = []
     for statement in reversed(statements):
-        has_effect = isinstance(statement, Assign) and statement.op.effect
-        if has_effect or any(target in needed for target in statement.targets):
+        if has_effects(statement) or any(target in needed for target in statement.targets):
             forward.insert(0, statement)
-            needed.update(atom for atom in operands_of(statement) if isinstance(atom, Var))
+            needed |= _read_by(statement)
         else:
             reverse.insert(0, statement)
     return tuple(forward), tuple(reverse)
+
+
+def _read_by(statement: Statement) -> set[Var]:
+    """What a statement reads, its blocks included."""
+    return {
+        *(atom for atom in operands_of(statement) if isinstance(atom, Var)),
+        *free_variables(blocks_of(statement)),
+    }
 
 
 def _crossing(
@@ -94,9 +102,7 @@ def _crossing(
     definition.
     """
     seeded = {leaf for formal in seeds for leaf in leaves(formal.tree)}
-    read: set[Atom] = {atom for statement in reverse for atom in operands_of(statement)} | set(
-        leaves(gradients)
-    )
+    read: set[Atom] = {*leaves(gradients)}.union(*map(_read_by, reverse))
     available = [
         *function.body.parameters,
         *(target for statement in forward for target in statement.targets),
