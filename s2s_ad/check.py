@@ -14,6 +14,7 @@ from s2s_ad.ir import (
     Assign,
     Atom,
     Block,
+    Const,
     For,
     Function,
     If,
@@ -158,7 +159,7 @@ class _Checker:
 
     def handed_on(self, var: Var, given: Iterable[Atom]) -> None:
         for atom in given:
-            if atom != UNDEFINED and not stands_in(atom.type, var.type):
+            if atom not in (UNDEFINED, Const(None)) and not stands_in(atom.type, var.type):
                 raise _Broken(f"`{var}` has type {var.type}, and is handed `{atom}`: {atom.type}")
 
     def assign(self, statement: Assign) -> None:

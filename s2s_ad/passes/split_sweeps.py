@@ -28,6 +28,7 @@ from s2s_ad.ir import (
 )
 from s2s_ad.passes.activity import free_variables
 from s2s_ad.passes.remove_dead_code import has_effects
+from s2s_ad.passes.undefined import nothing_for_undefined
 
 
 def split_sweeps(function: Function, primal: Function) -> list[Function]:
@@ -37,6 +38,7 @@ def split_sweeps(function: Function, primal: Function) -> list[Function]:
     seeds = function.formals[len(primal.formals) :]
     forward, reverse = _split(function.body.statements, value)
     saved = _crossing(function, forward, reverse, gradients, seeds)
+    forward = nothing_for_undefined(forward, saved)
     classes = {record_type(record): record for record in records_in(gradients)}
     made = [path_to_record(primal.formals, record) for record in classes.values()]
     given = (*saved, *(Const(None, f"type({path})") for path in made))
@@ -102,7 +104,7 @@ def _crossing(
     definition.
     """
     seeded = {leaf for formal in seeds for leaf in leaves(formal.tree)}
-    read: set[Atom] = {*leaves(gradients)}.union(*map(_read_by, reverse))
+    read: set[object] = {*leaves(gradients)}.union(*map(_read_by, reverse))
     available = [
         *function.body.parameters,
         *(target for statement in forward for target in statement.targets),

@@ -5,7 +5,6 @@ kept, and the loops that undo them read it, or compute again, at the beginning o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from s2s_ad.ir import (
@@ -29,7 +28,8 @@ from s2s_ad.passes.contributions import refusal
 from s2s_ad.passes.storage.places import TOP, Places, Step
 from s2s_ad.passes.storage.sizes import compute
 from s2s_ad.passes.storage.tapes import Stack, Storage
-from s2s_ad.rewrite import Builder, Names, all_statements, substitute, with_body
+from s2s_ad.passes.undefined import handed_to
+from s2s_ad.rewrite import Builder, Names, substitute, with_body
 from s2s_ad.types import Number, Scalar, Sizes, is_boolean, is_float
 
 
@@ -57,28 +57,6 @@ def apply_plan(function: Function, places: Places, plan: Plan) -> Function:
     editor = _Editor(function, places, plan)
     body = editor.whole(function.body)
     return with_body(function, substitute(body, editor.values))
-
-
-def handed_to(body: Block, variables: Iterable[Var]) -> set[Var]:
-    """The variables themselves and what loops and branches hand to them."""
-    given: dict[Var, list[Atom]] = {}
-    for statement in all_statements(body):
-        if isinstance(statement, If):
-            for target, *atoms in zip(
-                statement.targets, statement.then.results, statement.orelse.results, strict=True
-            ):
-                given.setdefault(target, []).extend(atoms)
-        elif not isinstance(statement, Assign):
-            for target, first, parameter, following in carried_of(statement):
-                for var in (target, parameter):
-                    given.setdefault(var, []).extend((first, following))
-    found, pending = set[Var](), list(variables)
-    while pending:
-        var = pending.pop()
-        if var not in found:
-            found.add(var)
-            pending += [atom for atom in given.get(var, ()) if isinstance(atom, Var)]
-    return found
 
 
 class _Editor:
