@@ -11,6 +11,8 @@ from __future__ import annotations
 import inspect
 import os
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 from s2s_ad.backend import layout
 from s2s_ad.backend.function_printer import FunctionPrinter
@@ -21,14 +23,25 @@ from s2s_ad.ir import Function
 from s2s_ad.operations import helpers
 from s2s_ad.operations.declare import helper_source
 from s2s_ad.options import Options
+from s2s_ad.passes.calls import Called
 
 
 def emit_module(
-    primal: Function, functions: list[Function], options: Options, source: str = ""
+    primal: Function,
+    functions: list[Function],
+    options: Options,
+    source: str = "",
+    called: Sequence[Called] = (),
 ) -> str:
-    """The text of the module. `source` is the user's file; its directory is not mentioned."""
-    module = Module(functions)
-    texts = [FunctionPrinter(function, primal, options, module).lines() for function in functions]
+    """The text of the module. `source` is the user's file; its directory is not mentioned. What
+    the functions call stands before them.
+    """
+    module = Module([*(other.function for other in called), *functions])
+    texts = []
+    for other in called:
+        own = replace(options, mode=other.mode, wrt=None)
+        texts.append(FunctionPrinter(other.function, other.primal, own, module).lines())
+    texts += [FunctionPrinter(function, primal, options, module).lines() for function in functions]
     if options.mode == "vjp":
         texts.append(_pullback(functions, primal, module))
     where = f" in {os.path.basename(source)}" if source else ""

@@ -123,6 +123,8 @@ class FunctionPrinter:
             "jvp": "The value and the tangent of",
         }.get(self.options.mode, "")
         names = [formal.name for formal in self.function.formals]
+        if self.options.mode == "value":
+            return [f'    """`{self.primal.name}` itself, for its value."""']
         if self.options.mode == "vjp":
             forward = self.function.name.startswith("forward_")
             what = "The value of" if forward else "The adjoints of the arguments of"
@@ -137,6 +139,8 @@ class FunctionPrinter:
         return [f'    """{wrapped[0]}', *(f"    {rest}" for rest in wrapped[1:]), '    """']
 
     def wrt_names(self) -> list[str]:
+        if self.options.mode == "value":
+            return []
         return list(differentiable(self.primal, self.options))
 
     def active(self) -> set[Var]:
