@@ -114,6 +114,7 @@ FAMILIES = {
     "elementwise": "Element by element",
     "choices": "Choices element by element",
     "reductions": "Sums and extremes",
+    "nan_reductions": "Sums that leave elements out",
     "running": "Running sums, products and differences",
     "ordering": "Sorting and searching",
     "quantiles": "Medians and quantiles",
@@ -128,10 +129,13 @@ FAMILIES = {
     "einsum": "`np.einsum`",
     "indexing": "Parts of arrays",
     "gathers": "Picked elements",
+    "parts": "Pieces, grids and indices",
     "shaping": "Shapes and axes",
     "arrays": "New arrays and types",
     "joining": "Joining",
     "rearranging": "Rearranging",
+    "padding": "Padding",
+    "sampling": "Sampled data",
 }
 WITHOUT_TABLE = ("effects", "support")  # operations that programs do not spell
 

@@ -90,6 +90,9 @@ HARMLESS = {
     "order": ("C", "K"),
     "copy": (True,),  # None means: only if needed
     "out": (None,),
+    "dtype": (None,),
+    "device": (None, "cpu"),
+    "casting": ("same_kind",),
     "subok": (False,),
     "like": (None,),
 }
@@ -130,7 +133,8 @@ def call(lowering: Lowering, function: Value, arguments: Arguments, name: str) -
     if isinstance(function, Method):
         return _call_method(lowering, function, arguments, name)
     if isinstance(function, Named):
-        return _call_named(lowering, function.name, arguments, name)
+        return call_named(lowering, function.name, arguments, name)
+    node = arguments.node
     raise lowering.refuse(
         "not-a-function", f"`{lowering.code(node.func)}` is not a function", node.func
     )
@@ -236,8 +240,10 @@ def _default_value(lowering: Lowering, function: UserFunction, param: cst.Param)
 # Operations of the catalogue ----------------------------------------------------------------------
 
 
-def _call_named(lowering: Lowering, function: str, arguments: Arguments, name: str) -> Value:
-    special = SPECIAL.get(function)
+def call_named(lowering: Lowering, function: str, arguments: Arguments, name: str) -> Value:
+    from s2s_ad.frontend.calls_numpy import FUNCTIONS
+
+    special = SPECIAL.get(function) or FUNCTIONS.get(function)
     if special is not None:
         return special(lowering, arguments, name)
     declared = declared_name(lowering.frame.scope, function)
@@ -250,7 +256,10 @@ def _call_named(lowering: Lowering, function: str, arguments: Arguments, name: s
 def unknown_operation(lowering: Lowering, function: str, node: cst.Call) -> Exception:
     spelled = lowering.code(node.func)
     module, _, last = function.rpartition(".")
-    known = (name.rpartition(".") for name in (*catalogue().operations, *SPECIAL))
+    from s2s_ad.frontend.calls_numpy import FUNCTIONS
+
+    every = (*catalogue().operations, *SPECIAL, *FUNCTIONS)
+    known = (name.rpartition(".") for name in every if not name.endswith("]"))
     names = [name for home, _, name in known if home == module]
     near = difflib.get_close_matches(last, names, n=1, cutoff=NEAR)
     # as the user spells the module: `np.`, or nothing after `from math import ...`
@@ -294,7 +303,7 @@ def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name
                 "bad-call", f"`{lowering.code(node.func)}` needs `{parameter}`", node
             )
         operands.append(operand_for(lowering, parameter, value, node))
-    _no_more(lowering, arguments)
+    no_more(lowering, arguments)
     return assign_results(lowering, op, operands, node, name)
 
 
@@ -366,7 +375,7 @@ def _variadic_operands(lowering: Lowering, op: Operation, arguments: Arguments) 
         if parameter.startswith("*") and op.call.endswith(("(", "[")):
             group = rest.pop(0) if rest else arguments.keywords.pop(op.variadic, None)
             operands += [
-                array_operand(lowering, item, node) for item in _members(lowering, group, node)
+                array_operand(lowering, item, node) for item in members(lowering, group, node)
             ]
         elif parameter.startswith("*"):
             operands += [array_operand(lowering, item, node) for item in rest]
@@ -385,11 +394,11 @@ def _variadic_operands(lowering: Lowering, op: Operation, arguments: Arguments) 
             )
     if rest:
         raise lowering.refuse("bad-call", "too many arguments", node)
-    _no_more(lowering, arguments)
+    no_more(lowering, arguments)
     return operands
 
 
-def _members(lowering: Lowering, group: Value | None, node: cst.CSTNode) -> Sequence[Value]:
+def members(lowering: Lowering, group: Value | None, node: cst.CSTNode) -> Sequence[Value]:
     """The arrays that `np.concatenate` and its like are given: a tuple or list, or the rows of an
     array.
     """
@@ -413,7 +422,7 @@ def _drop_harmless(lowering: Lowering, op: Operation, arguments: Arguments) -> N
                 del arguments.keywords[keyword]
 
 
-def _no_more(lowering: Lowering, arguments: Arguments) -> None:
+def no_more(lowering: Lowering, arguments: Arguments) -> None:
     for keyword in arguments.keywords:
         raise lowering.refuse(
             "unsupported-argument",
@@ -433,7 +442,9 @@ def _call_method(lowering: Lowering, method: Method, arguments: Arguments, name:
     # an argument may have written to the array meanwhile
     receiver = current(lowering, method.receiver, node)
     if isinstance(receiver, Var | Const) and is_numeric(receiver.type):
-        special = METHODS.get(method.name)
+        from s2s_ad.frontend import calls_numpy
+
+        special = METHODS.get(method.name) or calls_numpy.METHODS.get(method.name)
         if special is not None:
             return special(lowering, receiver, arguments, name)
         if method.name in CHANGING:
@@ -486,7 +497,7 @@ def _reshape(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str
     """`x.reshape(2, 3)` and `x.reshape((2, 3))`"""
     _drop_harmless(lowering, lowering.operation("numpy.reshape"), arguments)
     shape = _spread(lowering, arguments)
-    _no_more(lowering, arguments)
+    no_more(lowering, arguments)
     return lowering.assign(
         lowering.operation("numpy.reshape"), [receiver, shape], arguments.node, name
     )
@@ -524,7 +535,7 @@ def _flatten(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str
 def _astype(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
     _drop_harmless(lowering, lowering.operation("ndarray.astype"), arguments)
     dtype = static_operand(lowering, arguments.take(0, "dtype", Const(None)), arguments.node)
-    _no_more(lowering, arguments)
+    no_more(lowering, arguments)
     return lowering.assign(
         lowering.operation("ndarray.astype"), [receiver, dtype], arguments.node, name
     )
@@ -557,7 +568,7 @@ def _array(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     value = arguments.take(0, "object", Const(None))
     dtype = static_operand(lowering, arguments.take(1, "dtype", Const(None)), node)
     _drop_harmless(lowering, COPY, arguments)
-    _no_more(lowering, arguments)
+    no_more(lowering, arguments)
     if isinstance(value, Structure):
         return display(lowering, value, dtype if isinstance(dtype, Const) else None, node)
     x = array_operand(lowering, value, node)
@@ -583,7 +594,7 @@ def _asarray(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 def _arange(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     node = arguments.node
     _drop_harmless(lowering, RANGE, arguments)
-    _no_more(lowering, arguments)
+    no_more(lowering, arguments)
     bounds = [atom(lowering, value, node) for value in arguments.positional]
     if len(bounds) == 1:
         bounds.insert(0, Const(0))
@@ -600,7 +611,7 @@ def _log(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         )
         for value in arguments.positional[:2]
     ]
-    _no_more(lowering, arguments)
+    no_more(lowering, arguments)
     if len(logs) == 1:
         return logs[0]
     return lowering.assign(lowering.operation("/"), logs, arguments.node, name)
@@ -709,4 +720,12 @@ SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "builtins.list": _tuple,
 }
 
-__all__ = ["METHODS", "SPECIAL", "Arguments", "call_operation", "lower_call"]
+__all__ = [
+    "METHODS",
+    "SPECIAL",
+    "Arguments",
+    "call",
+    "call_named",
+    "call_operation",
+    "lower_call",
+]

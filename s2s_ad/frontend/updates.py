@@ -1,4 +1,4 @@
-"""Calls that change an array: `out=`, `np.add.at`, `np.copyto`, `x.fill`, `x.sort`."""
+"""Calls that change an array: `out=`, `np.add.at`, `x.fill`, `x.sort`."""
 
 from __future__ import annotations
 
@@ -69,18 +69,6 @@ def _at(symbol: str) -> Callable[[Lowering, Arguments, str], Value]:
     return lower
 
 
-def _copyto(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    node = arguments.node
-    if len(arguments.positional) != 2 or arguments.keywords:
-        raise lowering.refuse(
-            "unsupported-argument", "`np.copyto` is supported with two arguments", node
-        )
-    first, second = arguments.positional
-    base = _array(lowering, first, node)
-    write(lowering, SETITEM, base, WHOLE, array_operand(lowering, second, node), node)
-    return Const(None)
-
-
 def _fill(lowering: Lowering, receiver: Atom, arguments: Arguments) -> Value:
     node = arguments.node
     value = atom(lowering, arguments.take(0, "value", Const(None)), node)
@@ -106,5 +94,4 @@ UPDATES: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "numpy.subtract.at": _at("-"),
     "numpy.multiply.at": _at("*"),
     "numpy.divide.at": _at("/"),
-    "numpy.copyto": _copyto,
 }

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from s2s_ad.ir import Atom, Const, Rule
-from s2s_ad.operations.declare import Catalogue, rule
+from s2s_ad.operations.declare import Catalogue
 from s2s_ad.operations.result_types import (
     Infer,
     constant,
@@ -31,7 +31,6 @@ from s2s_ad.types import (
     Type,
     TypeProblem,
     dtype_of,
-    float_result,
     promote,
     shape_of,
 )
@@ -242,25 +241,6 @@ RANGE = operation(
     "out = np.arange(start, stop, step)", infer=_range_type, constant=True, printer=_print_range
 )
 
-
-def _spaced_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
-    shape = shape_argument(sizes, operands[2].type)
-    dtype = float_result(promote([operands[0].type, operands[1].type]))
-    return Array("f64" if dtype == "f16" else dtype, shape)
-
-
-operation(
-    "out = np.linspace(start, stop, num)",
-    infer=_spaced_type,
-    linear=("start", "stop"),
-    rules=(
-        rule(
-            "grad_start += np.sum(grad_out * np.linspace(1.0, 0.0, num))",
-            "grad_stop += np.sum(grad_out * np.linspace(0.0, 1.0, num))",
-        ),
-    ),
-    samples=({"start": "f[]", "stop": "f[]", "num": 5}, {"start": "f[]", "stop": "f[]", "num": 1}),
-)
 
 operation(
     "out = float(x)",

@@ -14,15 +14,21 @@ from s2s_ad.operations.result_types import (
     of_shape,
     require_numeric,
     selection_type,
+    unsupported,
 )
 from s2s_ad.types import (
     NONE,
+    Array,
+    Number,
     Scalar,
     Sizes,
     Type,
     dtype_of,
+    is_boolean,
+    is_integer,
     promote,
     shape_of,
+    with_dtype,
 )
 
 CATALOGUE = Catalogue()
@@ -52,6 +58,36 @@ elementwise(
     tangent="tangent_out = np.where(c, tangent_x, tangent_y)",
     domains={"c": "boolean"},
     note="the branch not taken never matters, not even by a NaN",
+)
+
+
+def _chosen_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    types = [operand.type for operand in operands]
+    require_numeric(types)
+    if not is_integer(types[0]):
+        raise unsupported("`np.choose` chooses by integers", "use `np.where` for conditions")
+    shape = sizes.broadcast([shape_of(type) for type in types])
+    return of_shape(promote(types[1:]), shape)
+
+
+CATALOGUE.operation(
+    "out = np.choose(a, [*choices])",
+    infer=_chosen_type,
+    rules=(
+        Rule(
+            lambda operands: tuple(
+                f"grad_choices{k} += np.where(a == {k}, grad_out, 0.0)"
+                for k in range(len(operands) - 1)
+            )
+        ),
+    ),
+    linear=("choices",),
+    broadcasts=("choices",),
+    samples=(
+        {"a": "i[4]<2", "choices": ("f[4]", "f[4]")},
+        {"a": "i[2,3]<3", "choices": ("f[]", "f[3]", "f[2,1]")},
+        {"a": "i[3]<1", "choices": ("f[2,3]",)},
+    ),
 )
 
 
@@ -104,9 +140,10 @@ elementwise(
     method="clip",
 )
 elementwise(
-    "out = np.nan_to_num(x)",
+    "out = np.nan_to_num(x, nan=0.0, posinf=None, neginf=None)",
     "grad_x += np.where(np.isfinite(x), grad_out, 0.0)",
-    result="arithmetic",
+    infer=lambda sizes, operands: elementwise_type("arithmetic")(sizes, operands[:1]),
+    note="what is replaced gets 0",
 )
 
 
@@ -140,12 +177,84 @@ elementwise(
     "out = np.round(x, decimals=0)",
     also=("numpy.around",),
     method="round",
-    infer=lambda sizes, operands: elementwise_type("arithmetic")(sizes, operands[:1]),
+    infer=lambda sizes, operands: _rounded_type(sizes, operands[:1]),
 )
+
+
+def _rounded_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    found = elementwise_type("arithmetic")(sizes, operands)
+    return with_dtype(found, "f16") if is_boolean(found) else found
+
+
 for _name in ("floor", "ceil", "trunc", "rint"):
     elementwise(f"out = np.{_name}(x)")
 elementwise("out = np.sign(x)", result="arithmetic")
+elementwise("out = np.fix(x)", result="arithmetic")
 for _name in ("floor", "ceil", "trunc"):
     scalar_function(f"out = math.{_name}(x)", result="integer")
 for _name in ("isnan", "isinf", "isfinite"):
     scalar_function(f"out = math.{_name}(x)", result="bool")
+
+
+# Comparisons with a tolerance, and of whole arrays
+
+for _name in ("isposinf", "isneginf"):
+    elementwise(f"out = np.{_name}(x)", result="bool")
+
+
+def _truth(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    """Of a number, a bool of Python."""
+    found = elementwise_type("bool")(sizes, operands)
+    return found if isinstance(found, Array) else Number("bool")
+
+
+for _name in ("isreal", "iscomplex"):
+    elementwise(f"out = np.{_name}(x)", infer=_truth)
+TOLERANCES = "rtol=1e-05, atol=1e-08, equal_nan=False"
+CATALOGUE.operation(
+    f"out = np.isclose(a, b, {TOLERANCES})",
+    infer=lambda sizes, operands: elementwise_type("bool")(sizes, operands[:2]),
+    constant=True,
+)
+CATALOGUE.operation(
+    f"out = np.allclose(a, b, {TOLERANCES})",
+    infer=lambda _, __: Number("bool"),
+    constant=True,
+)
+CATALOGUE.operation(
+    "out = np.array_equal(a1, a2, equal_nan=False)",
+    infer=lambda _, __: Number("bool"),
+    constant=True,
+)
+CATALOGUE.operation(
+    "out = np.array_equiv(a1, a2)", infer=lambda _, __: Number("bool"), constant=True
+)
+
+# Integers
+
+for _name in (
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "left_shift",
+    "right_shift",
+    "gcd",
+    "lcm",
+):
+    elementwise(
+        f"out = np.{_name}(x, y)",
+        result="arithmetic",
+        domains={"x": "boolean", "y": "boolean"},
+        also=("numpy.bitwise_left_shift",)
+        if _name == "left_shift"
+        else ("numpy.bitwise_right_shift",)
+        if _name == "right_shift"
+        else (),
+    )
+elementwise(
+    "out = np.invert(x)",
+    result="arithmetic",
+    domains={"x": "boolean"},
+    also=("numpy.bitwise_not", "numpy.bitwise_invert"),
+)
+elementwise("out = np.spacing(x)", note="piecewise constant")

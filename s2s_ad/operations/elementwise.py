@@ -350,3 +350,57 @@ elementwise(
     "grad_y += np.where(x == 0, grad_out, 0.0)",
     domains={"x": "nonzero"},
 )
+
+
+# Parts of numbers ---------------------------------------------------------------------------------
+
+elementwise(
+    "out = np.ldexp(x, i)",
+    "grad_x += np.ldexp(grad_out, i)",
+    domains={"i": "integer"},
+)
+elementwise(
+    "out = np.nextafter(x, y)",
+    "grad_x += grad_out",
+    "grad_y += 0.0 * grad_out",
+    note="one unit in the last place away: slope 1 in x",
+)
+
+
+def real_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    """Numbers become arrays."""
+    require_numeric([operands[0].type])
+    return Array(dtype_of(operands[0].type), shape_of(operands[0].type))
+
+
+# of real numbers
+for _name in ("conjugate", "real_if_close"):
+    elementwise(
+        f"out = np.{_name}(x)",
+        "grad_x += grad_out",
+        also=("numpy.conj",) if _name == "conjugate" else (),
+        method="conj" if _name == "conjugate" else "",
+        **({"result": "arithmetic"} if _name == "conjugate" else {"infer": real_type}),
+    )
+
+
+# Of real numbers, the real part is a view and the imaginary one is zero
+def part_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    """What Python's numbers and NumPy's arrays alike have as `.real` and `.imag`."""
+    x = operands[0].type
+    require_numeric([x])
+    if isinstance(x, Number):
+        return Number("float" if x.kind == "float" else "int")
+    return x
+
+
+CATALOGUE.operation(
+    "out = np.real(x)",
+    "grad_x += grad_out",
+    infer=part_type,
+    linear=("x",),
+    view_of="x",
+    samples=({"x": "f[3]"}, {"x": "f[2,3]"}, {"x": "f[]"}),
+)
+CATALOGUE.operation("out = np.imag(x)", infer=part_type, constant=True)
+elementwise("out = np.angle(x)", infer=sinc_type, note="0 or pi: piecewise constant")

@@ -93,6 +93,25 @@ def reduceat_adjoint(grad: Any, indices: Any, axis: Any, shape: Any) -> Any:
     return result
 
 
+def unique_places(x: Any) -> Any:
+    """Where the elements of `np.unique(x)` stand in `x`, counted row by row: the first of each."""
+    return np.unique(x, return_index=True)[1]
+
+
+def running_choice(x: Any, out: Any, axis: Any) -> Any:
+    """The index along `axis` of the extreme so far, where `out` is `np.maximum.accumulate(x)`."""
+    shape = [1] * np.ndim(x)
+    shape[axis] = -1
+    index = np.reshape(np.arange(np.shape(x)[axis]), shape)
+    return np.maximum.accumulate(np.where(x == out, index, 0), axis=axis)
+
+
+def bessel_i1(x: Any) -> Any:
+    """The modified Bessel function I1: the mean of sinh(x * c) * c over cosines c."""
+    cosines = np.cos((np.arange(64) + 0.5) * (np.pi / 128.0))
+    return np.mean(np.sinh(np.expand_dims(x, -1) * cosines) * cosines, axis=-1)
+
+
 def diagonal_adjoint(grad: Any, shape: Any, offset: Any, axis1: Any, axis2: Any) -> Any:
     """Zeros of this shape, with `grad` along the diagonal."""
     result = np.zeros(shape, dtype=grad.dtype)

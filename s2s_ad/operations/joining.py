@@ -81,6 +81,7 @@ def concatenate_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
 
 operation(
     "out = np.concatenate((*arrays,), axis=0)",
+    also=("numpy.concat",),
     infer=_concatenated_type,
     rules=(Rule(concatenate_lines),),
     linear=("arrays",),

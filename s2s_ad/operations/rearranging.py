@@ -165,6 +165,41 @@ for _name, _minimum in {"flipud": 1, "fliplr": 2}.items():
     )
 
 
+def _turned_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    x, k, axes = operands[0].type, *(constant(atom, "k") for atom in operands[1:])
+    require_numeric([x])
+    shape = shape_of(x)
+    if shape is None:
+        return Array(dtype_of(x), None)
+    first, second = normal_axes(axes, len(shape))
+    turned = list(shape)
+    if k % 2:
+        turned[first], turned[second] = turned[second], turned[first]
+    return Array(dtype_of(x), tuple(turned))
+
+
+operation(
+    "out = np.rot90(m, k=1, axes=(0, 1))",
+    infer=_turned_type,
+    rules=(
+        Rule(
+            lambda operands: (
+                f"grad_m += np.rot90(grad_out, k={-constant(operands[1], 'k') % 4}, axes=axes)",
+            )
+        ),
+    ),
+    linear=("m",),
+    view_of="m",
+    samples=(
+        {"m": "f[2,3]"},
+        {"m": "f[2,3]", "k": 2},
+        {"m": "f[2,3]", "k": -1},
+        {"m": "f[2,3,4]", "k": 3, "axes": (2, 0)},
+        {"m": "f[0,3]"},
+    ),
+)
+
+
 # Repetition ---------------------------------------------------------------------------------------
 
 
@@ -233,18 +268,28 @@ operation(
 def _repeated_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     x, axis = operands[0].type, constant(operands[2], "axis")
     require_numeric([x])
-    count = whole_number(sizes, operands[1], "repeats")
+    one = scalar_like(operands[1].type)
+    count = whole_number(sizes, operands[1], "repeats") if one else None
+
+    def times(size: Size | None) -> Size:
+        if size is None or count is None:
+            return sizes.fresh()
+        return size * count
+
     if axis is None:
-        size = size_of(x)
-        return Array(dtype_of(x), (sizes.fresh() if size is None else size * count,))
+        return Array(dtype_of(x), (times(size_of(x)),))
     shape = known_shape(operands[0], "np.repeat")
     (place,) = normal_axes(axis, len(shape))
-    return Array(dtype_of(x), tuple(s * count if k == place else s for k, s in enumerate(shape)))
+    return Array(dtype_of(x), tuple(times(s) if k == place else s for k, s in enumerate(shape)))
 
 
 def repeat_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
     """The copies of an element stand side by side."""
     axis = constant(operands[2], "axis")
+    if not scalar_like(operands[1].type):
+        # each element as often as it says
+        origin = "np.repeat(places(np.shape(x)), repeats, axis=axis)"
+        return (f"grad_x += scattered(grad_out, {origin}, np.shape(x))",)
     if axis is None:
         sums = "np.sum(np.reshape(grad_out, (np.size(x), repeats)), axis=1)"
         is_vector = rank_of(operands[0].type) == 1
@@ -271,11 +316,14 @@ operation(
         {"x": "f[]", "repeats": 3},
         {"x": "f[0,3]", "repeats": 2},
         {"x": "f[3]", "repeats": 0},
+        {"x": "f[3]", "repeats": (2, 0, 1)},
+        {"x": "f[2,3]", "repeats": (2, 1), "axis": 0},
+        {"x": "f[2,3]", "repeats": "i[3]<3", "axis": -1},
     ),
 )
 
 
-# Masks and padding --------------------------------------------------------------------------------
+# Triangles --------------------------------------------------------------------------------
 
 
 def _triangle_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
@@ -306,64 +354,6 @@ for _name in ("tril", "triu"):
     )
 
 
-def pad_widths(operands: Sequence[Atom]) -> tuple[tuple[int, int], ...]:
-    """How many elements are added before and after, for each axis."""
-    rank = len(known_shape(operands[0], "np.pad"))
-    width = constant(operands[1], "pad_width")
-    if isinstance(width, tuple | list) and len(width) == 1:
-        (width,) = width
-    if isinstance(width, int):
-        return ((width, width),) * rank
-    parts = [tuple(part) if isinstance(part, tuple | list) else (part,) for part in width]
-    if all(len(part) == 1 for part in parts) and len(parts) == 2:
-        return ((parts[0][0], parts[1][0]),) * rank
-    if len(parts) != rank or any(len(part) != 2 for part in parts):
-        raise unsupported(
-            "`pad_width` is a number, a pair, or a pair for each axis", "write out the pairs"
-        )
-    return tuple((part[0], part[1]) for part in parts)
-
-
-def _padded_type(_: Sizes, operands: Sequence[Atom]) -> Type:
-    x = operands[0].type
-    require_numeric([x])
-    if constant(operands[2], "mode") != "constant":
-        raise unsupported(
-            '`np.pad` is supported with `mode="constant"`', "join the parts with `np.concatenate`"
-        )
-    if not isinstance(constant(operands[3], "constant_values"), int | float):
-        raise unsupported(
-            "`np.pad` is supported with one number as `constant_values`", "give one number"
-        )
-    widths = pad_widths(operands)
-    if any(width < 0 for pair in widths for width in pair):
-        raise TypeProblem("shape-mismatch", "`pad_width` is negative")
-    shape = known_shape(operands[0], "np.pad")
-    padded = (size + (before + after) for size, (before, after) in zip(shape, widths, strict=True))
-    return Array(dtype_of(x), tuple(padded))
-
-
-def pad_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
-    parts = [f"{b or ''}:{-a if a else ''}" for b, a in pad_widths(operands)]
-    return (f"grad_x += grad_out[{', '.join(parts)}]" if parts else "grad_x += grad_out",)
-
-
-operation(
-    "out = np.pad(x, pad_width, mode='constant', constant_values=0)",
-    infer=_padded_type,
-    rules=(Rule(pad_lines),),
-    # the padding is not linear in x unless it is zero
-    tangent="tangent_out = np.pad(tangent_x, pad_width)",
-    samples=(
-        {"x": "f[3]", "pad_width": 1},
-        {"x": "f[2,3]", "pad_width": (0, 2)},
-        {"x": "f[2,3]", "pad_width": ((1, 2), (0, 3)), "constant_values": 2.5},
-        {"x": "f[0]", "pad_width": (1, 0)},
-        {"x": "f[2,3]", "pad_width": ((1, 2),)},
-    ),
-)
-
-
 # Ranks --------------------------------------------------------------------------------------------
 
 
@@ -388,6 +378,26 @@ def has_rank(least: int) -> Callable[[Sequence[Atom]], bool]:
     return guard
 
 
+def _at_least_three(_: Sizes, operands: Sequence[Atom]) -> Type:
+    """NumPy puts the axes of a vector in the middle, those of a matrix first."""
+    require_numeric([operands[0].type])
+    shape = shape_of(operands[0].type)
+    if shape is not None and len(shape) < 3:
+        shape = {0: (ONE,) * 3, 1: (ONE, *shape, ONE), 2: (*shape, ONE)}[len(shape)]
+    return Array(dtype_of(operands[0].type), shape)
+
+
+operation(
+    "out = np.atleast_3d(x)",
+    infer=_at_least_three,
+    rules=(
+        rule("grad_x += grad_out", when=has_rank(3)),
+        rule("grad_x += np.reshape(grad_out, np.shape(x))"),
+    ),
+    linear=("x",),
+    view_of="x",
+    samples=({"x": "f[]"}, {"x": "f[3]"}, {"x": "f[2,3]"}, {"x": "f[2,3,1]"}),
+)
 for _least in (1, 2):
     operation(
         f"out = np.atleast_{_least}d(x)",

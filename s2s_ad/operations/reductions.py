@@ -16,6 +16,7 @@ from s2s_ad.operations.result_types import (
     reduction_type,
     sum_dtype,
 )
+from s2s_ad.types import float_result
 
 CATALOGUE = Catalogue()
 operation = CATALOGUE.operation
@@ -173,6 +174,32 @@ operation(
     method="std",
     samples=VARIANCE,
     note="where all elements are equal, 0",
+)
+
+
+def logaddexp_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
+    shares = f"np.exp(x - {spread('np.where(out == -np.inf, 0.0, out)', operands)})"
+    return (f"grad_x += {spread('grad_out', operands)} * {shares}",)
+
+
+def logaddexp_tangent(operands: Sequence[Atom]) -> str:
+    shares = f"np.exp(x - {spread('np.where(out == -np.inf, 0.0, out)', operands)})"
+    return f"tangent_out = {reduced(f'tangent_x * {shares}', operands)}"
+
+
+operation(
+    "out = np.logaddexp.reduce(x, axis=0, keepdims=False)",
+    infer=reduction_type(float_result),
+    rules=(Rule(logaddexp_lines),),
+    tangent=logaddexp_tangent,
+    samples=(
+        {"x": "f[4]"},
+        {"x": "f[2,3]"},
+        {"x": "f[2,3]", "axis": 1},
+        {"x": "f[2,3]", "axis": -1, "keepdims": True},
+        {"x": "f[1]"},
+    ),
+    note="where all elements are -inf, 0",
 )
 
 # Piecewise constant

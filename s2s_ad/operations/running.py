@@ -311,3 +311,42 @@ operation(
         for tangent, x, axis in (*SHAPES, ("f[2,3]", "f[2,3]", None))
     ),
 )
+
+
+# Running extremes ---------------------------------------------------------------------------------
+
+
+def _extreme_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    x, axis = operands[0].type, constant(operands[1], "axis")
+    require_numeric([x])
+    shape = shape_of(x)
+    if shape == ():
+        raise unsupported("a number has no axes", "give an array")
+    if shape is not None:
+        normal_axes(axis, len(shape))
+    return Array(dtype_of(x), shape)
+
+
+CHOICE = "running_choice(x, out, axis)"
+for _name in ("maximum", "minimum"):
+    operation(
+        f"out = np.{_name}.accumulate(x, axis=0)",
+        "grad_x += scattered(grad_out, "
+        f"np.take_along_axis(places(np.shape(x)), {CHOICE}, axis=axis), np.shape(x))",
+        infer=_extreme_type,
+        tangent=f"tangent_out = np.take_along_axis(tangent_x, {CHOICE}, axis=axis)",
+        samples=(
+            {"x": "f[5]"},
+            {"x": "f[3,4]"},
+            {"x": "f[3,4]", "axis": -1},
+            {"x": "f[0]"},
+            {"x": "f[1]"},
+        ),
+        note="of equal elements the last one so far",
+    )
+operation(
+    "out = running_choice(x, out, axis)",
+    infer=lambda _, operands: Array("i64", shape_of(operands[0].type)),
+    constant=True,
+    helper="running_choice",
+)

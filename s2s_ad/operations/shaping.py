@@ -285,6 +285,7 @@ def transpose_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
 
 operation(
     "out = np.transpose(x, axes=None)",
+    also=("numpy.permute_dims",),
     infer=_transposed_type,
     rules=(Rule(transpose_lines),),
     linear=("x",),
@@ -307,6 +308,34 @@ def _reversed_axes(type: Type) -> Type:
             return type
         raise TypeProblem("not-an-array", f"a value of type {type} has no attribute `T`")
     return Array(type.dtype, None if type.shape is None else type.shape[::-1])
+
+
+def _transposed_matrices(_: Sizes, operands: Sequence[Atom]) -> Type:
+    x = operands[0].type
+    shape = shape_of(x)
+    if shape is None:
+        return Array(dtype_of(x), None)
+    if len(shape) < 2:
+        raise TypeProblem("shape-mismatch", "the array needs at least rank 2")
+    return Array(dtype_of(x), (*shape[:-2], shape[-1], shape[-2]))
+
+
+operation(
+    "out = np.matrix_transpose(x)",
+    "grad_x += np.matrix_transpose(grad_out)",
+    infer=_transposed_matrices,
+    linear=("x",),
+    view_of="x",
+    samples=({"x": "f[2,3]"}, {"x": "f[2,3,4]"}),
+)
+operation(
+    "out = x.mT",
+    "grad_x += grad_out.mT",
+    infer=_transposed_matrices,
+    linear=("x",),
+    view_of="x",
+    samples=({"x": "f[2,3]"}, {"x": "f[2,3,4]"}),
+)
 
 
 def _swapped_type(_: Sizes, operands: Sequence[Atom]) -> Type:

@@ -76,9 +76,9 @@ def carried_of(statement: For | While) -> list[tuple[Var, Atom, Var, Atom]]:
 def differentiated(statement: Assign) -> list[Atom]:
     """The operands whose values matter, not only their shapes."""
     names = statement.op.operand_names(len(statement.operands))
-    only_shape = statement.op.shape_only
+    op = statement.op
     pairs = zip(names, statement.operands, strict=True)
-    return [operand for name, operand in pairs if name not in only_shape]
+    return [operand for name, operand in pairs if not op.is_marked(op.shape_only, name)]
 
 
 def relevant_variables(block: Block, wanted: Iterable[Atom], active: set[Var]) -> set[Var]:

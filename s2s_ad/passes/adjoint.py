@@ -296,7 +296,7 @@ class Sweep:
         carried = [
             name
             for name, operand in zip(names, statement.operands, strict=True)
-            if operand in self.active and name not in op.shape_only
+            if operand in self.active and not op.is_marked(op.shape_only, name)
         ]
         rule = choose_rule(statement, statement.operands)
         lines = [line for line in rule_lines(rule, statement) if _operand_of(line) in names]

@@ -1,12 +1,14 @@
 """Operands for the tests of the catalogue, made from the samples in its declarations.
 
 "f[2,3]" are floats, "p[3]" positive ones, "r[2]" fractions of 1, "i[4]<5" integers below 5, "b[5]"
-booleans; a tuple of these stands for a starred parameter; anything else is the value itself.
-Elementwise operations need no samples: broadcast shapes are made for them.
+booleans, "m[3,4]" a mask that leaves few out; a tuple of these stands for a starred parameter;
+anything else is the value itself. Elementwise operations need no samples: broadcast shapes are made
+for them.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +19,7 @@ from s2s_ad.ir import Atom, Const, Operation, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.types import NONE, SHORT_DTYPES, Array, Number, Scalar, Size, Type
 
-SPEC = re.compile(r"([fprib])\[([\d,]*)\](?:<(\d+))?")
+SPEC = re.compile(r"([fpribm])\[([\d,]*)\](?:<(\d+))?")
 ONE_OPERAND = ("f[3]", "f[2,3]", "f[]", "f[0]", "f[1]")
 TWO_OPERANDS = (
     ("f[3]", "f[3]"),
@@ -91,6 +93,10 @@ def draw(spec: str, domain: str, rng: np.random.Generator, dtype: Any) -> Any:
     shape = tuple(int(size) for size in sizes.split(",") if size)
     if kind == "i":
         return rng.integers(0, int(bound), shape)
+    if kind == "m":
+        return (np.arange(math.prod(shape)) % 5 != 1).reshape(shape)
+    if domain == "integer":
+        return rng.integers(-2, 4, shape) if shape else 2
     if kind == "b" or domain == "boolean":
         return rng.random(shape) < 0.5 if shape else bool(rng.random() < 0.5)
     domain = {"p": "positive", "r": "fraction"}.get(kind, domain)
@@ -110,6 +116,8 @@ def in_domain(domain: str, normal: Any, rng: np.random.Generator) -> Any:
             return normal + np.where(normal < 0, -0.4, 0.4)
         case "unit":
             return 0.9 * np.tanh(normal)
+        case "increasing":
+            return np.cumsum(np.abs(normal) + 0.3) - 1.0
         case "fraction":
             return 0.5 + 0.4 * np.tanh(normal)
         case "above-one":
@@ -127,7 +135,7 @@ def in_domain(domain: str, normal: Any, rng: np.random.Generator) -> Any:
 
 def specifications(op: Operation) -> tuple[dict[str, Any], ...]:
     """The samples of an operation, or broadcast shapes if it is elementwise."""
-    names = op.parameters
+    names = [name for name in op.parameters if name not in op.defaults]
     if not op.elementwise:
         return op.samples
     if "scalars_only" in op.note or op.name.startswith("math."):
@@ -149,7 +157,7 @@ def make_case(
     def put(name: str, spec: Any, parameter: str) -> None:
         if isinstance(spec, str) and SPEC.fullmatch(spec):
             values[name] = draw(spec, op.domains.get(parameter, ""), rng, dtype)
-            if spec[0] in "fpr" and op.domains.get(parameter) != "boolean":
+            if spec[0] in "fpr" and op.domains.get(parameter) not in ("boolean", "integer"):
                 floats.append(name)
         else:
             values[name] = spec
@@ -164,7 +172,8 @@ def make_case(
         else:
             values[name] = op.defaults[name]
     # an operand asked for its shape only carries no derivative
-    return Case(op, values, tuple(name for name in floats if name not in op.shape_only))
+    moving = tuple(name for name in floats if not op.is_marked(op.shape_only, name))
+    return Case(op, values, moving)
 
 
 def operations() -> list[Operation]:

@@ -1,0 +1,103 @@
+"""Functions of NumPy whose arguments or results are containers, or that look at ranks or at which
+arguments there are: each chooses operations of the catalogue, or a definition.
+
+`FUNCTIONS` and `METHODS` at the end list them, by dotted name and by the name of the method.
+"""
+
+from __future__ import annotations
+
+from s2s_ad.frontend import calls_choices as choices
+from s2s_ad.frontend import calls_several as several
+from s2s_ad.frontend import calls_sums as sums
+from s2s_ad.frontend import calls_writes as writes
+from s2s_ad.frontend.calls import Arguments
+from s2s_ad.frontend.calls_tools import Function, MethodCall
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.values import Value
+from s2s_ad.ir import Atom
+
+UFUNC_REDUCTIONS = {
+    "add": "sum",
+    "multiply": "prod",
+    "maximum": "max",
+    "minimum": "min",
+    "logical_and": "all",
+    "logical_or": "any",
+}
+PARTIAL = ("sum", "mean", "prod", "var", "std")
+FUNCTIONS: dict[str, Function] = {
+    f"numpy.{name}": function
+    for name, function in {
+        "where": choices.lower_where,
+        "nonzero": choices.lower_nonzero,
+        "select": choices.lower_select,
+        "piecewise": choices.lower_piecewise,
+        "choose": choices.lower_choose,
+        "clip": choices.lower_clip,
+        "divmod": several.both("//", "%"),
+        "split": several.split("split", 0),
+        "array_split": several.split("array_split", 0),
+        "vsplit": several.split("vsplit", 0),
+        "hsplit": several.split("hsplit", 1),
+        "dsplit": several.split("dsplit", 2),
+        "unstack": several.lower_unstack,
+        "unique": several.lower_unique,
+        "meshgrid": several.lower_meshgrid,
+        "broadcast_arrays": several.lower_broadcast_arrays,
+        "ix_": several.lower_ix,
+        "diag_indices": several.lower_diagonal_indices,
+        "unravel_index": several.lower_unravel_index,
+        "block": several.lower_block,
+        "atleast_1d": several.at_least(1),
+        "atleast_2d": several.at_least(2),
+        "atleast_3d": several.at_least(3),
+        "rollaxis": several.lower_roll_axis,
+        "ptp": sums.lower_ptp,
+        "average": sums.lower_average,
+        "trapezoid": sums.lower_trapezoid,
+        "diff": sums.lower_diff,
+        "ediff1d": sums.lower_ediff1d,
+        "gradient": sums.lower_gradient,
+        "cov": sums.lower_covariance,
+        "corrcoef": sums.lower_correlation,
+        "logspace": sums.lower_logspace,
+        "cumulative_sum": sums.cumulative("cumsum"),
+        "cumulative_prod": sums.cumulative("cumprod"),
+        "apply_along_axis": sums.lower_apply_along_axis,
+        "diagflat": sums.lower_diagonal_matrix,
+        **{name: sums.partial(name) for name in PARTIAL},
+        "put": writes.lower_put,
+        "putmask": writes.lower_put_mask,
+        "copyto": writes.lower_copy_to,
+        "fill_diagonal": writes.lower_fill_diagonal,
+        "put_along_axis": writes.lower_put_along_axis,
+        "add.accumulate": sums.accumulate("cumsum"),
+        "multiply.accumulate": sums.accumulate("cumprod"),
+        **{f"{name}.reduce": sums.reduce(target) for name, target in UFUNC_REDUCTIONS.items()},
+        **{
+            f"{name}.outer": sums.outer(name)
+            for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")
+        },
+        **{
+            name: several.triangle_indices(name)
+            for name in ("triu_indices", "tril_indices", "triu_indices_from", "tril_indices_from")
+        },
+    }.items()
+}
+FUNCTIONS["builtins.divmod"] = several.both("//", "%")
+
+
+def _as_method(function: Function) -> MethodCall:
+    def method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+        arguments.positional.insert(0, receiver)
+        return function(lowering, arguments, name)
+
+    return method
+
+
+METHODS: dict[str, MethodCall] = {
+    **{name: _as_method(sums.partial(name)) for name in PARTIAL},
+    "clip": _as_method(choices.lower_clip),
+    "nonzero": _as_method(choices.lower_nonzero),
+    "choose": _as_method(choices.lower_choose),
+}

@@ -1,0 +1,384 @@
+"""Calls of NumPy that sum or take differences by a definition, and the methods of ufuncs."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from s2s_ad.frontend.calls import (
+    Arguments,
+    call_operation,
+    name_positions,
+    no_more,
+)
+from s2s_ad.frontend.calls_tools import (
+    Function,
+    along,
+    apply,
+    known,
+    known_rank,
+    operand,
+    operate,
+    tuple_of,
+    unsupported,
+)
+from s2s_ad.frontend.definitions import expand
+from s2s_ad.frontend.expressions import array_operand, atom, static, static_operand
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.values import Named, Value
+from s2s_ad.ir import Atom, Const
+from s2s_ad.types import (
+    ONE,
+    rank_of,
+    shape_of,
+)
+
+# Sums and differences -----------------------------------------------------------------------------
+
+
+def lower_ptp(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    a = operand(lowering, arguments, 0, "a")
+    axis = static_operand(lowering, arguments.take(1, "axis", Const(None)), arguments.node)
+    keepdims = arguments.take(3, "keepdims", Const(False))
+    no_more(lowering, arguments)
+    return expand(lowering, "ptp", arguments.node, a=a, axis=axis, keepdims=keepdims)
+
+
+def lower_average(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    a = operand(lowering, arguments, 0, "a")
+    axis = static_operand(lowering, arguments.take(1, "axis", Const(None)), node)
+    weights = operand(lowering, arguments, 2, "weights")
+    returned = known(lowering, arguments.take(3, "returned", Const(False)), "returned", node)
+    keepdims = arguments.keywords.pop("keepdims", Const(False))
+    no_more(lowering, arguments)
+    if returned:
+        raise unsupported(lowering, "`returned=True` is not supported", node, "sum the weights")
+    if weights == Const(None):
+        return apply(lowering, node, "mean", a, axis=axis, keepdims=keepdims)
+    ranks = known_rank(lowering, a, node), known_rank(lowering, weights, node)
+    if ranks[0] == ranks[1]:
+        return expand(lowering, "average", node, a=a, weights=weights, axis=axis, keepdims=keepdims)
+    place = known(lowering, axis, "axis", node)
+    if ranks[1] != 1 or not isinstance(place, int):
+        raise unsupported(
+            lowering,
+            "weights have the shape of the array, or go along one axis",
+            node,
+            "broadcast the weights",
+        )
+    others = Const(tuple(k for k in range(ranks[0]) if k != place % ranks[0]))
+    return expand(
+        lowering,
+        "average_along",
+        node,
+        a=a,
+        weights=weights,
+        others=others,
+        axis=axis,
+        keepdims=keepdims,
+    )
+
+
+def lower_trapezoid(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    y = operand(lowering, arguments, 0, "y")
+    x = operand(lowering, arguments, 1, "x")
+    dx = operand(lowering, arguments, 2, "dx", Const(1.0))
+    axis = known(lowering, arguments.take(3, "axis", Const(-1)), "axis", node)
+    no_more(lowering, arguments)
+    step: Value = dx
+    if x != Const(None):
+        rank = known_rank(lowering, y, node)
+        if known_rank(lowering, x, node) == 1:
+            step = apply(lowering, node, "diff", x)
+            others = tuple(k for k in range(rank) if k != axis % rank)
+            if others:
+                step = apply(lowering, node, "expand_dims", step, Const(others))
+        else:
+            step = apply(lowering, node, "diff", x, axis=Const(axis))
+    return expand(
+        lowering,
+        "trapezoid",
+        node,
+        y=y,
+        d=step,
+        upper=along(axis, slice(1, None)),
+        lower=along(axis, slice(None, -1)),
+        axis=Const(axis),
+    )
+
+
+def lower_diff(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """With `prepend` and `append`, of what is joined first."""
+    node = arguments.node
+    a = operand(lowering, arguments, 0, "a")
+    n = arguments.take(1, "n", Const(1))
+    axis = arguments.take(2, "axis", Const(-1))
+    ends = [operand(lowering, arguments, 3 + k, key) for k, key in enumerate(("prepend", "append"))]
+    no_more(lowering, arguments)
+    if any(end != Const(None) for end in ends):
+        place = known(lowering, axis, "axis", node)
+        rank = known_rank(lowering, a, node)
+        before, after = (
+            [] if end == Const(None) else [_end(lowering, a, end, place % rank, node)]
+            for end in ends
+        )
+        a = apply(lowering, node, "concatenate", tuple_of([*before, a, *after]), axis=Const(place))
+    op = lowering.operation("numpy.diff")
+    operands = [static_operand(lowering, each, node) for each in (n, axis)]
+    return lowering.assign(op, [a, *operands], node, name)
+
+
+def _end(lowering: Lowering, a: Atom, end: Atom, axis: int, node: cst.Call) -> Atom:
+    """A number stands for a slice of it."""
+    if known_rank(lowering, end, node) > 0:
+        return end
+    rank = known_rank(lowering, a, node)
+    dimension = lowering.operation("ndarray.shape[]")
+    sizes: list[Value] = [
+        Const(1) if k == axis else lowering.assign(dimension, [a, Const(k)], node)
+        for k in range(rank)
+    ]
+    return apply(lowering, node, "broadcast_to", end, tuple_of(sizes))
+
+
+def lower_ediff1d(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    a = operand(lowering, arguments, 0, "ary")
+    end, begin = (
+        operand(lowering, arguments, k, key) for k, key in ((1, "to_end"), (2, "to_begin"))
+    )
+    no_more(lowering, arguments)
+    differences = atom(lowering, expand(lowering, "ediff1d", node, ary=a), node)
+    if end == begin == Const(None):
+        return differences
+    parts = [
+        apply(lowering, node, "ravel", part)
+        for part in (begin, differences, end)
+        if part != Const(None)
+    ]
+    return apply(lowering, node, "concatenate", tuple_of(parts))
+
+
+def lower_gradient(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`np.gradient(f, *spacing, axis=None, edge_order=1)`: one array an axis."""
+    node = arguments.node
+    f = operand(lowering, arguments, 0, "f")
+    rank = known_rank(lowering, f, node)
+    axis = known(lowering, arguments.keywords.pop("axis", Const(None)), "axis", node)
+    order = known(lowering, arguments.keywords.pop("edge_order", Const(1)), "edge_order", node)
+    no_more(lowering, arguments)
+    axes = tuple(range(rank)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    spacings = [array_operand(lowering, each, node) for each in arguments.positional[1:]]
+    spacings = spacings or [Const(1.0)]
+    if len(spacings) == 1 and rank_of(spacings[0].type) == 0:
+        spacings *= len(axes)
+    if len(spacings) != len(axes):
+        raise lowering.refuse("bad-call", "`np.gradient` needs a spacing an axis", node)
+    results = [
+        _gradient_along(lowering, f, each % rank, spacing, order, node)
+        for each, spacing in zip(axes, spacings, strict=True)
+    ]
+    return results[0] if len(results) == 1 else tuple_of(results)
+
+
+def _gradient_along(
+    lowering: Lowering, f: Atom, axis: int, spacing: Atom, order: int, node: cst.Call
+) -> Value:
+    def index(*bounds: int | None) -> Const:
+        return along(axis, slice(*bounds))
+
+    inner = tuple_of(
+        [index(0, 1), index(1, 2), index(2, None), index(None, -2), index(-1, None), index(-2, -1)]
+    )
+    place = Const(axis)
+    if known_rank(lowering, spacing, node) == 0:
+        if order == 1:
+            return expand(lowering, "gradient_even", node, f=f, h=spacing, inner=inner, axis=place)
+        ends = tuple_of([index(2, 3), index(-3, -2)])
+        return expand(
+            lowering,
+            "gradient_even_twice",
+            node,
+            f=f,
+            h=spacing,
+            inner=inner,
+            ends=ends,
+            axis=place,
+        )
+    if order != 1:
+        raise unsupported(
+            lowering,
+            "`edge_order=2` is supported for equal steps",
+            node,
+            "give one number as spacing",
+        )
+    rank = known_rank(lowering, f, node)
+    others = Const(tuple(k for k in range(rank) if k != axis))
+    return expand(
+        lowering,
+        "gradient_uneven",
+        node,
+        f=f,
+        x=spacing,
+        others=others,
+        inner=inner,
+        centre=index(1, -1),
+        axis=place,
+    )
+
+
+def _rows(lowering: Lowering, arguments: Arguments) -> Atom:
+    """The variables of `np.cov` and `np.corrcoef` as rows of a matrix."""
+    node = arguments.node
+    by_row = known(lowering, arguments.take(2, "rowvar", Const(True)), "rowvar", node)
+    rows: list[Atom] = []
+    for place, key in enumerate(("m" if "m" in arguments.keywords else "x", "y")):
+        x = operand(lowering, arguments, place, key)
+        if x == Const(None):
+            continue
+        if known_rank(lowering, x, node) == 1:
+            x = apply(lowering, node, "expand_dims", x, Const(0))
+        elif not by_row:
+            x = operate(lowering, node, "transpose", x, Const(None))
+        rows.append(x)
+    if len(rows) == 1:
+        return rows[0]
+    return apply(lowering, node, "concatenate", tuple_of(rows), axis=Const(0))
+
+
+def lower_covariance(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    bias = known(lowering, arguments.take(3, "bias", Const(False)), "bias", node)
+    ddof = known(lowering, arguments.take(4, "ddof", Const(None)), "ddof", node)
+    rows = _rows(lowering, arguments)
+    no_more(lowering, arguments)
+    freedom = Const(ddof if ddof is not None else 0 if bias else 1)
+    c = atom(lowering, expand(lowering, "covariance", node, rows=rows, ddof=freedom), node)
+    shape = shape_of(rows.type)
+    alone = shape is not None and shape[0] == ONE
+    return operate(lowering, node, "squeeze", c, Const(None)) if alone else c
+
+
+def lower_correlation(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    rows = _rows(lowering, arguments)
+    no_more(lowering, arguments)
+    shape = shape_of(rows.type)
+    if shape is not None and shape[0] == ONE:
+        raise unsupported(lowering, "one variable has no correlations", node, "give several")
+    c = expand(lowering, "covariance", node, rows=rows, ddof=Const(1))
+    return expand(lowering, "correlation", node, c=c)
+
+
+def lower_logspace(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    defaults = {"num": Const(50), "endpoint": Const(True), "base": Const(10.0)}
+    names = {
+        key: arguments.take(place, key, defaults.get(key, Const(None)))
+        for place, key in enumerate(("start", "stop", "num", "endpoint", "base"))
+    }
+    no_more(lowering, arguments)
+    return expand(lowering, "logspace", arguments.node, **names)
+
+
+# Methods of ufuncs --------------------------------------------------------------------------------
+
+
+def reduce(function: str) -> Function:
+    """`np.add.reduce` is a sum along the first axis."""
+
+    def reduce(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        a = operand(lowering, arguments, 0, "array")
+        axis = arguments.take(1, "axis", Const(0))
+        keepdims = arguments.take(4, "keepdims", Const(False))
+        no_more(lowering, arguments)
+        return apply(lowering, arguments.node, function, a, axis=axis, keepdims=keepdims)
+
+    return reduce
+
+
+def accumulate(function: str) -> Function:
+    def accumulate(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        a = operand(lowering, arguments, 0, "array")
+        axis = arguments.take(1, "axis", Const(0))
+        no_more(lowering, arguments)
+        return apply(lowering, arguments.node, function, a, axis=axis)
+
+    return accumulate
+
+
+def outer(function: str) -> Function:
+    """`np.add.outer(a, b)`: a with as many axes more as b has, against b."""
+
+    def outer(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        node = arguments.node
+        a, b = (operand(lowering, arguments, k, key) for k, key in enumerate("AB"))
+        no_more(lowering, arguments)
+        rank = known_rank(lowering, b, node)
+        spread = a
+        if rank:
+            places = tuple(range(-rank, 0))
+            spread = apply(lowering, node, "expand_dims", a, Const(places))
+        return operate(lowering, node, function, spread, b)
+
+    return outer
+
+
+def cumulative(function: str) -> Function:
+    def cumulative(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        node = arguments.node
+        x = operand(lowering, arguments, 0, "x")
+        axis = arguments.keywords.pop("axis", Const(None))
+        no_more(lowering, arguments)
+        if static(axis) == Const(None) and known_rank(lowering, x, node) != 1:
+            raise lowering.refuse("bad-call", "`axis` is needed for arrays of several axes", node)
+        return apply(lowering, node, function, x, axis=axis)
+
+    return cumulative
+
+
+def lower_apply_along_axis(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """A function of NumPy that has an argument `axis` is called once with it."""
+    node = arguments.node
+    function = arguments.take(0, "func1d", Const(None))
+    axis = arguments.take(1, "axis", Const(None))
+    x = operand(lowering, arguments, 2, "arr")
+    no_more(lowering, arguments)
+    along_axis = {"sum", "mean", "prod", "max", "min", "var", "std", "cumsum", "cumprod", "sort"}
+    along_axis |= {"median", "ptp", "diff", "argmax", "argmin", "nansum", "nanmean"}
+    short = function.name.removeprefix("numpy.") if isinstance(function, Named) else ""
+    if short not in along_axis:
+        raise unsupported(
+            lowering,
+            "`np.apply_along_axis` is supported with functions of NumPy that take an axis",
+            node,
+            "work on the whole array, with `axis=` where axes are reduced",
+        )
+    return apply(lowering, node, short, x, axis=axis)
+
+
+# Reductions of some elements ----------------------------------------------------------------------
+
+
+def partial(function: str) -> Function:
+    """A reduction with `where=`, which is an operation of its own."""
+
+    def reduction(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        kept = arguments.keywords.pop("where", Const(True))
+        if static(kept) == Const(True):
+            op = lowering.operation(f"numpy.{function}")
+            return call_operation(lowering, op, arguments, name)
+        op = lowering.operation(f"numpy.{function}[where]")
+        name_positions(lowering.operation(f"numpy.{function}"), arguments)
+        arguments.keywords["where"] = kept
+        return call_operation(lowering, op, arguments, name)
+
+    return reduction
+
+
+def lower_diagonal_matrix(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`np.diagflat(v, k)`"""
+    v = apply(lowering, arguments.node, "ravel", operand(lowering, arguments, 0, "v"))
+    k = arguments.take(1, "k", Const(0))
+    no_more(lowering, arguments)
+    return apply(lowering, arguments.node, "diag", v, k)

@@ -1,0 +1,134 @@
+"""Functions of NumPy that write to some elements of an array: `put`, `fill_diagonal`, ..."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from s2s_ad.frontend.calls import (
+    Arguments,
+    no_more,
+)
+from s2s_ad.frontend.calls_tools import (
+    apply,
+    known,
+    known_rank,
+    operand,
+    tuple_of,
+    unsupported,
+)
+from s2s_ad.frontend.expressions import array_operand, atom, index_value
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.values import Value
+from s2s_ad.ir import Atom, Const, Var
+from s2s_ad.types import (
+    Array,
+    is_boolean,
+    is_integer,
+    rank_of,
+    scalar_like,
+    shape_of,
+)
+
+
+def _store(lowering: Lowering, base: Atom, index: Atom, value: Atom, node: cst.Call) -> Value:
+    from s2s_ad.frontend.writes import write
+
+    if not isinstance(base, Var) or not isinstance(base.type, Array):
+        raise lowering.refuse("not-an-array", "an array is needed here", node)
+    write(lowering, lowering.operation("setitem"), base, index, value, node)
+    return Const(None)
+
+
+def lower_put(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    base = atom(lowering, arguments.take(0, "a", Const(None)), node)
+    index, value = operand(lowering, arguments, 1, "ind"), operand(lowering, arguments, 2, "v")
+    no_more(lowering, arguments)
+    fits = rank_of(value.type) == 0 or shape_of(index.type) == shape_of(value.type)
+    if known_rank(lowering, base, node) != 1 or not fits:
+        raise unsupported(
+            lowering,
+            "`np.put` is supported for vectors, with a value an index",
+            node,
+            "write `a[ind] = v`",
+        )
+    return _store(lowering, base, index, value, node)
+
+
+def lower_put_mask(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    base = atom(lowering, arguments.take(0, "a", Const(None)), node)
+    mask, value = operand(lowering, arguments, 1, "mask"), operand(lowering, arguments, 2, "values")
+    no_more(lowering, arguments)
+    if not is_boolean(mask.type) or shape_of(mask.type) != shape_of(base.type):
+        raise unsupported(lowering, "the mask has the shape of the array", node, "use `np.where`")
+    if shape_of(value.type) not in ((), shape_of(base.type)):
+        raise unsupported(
+            lowering, "the values have the shape of the array", node, "use `np.where`"
+        )
+    if rank_of(value.type) != 0:
+        value = lowering.assign(lowering.operation("getitem"), [value, mask], node)
+    return _store(lowering, base, mask, value, node)
+
+
+def lower_copy_to(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`np.copyto(dst, src, where=mask)`"""
+    node = arguments.node
+    base = atom(lowering, arguments.take(0, "dst", Const(None)), node)
+    value = operand(lowering, arguments, 1, "src")
+    mask = array_operand(lowering, arguments.keywords.pop("where", Const(True)), node)
+    no_more(lowering, arguments)
+    if mask == Const(True):
+        return _store(lowering, base, Const(Ellipsis), value, node)
+    shape = shape_of(base.type)
+    if shape is None or shape_of(mask.type) != shape or not is_boolean(mask.type):
+        raise unsupported(lowering, "the mask has the shape of the array", node, "use `np.where`")
+    if rank_of(value.type) != 0:
+        spread = apply(lowering, node, "broadcast_to", value, apply(lowering, node, "shape", base))
+        value = lowering.assign(lowering.operation("getitem"), [spread, mask], node)
+    return _store(lowering, base, mask, value, node)
+
+
+def lower_fill_diagonal(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    base = atom(lowering, arguments.take(0, "a", Const(None)), node)
+    value = operand(lowering, arguments, 1, "val")
+    no_more(lowering, arguments)
+    shape = shape_of(base.type)
+    if shape is None or len(shape) != 2 or not scalar_like(value.type):
+        raise unsupported(
+            lowering,
+            "`np.fill_diagonal` is supported for a matrix and a number",
+            node,
+            "write `a[np.arange(n), np.arange(n)] = values`",
+        )
+    dimension = lowering.operation("ndarray.shape[]")
+    rows, columns = (lowering.assign(dimension, [base, Const(k)], node) for k in (0, 1))
+    eye = apply(lowering, node, "eye", rows, columns)
+    mask = lowering.assign(lowering.operation("=="), [eye, Const(1.0)], node)
+    return _store(lowering, base, mask, value, node)
+
+
+def lower_put_along_axis(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    base = atom(lowering, arguments.take(0, "arr", Const(None)), node)
+    indices = operand(lowering, arguments, 1, "indices")
+    value = operand(lowering, arguments, 2, "values")
+    axis = known(lowering, arguments.take(3, "axis", Const(-1)), "axis", node)
+    no_more(lowering, arguments)
+    rank = known_rank(lowering, base, node)
+    if axis is None or known_rank(lowering, indices, node) != rank or not is_integer(indices.type):
+        raise unsupported(
+            lowering, "the indices need as many axes as the array", node, "give `axis`"
+        )
+    dimension = lowering.operation("ndarray.shape[]")
+    parts: list[Value] = []
+    for k in range(rank):
+        if k == axis % rank:
+            parts.append(indices)
+            continue
+        count = lowering.assign(dimension, [base, Const(k)], node)
+        others = Const(tuple(j for j in range(rank) if j != k))
+        line = apply(lowering, node, "arange", count)
+        parts.append(apply(lowering, node, "expand_dims", line, others) if rank > 1 else line)
+    return _store(lowering, base, index_value(lowering, tuple_of(parts), node), value, node)

@@ -1,0 +1,104 @@
+"""Functions of NumPy that are compositions of others: what they compute, as NumPy computes it.
+
+A call of one is lowered as if its body stood there, so derivatives of every order and mode follow
+from those of the parts, and the value is NumPy's own to the last bit. `frontend/definitions.py`
+reads the texts; `frontend/calls_numpy.py` chooses between them where NumPy looks at ranks or at
+which arguments there are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# Sums ---------------------------------------------------------------------------------------------
+
+
+def ptp(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
+    """The largest element less the smallest."""
+    return np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
+
+
+def average(a: Any, weights: Any, axis: Any = None, keepdims: Any = False) -> Any:
+    """A mean with weights of the shape of `a`, or that broadcast to it."""
+    total = np.sum(weights, axis=axis, keepdims=keepdims)
+    return np.sum(np.multiply(a, weights), axis=axis, keepdims=keepdims) / total
+
+
+def average_along(a: Any, weights: Any, others: Any, axis: Any, keepdims: Any = False) -> Any:
+    """A mean with a vector of weights along one axis."""
+    spread = np.expand_dims(weights, others)
+    total = np.sum(spread, axis=axis, keepdims=keepdims)
+    return np.sum(np.multiply(a, spread), axis=axis, keepdims=keepdims) / total
+
+
+def trapezoid(y: Any, d: Any, upper: Any, lower: Any, axis: Any) -> Any:
+    """An integral by the trapezoidal rule, with steps `d`."""
+    return np.sum(d * (y[upper] + y[lower]) / 2.0, axis=axis)
+
+
+# Differences --------------------------------------------------------------------------------------
+
+
+def ediff1d(ary: Any) -> Any:
+    """Differences of neighbours, of all elements in a row."""
+    flat = np.ravel(ary)
+    return flat[1:] - flat[:-1]
+
+
+def gradient_even(f: Any, h: Any, inner: Any, axis: Any) -> Any:
+    """Central differences with equal steps, one-sided ones at the ends."""
+    first, second, later, earlier, last, before = inner
+    middle = (f[later] - f[earlier]) / (2.0 * h)
+    return np.concatenate(
+        ((f[second] - f[first]) / h, middle, (f[last] - f[before]) / h), axis=axis
+    )
+
+
+def gradient_even_twice(f: Any, h: Any, inner: Any, ends: Any, axis: Any) -> Any:
+    """Central differences with equal steps, one-sided ones of second order at the ends."""
+    first, second, later, earlier, last, before = inner
+    third, before_that = ends
+    middle = (f[later] - f[earlier]) / (2.0 * h)
+    start = (-1.5 / h) * f[first] + (2.0 / h) * f[second] + (-0.5 / h) * f[third]
+    stop = (0.5 / h) * f[before_that] + (-2.0 / h) * f[before] + (1.5 / h) * f[last]
+    return np.concatenate((start, middle, stop), axis=axis)
+
+
+def gradient_uneven(f: Any, x: Any, others: Any, inner: Any, centre: Any, axis: Any) -> Any:
+    """Central differences at coordinates `x`, one-sided ones at the ends."""
+    first, second, later, earlier, last, before = inner
+    steps = np.diff(x)
+    left = np.expand_dims(steps[:-1], others)
+    right = np.expand_dims(steps[1:], others)
+    a = -right / (left * (left + right))
+    b = (right - left) / (left * right)
+    c = left / (right * (left + right))
+    middle = a * f[earlier] + b * f[centre] + c * f[later]
+    start = (f[second] - f[first]) / steps[0]
+    stop = (f[last] - f[before]) / steps[-1]
+    return np.concatenate((start, middle, stop), axis=axis)
+
+
+# Variances ----------------------------------------------------------------------------------------
+
+
+def covariance(rows: Any, ddof: Any) -> Any:
+    """The covariances of the rows of a matrix."""
+    centred = rows - np.expand_dims(np.mean(rows, axis=1), -1)
+    return np.dot(centred, centred.T) * np.true_divide(1, np.shape(rows)[1] - ddof)
+
+
+def correlation(c: Any) -> Any:
+    """Correlations from covariances."""
+    deviations = np.sqrt(np.diag(c))
+    return np.clip(c / np.expand_dims(deviations, 1) / np.expand_dims(deviations, 0), -1, 1)
+
+
+# Spacing ------------------------------------------------------------------------------------------
+
+
+def logspace(start: Any, stop: Any, num: Any = 50, endpoint: Any = True, base: Any = 10.0) -> Any:
+    """Numbers whose logarithms are evenly spaced."""
+    return np.power(base, np.linspace(start, stop, num, endpoint=endpoint))

@@ -1,0 +1,249 @@
+"""Calls of NumPy as users write them: value to the last bit, gradients against central differences.
+
+Each program is an expression in `x` (3 by 4), `v` (5 numbers), `w` (5 positive numbers) and `a` (a
+number); its elements are summed with weights. Forward mode is compared with reverse mode, and the
+gradient is differentiated again.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import s2s_ad
+
+EXPRESSIONS = """
+np.ptp(x)
+np.ptp(x, axis=0, keepdims=True)
+np.average(v, weights=w)
+np.average(x, axis=0)
+np.average(x, axis=1, weights=v[:4] ** 2 + 1.0)
+np.average(x, weights=x**2 + 1.0, axis=-1, keepdims=True)
+np.trapezoid(v)
+np.trapezoid(v, dx=a)
+np.trapezoid(v, np.cumsum(w))
+np.trapezoid(x, axis=0)
+np.trapezoid(x, np.cumsum(w)[:3], axis=0)
+np.trapezoid(x, np.cumsum(x**2, axis=1))
+np.diff(v, prepend=0.0, append=a)
+np.diff(x, axis=0, prepend=x[:1] ** 2)
+np.diff(x, 2, 1, np.zeros((3, 1)))
+np.ediff1d(v)
+np.ediff1d(x, to_end=[a, 1.0], to_begin=w)
+np.gradient(v)
+np.gradient(v, 2.0)
+np.gradient(v, a)
+np.gradient(v, np.cumsum(w))
+np.gradient(v, edge_order=2)
+np.gradient(x, axis=1)
+np.gradient(x, 0.5, axis=0)
+np.gradient(x)[0] * np.gradient(x)[1]
+np.gradient(x, np.cumsum(w)[:3], np.array([0.0, 0.5, 0.7, 1.5]))[1]
+np.cov(x)
+np.cov(x, rowvar=False)
+np.cov(v, w)
+np.cov(v)
+np.cov(x, ddof=0)
+np.corrcoef(x)
+np.corrcoef(v, w)
+np.logspace(a, 2.0, 5)
+np.logspace(0.0, a, num=4, base=2.0)
+np.geomspace(1.0 + a, 7.0, 5)
+np.linspace(a, v, 3)
+np.linspace(a, 2.0)
+np.linspace(v, a, 4, endpoint=False)
+np.add.reduce(x)
+np.add.reduce(x, axis=None)
+np.maximum.reduce(x, axis=1)
+np.multiply.reduce(v)
+np.add.accumulate(x)
+np.multiply.accumulate(x, axis=1)
+np.maximum.accumulate(x, axis=1)
+np.minimum.accumulate(v)
+np.logaddexp.reduce(v)
+np.logaddexp.reduce(x, axis=1, keepdims=True)
+np.add.reduceat(v, [0, 2])
+np.add.outer(v, w)
+np.subtract.outer(x, v)
+np.multiply.outer(v, a)
+np.cumulative_sum(x, axis=0)
+np.cumulative_prod(v)
+np.apply_along_axis(np.sum, 0, x)
+np.select([x > 0.5, x < -0.5], [x**2, -x], a)
+np.piecewise(v, [v < 0.0, v > 0.5], [lambda t: t**2, np.exp, 0.5])
+np.piecewise(v, [v < 0.0], [lambda t: a * t, lambda t: t**3])
+np.choose([0, 1, 1, 0, 2], [v, w, a])
+np.clip(x, -0.5, 0.5)
+x.clip(max=0.25)
+np.clip(v, a_min=a, a_max=None)
+np.extract(v > 0.0, v)
+v[np.where(v > 0.0)]
+x[np.nonzero(x > 0.0)] ** 2
+np.divmod(v, w)[1] * np.divmod(v, 0.3)[0]
+divmod(a, 0.3)[1]
+np.modf(v)[0] + np.modf(v)[1]
+np.frexp(w)[0] * np.frexp(w)[1]
+np.split(v[:4], 2)[1] * np.split(v[:4], 2)[0]
+np.split(x, [1, 2], axis=1)[2]
+np.array_split(v, 3)[1]
+np.hsplit(x, 2)[0] + np.hsplit(x, [2])[1]
+np.vsplit(x, 3)[1]
+np.unstack(x.reshape(3, 4))[1] * np.unstack(x.reshape(3, 4), axis=0)[2]
+np.unique(v) * np.arange(5.0)
+np.unique(np.round(v), return_inverse=True)[1] * v
+np.meshgrid(v, w)[0] * np.meshgrid(v, w)[1] ** 2
+np.meshgrid(v, w, indexing="ij")[0] * np.meshgrid(v, w, indexing="ij")[1] ** 2
+np.meshgrid(v, w, sparse=True)[0] ** 2
+np.broadcast_arrays(v[:4], x, a)[0] * np.broadcast_arrays(v[:4], x, a)[2]
+x[np.ix_([0, 2], [1, 1, 3])]
+x[np.triu_indices(3)] * x[np.tril_indices(3)]
+x[np.triu_indices_from(x, 1)] ** 2
+x[np.diag_indices(3)]
+x[np.unravel_index([1, 6], (3, 4))]
+np.block([[x, x**2], [a * x, x]])
+np.block([v, a, w])
+np.atleast_3d(v) * a
+np.rollaxis(np.expand_dims(x, 0), 2)
+np.rollaxis(np.expand_dims(x, 0), 0, 3)
+np.rot90(x)
+np.rot90(x, 3) * np.rot90(x, -1)
+np.insert(v, 1, a)
+np.insert(x, [0, 2], v[:4], axis=0)
+np.delete(x, [0, 3], 1)
+np.append(v, x)
+np.resize(v, (2, 4))
+np.take(x, 5) * np.take(v, [0, 0, -1])
+np.take_along_axis(x, np.argsort(x, axis=1), axis=1)
+np.lib.stride_tricks.sliding_window_view(v, 3) ** 2
+np.sort(v) * np.arange(5.0)
+np.sort(x, axis=None) ** 2
+np.partition(v, 2) ** 2
+np.median(x, axis=0) * np.median(x)
+np.quantile(v, a / 3.0)
+np.percentile(x, [10.0, 80.0], axis=1, method="linear")
+np.searchsorted(np.sort(v), w) * w
+np.digitize(v, [0.0, 1.0]) * v
+np.bincount([0, 1, 1, 3, 0], weights=v)
+np.interp(w, [0.0, 1.0, 2.0, 3.0], np.sort(v)[:4])
+np.interp(w, np.cumsum(w), v)
+np.interp(a, np.cumsum(w), v, left=a, right=2.0)
+np.pad(v, 2, mode="edge")
+np.pad(v, (1, 2), "reflect")
+np.pad(x, ((1, 0), (2, 1)), mode="symmetric")
+np.pad(x, 2, mode="wrap")
+np.pad(v, 1, constant_values=2.0)
+np.nan_to_num(v, nan=1.0)
+np.unwrap(4.0 * v)
+np.i0(v)
+np.sinc(v)
+np.heaviside(v, a)
+np.ldexp(v, 2)
+np.nextafter(v, w)
+np.real(v) + np.conj(v) - np.imag(v)
+np.hamming(5) * v + np.kaiser(5, 2.0) + np.bartlett(5) + np.blackman(5) + np.hanning(5)
+np.repeat(v, [1, 0, 2, 1, 3])
+np.repeat(x, [2, 0, 1], axis=0)
+np.tile(x, (2, 1))
+np.sum(x, 0, None)
+np.var(x, 0, None, None, 1)
+np.std(v, ddof=1)
+np.nansum(np.where(x > 1.0, np.nan, x), axis=0)
+np.nanmean(np.where(x > 0.5, np.nan, x))
+np.nanmax(np.where(x > 1.0, np.nan, x), axis=0)
+np.isclose(v, w) * v
+np.tri(5) * v
+np.tri(5, 4, -1) * v[:4]
+np.permute_dims(x, (1, 0)) * np.matrix_transpose(x)
+np.concat([v, w]) * np.concatenate((v, w))
+x.take([1, 2], axis=0)
+x.repeat(2)
+np.spacing(v) + v
+np.float_power(w, a)
+np.fabs(v) + np.cbrt(w) + np.exp2(v) + np.log2(w)
+np.diagflat(v, 1)
+np.fix(v) + v
+np.indices((2, 5))[1] * v
+np.sum(x, axis=0, where=x > 0.0)
+np.std(x, axis=1, where=x > 0.0, ddof=1, keepdims=True)
+x.mean(0, where=x > 0.0)
+""".strip().splitlines()
+
+
+def points() -> dict[str, Any]:
+    rng = np.random.default_rng(7)
+    return {
+        "x": rng.normal(size=(3, 4)),
+        "v": rng.normal(size=5),
+        "w": rng.random(5) + 0.4,
+        "a": 0.7,
+    }
+
+
+def program(expression: str) -> Callable[..., Any]:
+    """The weighted sum of what an expression gives."""
+    names = [name for name in points() if name in identifiers(expression)]
+    shape = np.shape(eval(expression, {"np": np, **points()}))
+    weights = np.random.default_rng(1).normal(size=shape)
+    source = (
+        f"def f({', '.join(names)}):\n    return np.sum(({expression}) * weights)\n"
+        if np.ndim(weights)
+        else f"def f({', '.join(names)}):\n    return ({expression}) * 1.5\n"
+    )
+    file = f"<expression {expression}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    space: dict[str, Any] = {"np": np, "weights": weights}
+    exec(compile(source, file, "exec"), space)
+    return space["f"]  # type: ignore[no-any-return]
+
+
+def identifiers(expression: str) -> set[str]:
+    return set(compile(expression, "", "eval").co_names) | {
+        name
+        for constant in compile(expression, "", "eval").co_consts
+        if hasattr(constant, "co_names")
+        for name in constant.co_names
+    }
+
+
+def differences(function: Callable[..., Any], arguments: list[Any], place: int) -> Any:
+    """Central differences, with one extrapolation."""
+    base = np.asarray(arguments[place], dtype=float)
+    result = np.zeros(base.shape)
+
+    def value(where: tuple[int, ...], step: float) -> float:
+        moved = base.copy()
+        moved[where] += step
+        changed = list(arguments)
+        changed[place] = moved if base.ndim else float(moved)
+        return float(function(*changed))
+
+    for where in np.ndindex(base.shape):
+        coarse, fine = (
+            (value(where, step) - value(where, -step)) / (2.0 * step) for step in (2e-4, 1e-4)
+        )
+        result[where] = (4.0 * fine - coarse) / 3.0
+    return result
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_expression(expression: str) -> None:
+    function = program(expression)
+    names = list(function.__code__.co_varnames)
+    arguments = [points()[name] for name in names]
+    wrt = tuple(range(len(names)))
+    value, grads = s2s_ad.value_and_grad(function, wrt=wrt)(*arguments)
+    expected = function(*arguments)
+    assert np.array_equal(value, expected, equal_nan=True)
+    for place in wrt:
+        found = differences(function, arguments, place)
+        np.testing.assert_allclose(grads[place], found, rtol=1e-7, atol=1e-7)
+        assert np.shape(grads[place]) == np.shape(arguments[place])
+    rng = np.random.default_rng(3)
+    directions = [rng.normal(size=np.shape(each)) if np.ndim(each) else 0.3 for each in arguments]
+    _, tangent = s2s_ad.jvp(function, tuple(arguments), tuple(directions))
+    total = sum(float(np.sum(g * d)) for g, d in zip(grads, directions, strict=True))
+    np.testing.assert_allclose(tangent, total, rtol=1e-9, atol=1e-11)
