@@ -34,7 +34,7 @@ def curve(t, r: float):
 
 
 def refused(x: float):
-    return np.frexp(x)
+    return np.packbits(x)
 """
 PARTS = "def cube(x):\n    return x**3\n"
 PROJECT = """\

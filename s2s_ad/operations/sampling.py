@@ -201,12 +201,20 @@ def linspace_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
     )
 
 
+def linspace_tangent(operands: Sequence[Atom]) -> tuple[str, ...]:
+    return tuple(
+        f"tangent_out = np.broadcast_to(tangent_{name} * {_fractions(operands, *ends)}, "
+        "np.shape(out))"
+        for name, ends in (("start", (1.0, 0.0)), ("stop", (0.0, 1.0)))
+    )
+
+
 operation(
     "out = np.linspace(start, stop, num=50, endpoint=True, dtype=None)",
     infer=_spaced_type,
-    linear=("start", "stop"),
     broadcasts=("start", "stop"),
     rules=(Rule(linspace_lines),),
+    tangent=linspace_tangent,
     samples=(
         {"start": "f[]", "stop": "f[]", "num": 5},
         {"start": "f[]", "stop": "f[]", "num": 1},
