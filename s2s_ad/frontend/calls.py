@@ -36,7 +36,7 @@ from s2s_ad.frontend.updates import CHANGING, UPDATES, into
 from s2s_ad.frontend.values import Method, Named, Partial, UserFunction, Value
 from s2s_ad.ir import Atom, Const, Operation, Structure, Var
 from s2s_ad.operations import catalogue
-from s2s_ad.operations.arrays import COPY, RANGE
+from s2s_ad.operations.arrays import COPY, COPY_METHOD, RANGE
 from s2s_ad.types import Array, is_numeric, rank_of
 
 # Arguments that say how to compute, and are not computed with
@@ -524,7 +524,7 @@ def _transpose_method(lowering: Lowering, receiver: Atom, arguments: Arguments, 
 
 
 def _copy_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
-    return lowering.assign(COPY, [receiver], arguments.node, name)
+    return lowering.assign(COPY_METHOD, [receiver], arguments.node, name)
 
 
 def _flatten(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:

@@ -125,6 +125,17 @@ COPY = operation(
     linear=("x",),
     samples=({"x": "f[3]"},),
 )
+# `np.copy` keeps the order of the memory, the method does not
+COPY_METHOD = operation(
+    "out = copy_method(x)",
+    "grad_x += grad_out",
+    name="ndarray.copy",
+    infer=_array_of,
+    evaluate=lambda x: x.copy(),
+    printer=lambda _, texts: f"{texts[0]}.copy()",
+    linear=("x",),
+    samples=({"x": "f[3]"}, {"x": "f[2,3]"}),
+)
 operation(
     "out = astype(x, dtype)",
     "grad_x += grad_out",

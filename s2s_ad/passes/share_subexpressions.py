@@ -21,7 +21,7 @@ COMMUTATIVE = frozenset(
 # arrays and lists that are there to be filled: each is its own
 FRESH = frozenset(
     {"numpy.zeros", "numpy.zeros_like", "numpy.empty", "numpy.empty_like", "numpy.ones",
-     "numpy.full", "numpy.copy", "list.new", "list.display"}
+     "numpy.full", "numpy.copy", "ndarray.copy", "list.new", "list.display"}
 )  # fmt: skip
 
 Seen = ChainMap[tuple[Operation, tuple[Atom, ...]], tuple[Var, ...]]
