@@ -104,3 +104,26 @@ def spell_range(operands: Sequence[Atom], texts: Sequence[str]) -> str:
     if operands[2] != Const(1):
         return f"range({start}, {stop}, {step})"
     return f"range({stop})" if operands[0] == Const(0) else f"range({start}, {stop})"
+
+
+def _integer(_: Sizes, __: Sequence[Atom]) -> Type:
+    return INT
+
+
+# lengths of slices: of integers only
+GREATER = operation(
+    "out = greater(x, y)",
+    name="size.max",
+    infer=_integer,
+    evaluate=max,
+    constant=True,
+    printer=lambda _, texts: f"max({texts[0]}, {texts[1]})",
+)
+SMALLER = operation(
+    "out = smaller(x, y)",
+    name="size.min",
+    infer=_integer,
+    evaluate=min,
+    constant=True,
+    printer=lambda _, texts: f"min({texts[0]}, {texts[1]})",
+)

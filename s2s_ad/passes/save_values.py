@@ -8,15 +8,18 @@ loop is decided there in turn. After this pass there is no `recall` left.
 
 from __future__ import annotations
 
-from s2s_ad.ir import Function, Var
+from dataclasses import replace
+
+from s2s_ad.ir import UNDEFINED, For, Function, Var
 from s2s_ad.operations.support import RECALL
+from s2s_ad.passes.activity import carried_of
 from s2s_ad.passes.propagate_copies import replace_by_operand
 from s2s_ad.passes.storage.choose import choose, is_free, operands_of_variable
 from s2s_ad.passes.storage.edit import Plan, apply_plan
 from s2s_ad.passes.storage.places import TOP, Place, Places
 from s2s_ad.passes.storage.regions import Regions
 from s2s_ad.passes.storage.sizes import can_compute
-from s2s_ad.passes.storage.tapes import storage_for
+from s2s_ad.passes.storage.tapes import Tape, storage_for
 from s2s_ad.types import Number
 
 
@@ -62,4 +65,26 @@ def make_plan(places: Places, parameters: tuple[Var, ...]) -> Plan:
             for operand in operands_of_variable(places, regions, var):
                 if places.region(places.home[operand]) != region:
                     want(operand)
+    share_tapes(plan, places)
     return plan
+
+
+def share_tapes(plan: Plan, places: Places) -> None:
+    """What a trip hands on is what the next one begins with: one tape is enough for both."""
+    for statement in places.statements.values():
+        if not isinstance(statement, For) or places.home[statement.body.parameters[0]][1:]:
+            continue
+        for _, initial, parameter, following in carried_of(statement):
+            tape = plan.kept.get(parameter)
+            if (
+                isinstance(tape, Tape)
+                and isinstance(following, Var)
+                and isinstance(plan.kept.get(following), Tape)
+                and following.type == parameter.type
+                and places.home[following] == places.home[parameter]
+                and following not in statement.body.parameters
+                and initial != UNDEFINED
+            ):
+                plan.kept[parameter] = replace(tape, ahead=True)
+                del plan.kept[following]
+                plan.following[following] = parameter

@@ -27,7 +27,7 @@ from s2s_ad.passes.activity import carried_of
 from s2s_ad.passes.contributions import refusal
 from s2s_ad.passes.storage.places import TOP, Places, Step
 from s2s_ad.passes.storage.sizes import compute
-from s2s_ad.passes.storage.tapes import Stack, Storage
+from s2s_ad.passes.storage.tapes import Stack, Storage, Tape
 from s2s_ad.passes.undefined import handed_to
 from s2s_ad.rewrite import Builder, Names, substitute, with_body
 from s2s_ad.types import Number, Scalar, Sizes, is_boolean, is_float
@@ -38,6 +38,7 @@ class Plan:
     """What happens to each variable that the reverse sweep recalls and that a block hides."""
 
     kept: dict[Var, Storage] = field(default_factory=dict)
+    following: dict[Var, Var] = field(default_factory=dict)  # in the next row of whose tape
     again: set[Var] = field(default_factory=set)
     handed_out: set[Var] = field(default_factory=set)  # of a branch outside of loops
     final: dict[Var, tuple[Var, Atom]] = field(default_factory=dict)  # still in an array, where
@@ -47,7 +48,8 @@ class Plan:
         """For each block what its counterpart in the reverse sweep reads or computes first."""
         needed: dict[Step, list[Var]] = {}
         for var in sorted(
-            {*self.kept, *self.again, *self.final, *self.sizes}, key=places.order.__getitem__
+            {*self.kept, *self.following, *self.again, *self.final, *self.sizes},
+            key=places.order.__getitem__,
         ):
             needed.setdefault(places.home[var][-1], []).append(var)
         return needed
@@ -201,6 +203,13 @@ class _Editor:
                 self.builder, tape, self.now
             )
             return
+        if var in self.plan.following:
+            parameter = self.plan.following[var]
+            tape, storage = self.state[parameter], self.plan.kept[parameter]
+            assert isinstance(tape, Var) and isinstance(storage, Tape)
+            self.builder.span, self.builder.role = None, "adjoint"
+            self.local[var] = storage.read_next(self.builder, tape, self.now, var)
+            return
         if var in self.plan.sizes:
             assert isinstance(var.type, Number) and var.type.value is not None
             self.builder.span, self.builder.role = None, "adjoint"
@@ -260,6 +269,13 @@ class _Editor:
         self.builder.statements.append(changed)
         if loop.label and loop.targets:
             self.count_by_stack(loop)
+        for target, _, parameter, _ in carried_of(loop):
+            storage = self.plan.kept.get(parameter)
+            if isinstance(storage, Tape) and storage.ahead:
+                tape = self.state[parameter]
+                assert isinstance(tape, Var)
+                self.builder.span, self.builder.role = loop.span, "primal"
+                self.state[parameter] = storage.finish(self.builder, tape, target)
 
     def branches(self, statement: If) -> None:
         keys = self.touched(statement)

@@ -6,17 +6,38 @@ from collections.abc import Sequence
 
 from s2s_ad.ir import Atom, Const, Var
 from s2s_ad.operations import catalogue
-from s2s_ad.operations.support import DIMENSION
+from s2s_ad.operations.support import DIMENSION, GREATER, SMALLER
 from s2s_ad.rewrite import Builder
-from s2s_ad.types import Array, Number, Size, shape_of
+from s2s_ad.types import Array, Number, Size, SliceLength, Symbol, shape_of
 
 
 def can_compute(size: Size, parameters: Sequence[Var]) -> bool:
     """Whether `compute` knows a way."""
     return all(
-        all(_source(Size.of(symbol), parameters) is not None for symbol in monomial)
-        for monomial, _ in size.terms
+        all(_is_known(symbol, parameters) for symbol in monomial) for monomial, _ in size.terms
     )
+
+
+def _is_known(symbol: Symbol, parameters: Sequence[Var]) -> bool:
+    if _source(Size.of(symbol), parameters) is not None:
+        return True
+    if isinstance(symbol, str) or _plain_bounds(symbol) is None:
+        return False
+    return can_compute(symbol.size, parameters)
+
+
+def _plain_bounds(length: SliceLength) -> tuple[int, int | None] | None:
+    """The number of elements left out at the ends, and the most that there may be; None for other
+    slices.
+    """
+    start, stop, step = length.bounds
+    first = 0 if start is None else start.constant
+    last = None if stop is None else stop.constant
+    if step is not None or first is None or first < 0 or (stop is not None and last is None):
+        return None
+    if last is None or last < 0:
+        return first - (last or 0), None
+    return (0, last) if first == 0 else None
 
 
 def compute(builder: Builder, size: Size, parameters: Sequence[Var]) -> Atom:
@@ -28,7 +49,7 @@ def compute(builder: Builder, size: Size, parameters: Sequence[Var]) -> Atom:
     for monomial, factor in size.terms:
         product: Atom | None = Const(abs(factor)) if abs(factor) != 1 or not monomial else None
         for symbol in monomial:
-            part = _read(builder, Size.of(symbol), parameters)
+            part = _value_of(builder, symbol, parameters)
             product = part if product is None else builder.assign(operations["*"], product, part)
         assert product is not None
         if total is None:
@@ -37,6 +58,19 @@ def compute(builder: Builder, size: Size, parameters: Sequence[Var]) -> Atom:
             total = builder.assign(operations["+" if factor > 0 else "-"], total, product)
     assert total is not None
     return total
+
+
+def _value_of(builder: Builder, symbol: Symbol, parameters: Sequence[Var]) -> Atom:
+    if isinstance(symbol, str) or _source(Size.of(symbol), parameters) is not None:
+        return _read(builder, Size.of(symbol), parameters)
+    plain = _plain_bounds(symbol)
+    assert plain is not None
+    less, most = plain
+    whole = compute(builder, symbol.size, parameters)
+    if most is not None:
+        return builder.assign(SMALLER, whole, Const(most))
+    minus = catalogue().operations["-"]
+    return builder.assign(GREATER, builder.assign(minus, whole, Const(less)), Const(0))
 
 
 def _source(size: Size, parameters: Sequence[Var]) -> tuple[Var, int | None] | None:

@@ -30,6 +30,7 @@ class Tape:
     var: Var
     loops: tuple[For, ...]
     top: frozenset[Var]  # what is known before the outermost loop
+    ahead: bool = False  # one row more: a row also serves as what the trip before handed on
 
     def create(self, builder: Builder, parameters: tuple[Var, ...]) -> Var:
         lengths: list[Atom] = []
@@ -39,6 +40,8 @@ class Tape:
                 lengths.append(Const(max(0, bounds[1].value)))
             else:
                 lengths.append(builder.assign(RANGE_LENGTH, *bounds))
+        if self.ahead:
+            lengths[-1] = builder.assign(catalogue().operations["+"], lengths[-1], Const(1))
         for size in shape_of(self.var.type) or ():
             lengths.append(compute(builder, size, parameters))
         shape: Atom
@@ -64,9 +67,22 @@ class Tape:
         )
         return as_before(builder, found, self.var), tape
 
-    def index(self, builder: Builder, resolve: Resolve) -> Atom:
-        """The numbers of the trips."""
+    def finish(self, builder: Builder, tape: Var, last: Var) -> Var:
+        """Behind the loop the last row gets what the last trip has handed on."""
+        return builder.assign(SETITEM, tape, Const(-1), last, name=tape.name)
+
+    def read_next(self, builder: Builder, tape: Var, resolve: Resolve, var: Var) -> Var:
+        """What this trip hands on, in the row of the next."""
+        index = self.index(builder, resolve, 1)
+        found = builder.assign(catalogue().operations["getitem"], tape, index)
+        return as_before(builder, found, var)
+
+    def index(self, builder: Builder, resolve: Resolve, ahead: int = 0) -> Atom:
+        """The numbers of the trips, the last one so many ahead."""
         numbers = [self.trip_number(builder, loop, resolve) for loop in self.loops]
+        if ahead:
+            plus = catalogue().operations["+"]
+            numbers[-1] = builder.assign(plus, numbers[-1], Const(ahead))
         return numbers[0] if len(numbers) == 1 else builder.assign(TUPLE, *numbers)
 
     @staticmethod
