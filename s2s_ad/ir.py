@@ -180,6 +180,7 @@ class Operation:
     # behaviour
     elementwise: bool = False
     broadcasts: tuple[str, ...] = ()  # operands whose contributions are summed back to their shape
+    refused: tuple[str, ...] = ()  # operands in which no derivative is known
     shape_only: tuple[str, ...] = ()  # operands of which only shape and dtype are read
     view_of: str = ""  # the operand whose memory the result is, or may be (`may_copy`)
     may_copy: bool = False

@@ -125,6 +125,8 @@ FAMILIES = {
     "factorisations": "Factorisations",
     "norms": "Norms, condition numbers and powers",
     "polynomials": "Chains of products, polynomials, convolutions",
+    "special": "`scipy.special`",
+    "scipy_linalg": "`scipy.linalg`",
     "product_adjoints": "",
     "einsum": "`np.einsum`",
     "indexing": "Parts of arrays",

@@ -67,7 +67,7 @@ class Module:
         if name.startswith("numpy.typing"):
             self.modules.add("numpy.typing")
             return name
-        self.modules.add(module if root == "scipy" else root)
+        self.modules.add(".".join(name.split(".")[:2]) if root == "scipy" else root)
         return f"{self.numpy}{name.removeprefix('numpy')}" if root == "numpy" else name
 
     def helper_name(self, name: str) -> str:

@@ -19,6 +19,7 @@ import libcst as cst
 import numpy as np
 
 from s2s_ad.frontend.builtin_calls import BUILTINS
+from s2s_ad.frontend.calls_linalg import LINEAR_ALGEBRA
 from s2s_ad.frontend.declarations import declared_function, declared_name, helper_of
 from s2s_ad.frontend.expressions import (
     array_operand,
@@ -701,6 +702,7 @@ def _partial(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 
 
 SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
+    **LINEAR_ALGEBRA,
     "numpy.array": _array,
     "numpy.asarray": _asarray,
     "numpy.asanyarray": _asarray,

@@ -270,3 +270,11 @@ def over_gaps(x: Any, values: Any) -> Any:
     gaps = np.expand_dims(values, -2) - np.expand_dims(values, -1)
     same = np.eye(np.shape(values)[-1], dtype=bool)
     return np.where(same, 0.0, x / np.where(same, 1.0, gaps))
+
+
+def pivoted_rows(pivots: Any) -> Any:
+    """The order of the rows of a matrix after the exchanges of `scipy.linalg.lu_factor`."""
+    order = np.arange(len(pivots))
+    for k, other in enumerate(pivots):
+        order[[k, other]] = order[[other, k]]
+    return order

@@ -9,7 +9,17 @@ from collections.abc import Callable, Sequence
 
 from s2s_ad.ir import Atom, Rule
 from s2s_ad.operations.result_types import known_shape, require_numeric, strong_promotion
-from s2s_ad.types import Shape, Sizes, Type, TypeProblem, is_float, rank_of, shape_of
+from s2s_ad.types import (
+    DTYPES,
+    Shape,
+    Sizes,
+    Type,
+    TypeProblem,
+    dtype_of,
+    is_float,
+    rank_of,
+    shape_of,
+)
 
 Guard = Callable[[Sequence[Atom]], bool]
 
@@ -68,6 +78,17 @@ def factor_dtype(types: Sequence[Type], function: str) -> str:
     if dtype == "f16":
         raise TypeProblem("unsupported-dtype", f"`{function}` does not take float16")
     return dtype if all(map(is_float, types)) else "f64"
+
+
+def scipy_dtype(types: Sequence[Type], function: str) -> str:
+    """The same for SciPy, which treats small types and mixtures in ways of its own."""
+    require_numeric(types)
+    found = {dtype_of(type) for type in types}
+    if not (found == {"f32"} or found <= {"f64", "i64", "i32"}):
+        spelled = " and ".join(sorted(DTYPES[dtype] for dtype in found))
+        message = f"`{function}` is not supported for {spelled}"
+        raise TypeProblem("unsupported-dtype", message, "convert with `.astype(float)`")
+    return "f32" if found == {"f32"} else "f64"
 
 
 def matrix_shape(type: Type, function: str) -> Shape | None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections import ChainMap
 
+from s2s_ad.check import agrees
 from s2s_ad.ir import Assign, Atom, Block, Function, Operation, Statement, Var
 from s2s_ad.rewrite import map_statement, substitute, with_body
+from s2s_ad.types import Array
 
 COMMUTATIVE = frozenset(
     {"+", "*", "numpy.add", "numpy.multiply", "numpy.maximum", "numpy.minimum", "==", "!="}
@@ -54,12 +56,24 @@ def _shared(block: Block, seen: Seen, values: dict[Var, Atom]) -> Block:
             operands = tuple(resolve(operand) for operand in statement.operands)
             key = (statement.op, _ordered(statement.op, operands))
             same = seen.get(key, ())
-            if [var.type for var in same] == [var.type for var in statement.targets]:
+            if same and all(map(is_same_type, same, statement.targets)):
                 values.update(zip(statement.targets, same, strict=True))
                 continue
             seen[key] = statement.targets
         kept.append(statement)
     return Block(block.parameters, tuple(kept), block.results)
+
+
+def is_same_type(one: Var, other: Var) -> bool:
+    """Whether two results of one operation with the same operands have one type: sizes known only
+    while running got names of their own.
+    """
+    return one.type == other.type or (
+        isinstance(one.type, Array)
+        and one.type.shape is not None
+        and any(size.is_local for size in one.type.shape)
+        and agrees(one.type, other.type)
+    )
 
 
 def _ordered(op: Operation, operands: tuple[Atom, ...]) -> tuple[Atom, ...]:

@@ -122,6 +122,10 @@ def in_domain(domain: str, normal: Any, rng: np.random.Generator) -> Any:
             return 0.5 + 0.4 * np.tanh(normal)
         case "above-one":
             return np.abs(normal) + 1.2
+        case "above-two":
+            return np.abs(normal) + 2.3
+        case "probability":
+            return 0.5 + 0.45 * np.tanh(normal)
         case "below":
             return -0.5 - 0.1 * np.abs(normal)
         case "above":
@@ -172,7 +176,8 @@ def make_case(
         else:
             values[name] = op.defaults[name]
     # an operand asked for its shape only carries no derivative
-    moving = tuple(name for name in floats if not op.is_marked(op.shape_only, name))
+    unmoved = (*op.shape_only, *op.refused)
+    moving = tuple(name for name in floats if not op.is_marked(unmoved, name))
     return Case(op, values, moving)
 
 
