@@ -110,7 +110,7 @@ special("poch(a, m)", "a: out * (sp.digamma(a + m) - sp.digamma(a))",
         domains={"a": "positive", "m": "positive"})  # fmt: skip
 special("binom(n, k)", "n: out * (sp.digamma(n + 1.0) - sp.digamma(n - k + 1.0))",
         "k: out * (sp.digamma(n - k + 1.0) - sp.digamma(k + 1.0))",
-        domains={"n": "above-two", "k": "positive"})  # fmt: skip
+        domains={"n": "large", "k": "positive"})  # fmt: skip
 
 SHAPES = "in the last argument; derivatives in the others are refused"
 DENSITY = "np.exp(sp.xlogy(a - 1.0, {0}) - {0} - sp.gammaln(a))"
@@ -232,7 +232,7 @@ CATALOGUE.operation(
     infer=_multigamma_type,
     rules=(Rule(lambda operands: (f"grad_a += grad_out * {multigamma_slope(operands)}",)),),
     tangent=lambda operands: f"tangent_out = tangent_a * {multigamma_slope(operands)}",
-    domains={"a": "above-two"},
+    domains={"a": "large"},
     samples=({"a": "f[3]", "d": 1}, {"a": "f[2,3]", "d": 3}, {"a": "f[]", "d": 2}),
 )
 

@@ -122,7 +122,7 @@ def in_domain(domain: str, normal: Any, rng: np.random.Generator) -> Any:
             return 0.5 + 0.4 * np.tanh(normal)
         case "above-one":
             return np.abs(normal) + 1.2
-        case "above-two":
+        case "large":
             return np.abs(normal) + 2.3
         case "probability":
             return 0.5 + 0.45 * np.tanh(normal)
