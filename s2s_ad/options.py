@@ -23,6 +23,7 @@ class Options:
     has_aux: bool = False
     level: int = 1
     name: str = ""
+    checkpoint: int | str = ""  # a number of snapshots for each loop, or "bisection"
 
     def function_name(self, function: Function) -> str:
         return self.name or f"{self.mode.replace('-', '_')}_{function.name}"

@@ -114,6 +114,7 @@ def passes_for(
         with_value=options.mode in ("value-and-grad", "vjp"),
         has_aux=options.has_aux,
         seeded=options.mode == "vjp",
+        checkpoint=options.checkpoint,
     )
     derive = partial(adjoint, request=request, name=name, derivatives=derivatives)
     return around(derive, options.level)
@@ -146,6 +147,10 @@ def derive_all(
     called: list[Called] = []
     while derivatives.pending:
         called += derive_callee(derivatives.pending.pop(0), derivatives, options.level, watch)
+    tidy = (CLEAN_UP, place_copies) if options.level else (place_copies,)
+    for made, callee in derivatives.extra:
+        assert callee.function is not None
+        called.append(Called(run(made, tidy, watch), callee.function, "undo"))
     every = [*functions, *(other.function for other in called)]
     return functions, [*plain_callees(every, watch), *called]
 

@@ -125,6 +125,8 @@ class FunctionPrinter:
         names = [formal.name for formal in self.function.formals]
         if self.options.mode == "value":
             return [f'    """`{self.primal.name}` itself, for its value."""']
+        if self.options.mode == "undo":
+            return ['    """The adjoints before a range of trips, from those behind it."""']
         if self.options.mode == "vjp":
             forward = self.function.name.startswith("forward_")
             what = "The value of" if forward else "The adjoints of the arguments of"
@@ -139,7 +141,7 @@ class FunctionPrinter:
         return [f'    """{wrapped[0]}', *(f"    {rest}" for rest in wrapped[1:]), '    """']
 
     def wrt_names(self) -> list[str]:
-        if self.options.mode == "value":
+        if self.options.mode in ("value", "undo"):
             return []
         return list(differentiable(self.primal, self.options))
 

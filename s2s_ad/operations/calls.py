@@ -90,6 +90,11 @@ def tangent_of(pushed: Pushed, types: Sequence[Type]) -> Operation:
     return _call(pushed.name, types, pushed.run, effect=pushed.callee.effect)
 
 
+def call_of_made(made: Callee, types: Sequence[Type]) -> Operation:
+    """The call of a function that passes make, which has no derivative."""
+    return _call(made.name, types, made.run)
+
+
 def _call(
     name: str,
     types: Sequence[Type],

@@ -278,3 +278,16 @@ def pivoted_rows(pivots: Any) -> Any:
     for k, other in enumerate(pivots):
         order[[k, other]] = order[[other, k]]
     return order
+
+
+def next_snapshot(start: int, stop: int, snapshots: int) -> int:
+    """The trip whose state to keep next, so that the fewest trips are run again (Griewank 1992)."""
+    # with s states, all of binomial(s + r, s) trips are reached by running each r times at most
+    states = snapshots + 1
+    rounds, before, reached = 0, 0, 1
+    while reached < stop - start:
+        rounds += 1
+        before, reached = reached, reached * (states + rounds) // rounds
+    least = before * (rounds - 1) // (states + rounds - 1)
+    behind = reached * states // (states + rounds)
+    return start + max(1, least, stop - start - behind)

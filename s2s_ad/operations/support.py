@@ -127,3 +127,9 @@ SMALLER = operation(
     constant=True,
     printer=lambda _, texts: f"min({texts[0]}, {texts[1]})",
 )
+operation(
+    "out = next_snapshot(start, stop, snapshots)",
+    infer=_integer,
+    constant=True,
+    helper="next_snapshot",
+)

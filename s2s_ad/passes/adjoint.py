@@ -36,6 +36,7 @@ from s2s_ad.operations.lists import ADD_LISTS, ZERO_ITEMS
 from s2s_ad.operations.support import RECALL, ZEROS_LIKE
 from s2s_ad.passes.activity import active_variables
 from s2s_ad.passes.calls import Derivatives, call_forward, undo_call
+from s2s_ad.passes.checkpoint import can_checkpoint, undo_in_parts
 from s2s_ad.passes.contributions import (
     cast_like,
     choose_rule,
@@ -78,6 +79,7 @@ class Request:
     with_value: bool = False
     has_aux: bool = False
     seeded: bool = False  # take the output's adjoint as a parameter (vjp) instead of 1.0
+    checkpoint: int | str = ""  # how many snapshots loops may keep, or "bisection"; "": tapes
 
 
 def adjoint(
@@ -95,8 +97,9 @@ def adjoint(
     active = active_variables(function.body, sources)
     function, trips = label_loops(function, active)
     active |= active_variables(function.body, sources)
-    function, halves = call_forward(function, active, derivatives or Derivatives())
-    sweep = Sweep(function, active, trips, halves)
+    derivatives = derivatives or Derivatives()
+    function, halves = call_forward(function, active, derivatives)
+    sweep = Sweep(function, active, trips, halves, derivatives, request.checkpoint)
     seeds: list[Formal] = []
     if request.seeded:
         seeds = [sweep.seed_parameter(value)]
@@ -187,7 +190,11 @@ class Sweep:
         active: set[Var],
         trips: dict[int, Var],
         halves: dict[Var, Halves],
+        derivatives: Derivatives,
+        checkpoint: int | str,
     ) -> None:
+        self.function, self.derivatives, self.checkpoint = function, derivatives, checkpoint
+        self.depth = 0
         sizes = Sizes.knowing(function.assumptions, 1_000_000)
         self.builder = Builder(Names.of(function), sizes, role="adjoint")
         self.active = active
@@ -241,6 +248,8 @@ class Sweep:
                 self.undo(statement)
             elif isinstance(statement, If):
                 undo_branches(self, statement)
+            elif self.checkpoint != "" and self.depth == 0 and can_checkpoint(statement):
+                undo_in_parts(self, statement, self.checkpoint)
             else:
                 undo_loop(self, statement)
 
@@ -251,9 +260,11 @@ class Sweep:
         statements: list[Statement] = []
         self.adjoints, self.builder.statements = adjoints, statements
         self.recalled, self.masks = self.recalled.new_child(), Masks(block)
+        self.depth += 1
         try:
             yield statements
         finally:
+            self.depth -= 1
             self.adjoints, self.builder.statements, self.recalled, self.masks = outer
 
     def adjoint_or_zero(self, var: Var) -> Atom:
@@ -410,6 +421,14 @@ class Sweep:
     def set_adjoint(self, var: Var, value: Atom) -> None:
         """Replace the adjoint of a variable by another version of it."""
         self.adjoints[var] = named(self.builder, value, f"grad_{var.name}")
+
+    def zero_like(self, builder: Builder, value: Var) -> Atom:
+        """A zero adjoint for a value that is at hand."""
+        if isinstance(value.type, ListOf):
+            return builder.assign(ZERO_ITEMS, value)
+        if isinstance(value.type, Array) and value.type.shape != ():
+            return builder.assign(ZEROS_LIKE, value, Const(None))
+        return Const(0.0)
 
     def zeros(self, operand: Var) -> Atom:
         if isinstance(operand.type, ListOf):

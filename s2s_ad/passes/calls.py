@@ -43,6 +43,9 @@ class Derivatives:
     halves: dict[tuple[Callee, tuple[int, ...]], Halves] = field(default_factory=dict)
     pushed: dict[tuple[Callee, tuple[int, ...]], Pushed] = field(default_factory=dict)
     pending: list[Halves | Pushed] = field(default_factory=list)
+    extra: list[tuple[Function, Callee]] = field(
+        default_factory=list
+    )  # made by passes, and of what
     names: set[str] = field(default_factory=set)
 
     def of(self, callee: Callee, wrt: tuple[int, ...]) -> Halves:
@@ -95,13 +98,13 @@ def flat_halves(functions: list[Function], halves: Halves) -> list[Function]:
         forward, name=halves.forward_name, output=replace(output, keys=places), guarded=False
     )
     kept, *seeds = reverse.formals
-    flat = [
-        Formal(leaf.base_name, leaf)
-        for seed in seeds
-        for leaf in leaves(seed.tree)
-        if isinstance(leaf, Var)
-    ]
-    reverse = replace(reverse, name=halves.reverse_name, formals=(kept, *flat))
+    flat: dict[str, Formal] = {}
+    for leaf in (leaf for seed in seeds for leaf in leaves(seed.tree) if isinstance(leaf, Var)):
+        name = leaf.base_name
+        while name in flat or name == kept.name:
+            name += "_"
+        flat[name] = Formal(name, leaf)
+    reverse = replace(reverse, name=halves.reverse_name, formals=(kept, *flat.values()))
     return [forward, _giving(reverse, tuple(leaves(reverse.output)))]
 
 
