@@ -21,6 +21,7 @@ from s2s_ad.directions import matched, pattern_of
 from s2s_ad.files import write_atomically
 from s2s_ad.frontend.live import signature_of
 from s2s_ad.modules import load_module
+from s2s_ad.options import checkpoint_option
 from s2s_ad.specialise import (
     Parameters,
     Specialisation,
@@ -44,6 +45,7 @@ def grad(
     argnums: Wrt | None = None,
     has_aux: bool = False,
     level: int = 1,
+    checkpoint: int | str = "",
 ) -> Derivative: ...
 @overload
 def grad(
@@ -53,6 +55,7 @@ def grad(
     argnums: Wrt | None = None,
     has_aux: bool = False,
     level: int = 1,
+    checkpoint: int | str = "",
 ) -> Decorator: ...
 def grad(
     f: Callable[..., Any] | None = None,
@@ -61,19 +64,21 @@ def grad(
     argnums: Wrt | None = None,
     has_aux: bool = False,
     level: int = 1,
+    checkpoint: int | str = "",
 ) -> Derivative | Decorator:
     """The gradient of a function that returns one float: a function, or a decorator.
 
     `wrt` says with respect to which arguments, by position or name: one gives the gradient itself,
     a tuple gives a tuple. `argnums` is another name of it. A gradient has the structure, shapes and
     dtypes of its argument. With `has_aux` the function returns `(value, aux)` and the derivative
-    `(grad, aux)`. `level` 0 gives the textbook's code, 1 short code. Raises DifferentiationError,
-    at the call, if the function is outside the accepted language.
+    `(grad, aux)`. `level` 0 gives the textbook's code, 1 short code. `checkpoint` is a number of
+    snapshots, or "bisection": loops then keep no tapes, but run parts again. Raises
+    DifferentiationError, at the call, if the function is outside the accepted language.
 
     >>> grad(lambda x: x * x)(3.0)
     6.0
     """
-    return _derivative("grad", f, wrt, argnums, has_aux, level)
+    return _derivative("grad", f, wrt, argnums, has_aux, level, checkpoint)
 
 
 @overload
@@ -84,6 +89,7 @@ def value_and_grad(
     argnums: Wrt | None = None,
     has_aux: bool = False,
     level: int = 1,
+    checkpoint: int | str = "",
 ) -> Derivative: ...
 @overload
 def value_and_grad(
@@ -93,6 +99,7 @@ def value_and_grad(
     argnums: Wrt | None = None,
     has_aux: bool = False,
     level: int = 1,
+    checkpoint: int | str = "",
 ) -> Decorator: ...
 def value_and_grad(
     f: Callable[..., Any] | None = None,
@@ -101,12 +108,13 @@ def value_and_grad(
     argnums: Wrt | None = None,
     has_aux: bool = False,
     level: int = 1,
+    checkpoint: int | str = "",
 ) -> Derivative | Decorator:
     """As `grad`, but the result is `(value, grad)`, or `((value, aux), grad)` with `has_aux`.
 
     SciPy takes it as it is: `minimize(value_and_grad(f), x0, jac=True)`.
     """
-    return _derivative("value-and-grad", f, wrt, argnums, has_aux, level)
+    return _derivative("value-and-grad", f, wrt, argnums, has_aux, level, checkpoint)
 
 
 def _derivative(
@@ -116,14 +124,15 @@ def _derivative(
     argnums: Wrt | None,
     has_aux: bool,
     level: int,
+    checkpoint: int | str,
 ) -> Derivative | Decorator:
     if argnums is not None:
         if wrt != 0:
             raise TypeError("`argnums` is another name of `wrt`: give one of them")
         wrt = argnums
     if f is None:
-        return lambda f: Derivative(f, mode, wrt, has_aux, level)
-    return Derivative(f, mode, wrt, has_aux, level)
+        return lambda f: Derivative(f, mode, wrt, has_aux, level, checkpoint)
+    return Derivative(f, mode, wrt, has_aux, level, checkpoint)
 
 
 class Derivative:
@@ -142,13 +151,16 @@ class Derivative:
         wrt: Wrt = 0,
         has_aux: bool = False,
         level: int = 1,
+        checkpoint: int | str = "",
     ) -> None:
         if level not in (0, 1):
             raise ValueError(f"level is 0 or 1, not {level!r}")
+        checkpoint = checkpoint_option(checkpoint)
         function, self._owner = _function_of(primal)
-        self._given = (mode, wrt, bool(has_aux), level)
+        self._given = (mode, wrt, bool(has_aux), level, checkpoint)
         names = _names(function, wrt, 0 if self._owner is None else 1)
-        wanted = Wanted(mode, names, isinstance(wrt, int | str), bool(has_aux), level)
+        bare = isinstance(wrt, int | str)
+        wanted = Wanted(mode, names, bare, bool(has_aux), level, checkpoint)
         self._table = table_of(function, wanted, self._owner)
         self._bind = self._table.parameters.bind
         self._found = self._table.found

@@ -60,3 +60,12 @@ def differentiable(function: Function, options: Options) -> tuple[str, ...]:
 
 def _refused(function: Function, message: str, help: str) -> DifferentiationError:
     return DifferentiationError([Diagnostic("bad-wrt", message, function.span, help=help)])
+
+
+def checkpoint_option(given: int | str) -> int | str:
+    """What `checkpoint` may be: a number, "bisection", or nothing. Raises ValueError."""
+    if isinstance(given, str) and given.isdigit():
+        return int(given)
+    if given in ("", "bisection") or (isinstance(given, int) and given >= 0):
+        return given
+    raise ValueError(f"checkpoint is a number of snapshots or `bisection`, not {given!r}")

@@ -47,6 +47,7 @@ class Wanted:
     bare: bool
     has_aux: bool
     level: int
+    checkpoint: int | str = ""
 
 
 # Parameters ---------------------------------------------------------------------------------------
@@ -331,7 +332,15 @@ class Table:
         from s2s_ad.pipeline import Options, generate
 
         wanted = self.wanted
-        options = Options(wanted.mode, wanted.wrt, wanted.bare, wanted.has_aux, wanted.level, name)
+        options = Options(
+            wanted.mode,
+            wanted.wrt,
+            wanted.bare,
+            wanted.has_aux,
+            wanted.level,
+            name,
+            wanted.checkpoint,
+        )
         path = function.span.file.path if function.span is not None else ""
         return generate(function, options, path)
 

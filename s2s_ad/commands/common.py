@@ -28,6 +28,15 @@ class NotVerified(Exception):
 # Arguments ------------------------------------------------------------------------------------
 
 
+def _snapshots(text: str) -> int | str:
+    """The argument of `--checkpoint`."""
+    if text.isdigit():
+        return int(text)
+    if text == "bisection":
+        return text
+    raise argparse.ArgumentTypeError(f"a number or `bisection`, not {text!r}")
+
+
 def add_function(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a Python file; `-` is the standard input")
     parser.add_argument("function", metavar="FUNC", help="a function at the top level of FILE")
@@ -57,6 +66,13 @@ def add_function(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="0: as in a textbook; 1: short",
     )
+    what.add_argument(
+        "--checkpoint",
+        type=_snapshots,
+        default="",
+        metavar="N",
+        help="loops keep no tapes but N snapshots, and run parts again; or `bisection`",
+    )
     parser.add_argument(
         "--output-format",
         choices=STYLES,
@@ -81,7 +97,14 @@ def lower(options: argparse.Namespace) -> Lowered:
     from s2s_ad.options import Options
     from s2s_ad.targets import BadTarget, Target, lower_target
 
-    wanted = Options(options.mode, options.wrt, False, options.has_aux, options.level)
+    wanted = Options(
+        options.mode,
+        options.wrt,
+        False,
+        options.has_aux,
+        options.level,
+        checkpoint=options.checkpoint,
+    )
     target = Target(options.file, options.function, wanted, tuple(options.arg))
     try:
         if options.file == "-":
