@@ -69,7 +69,6 @@ def add_function(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--checkpoint",
         type=_snapshots,
-        default="",
         metavar="N",
         help="loops keep no tapes but N snapshots, and run parts again; or `bisection`",
     )
@@ -103,7 +102,7 @@ def lower(options: argparse.Namespace) -> Lowered:
         False,
         options.has_aux,
         options.level,
-        checkpoint=options.checkpoint,
+        checkpoint="" if options.checkpoint is None else options.checkpoint,
     )
     target = Target(options.file, options.function, wanted, tuple(options.arg))
     try:
