@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from s2s_ad.ir import Assign, Atom, Var
 from s2s_ad.operations.result_types import is_basic_index
-from s2s_ad.types import Array
+from s2s_ad.types import Array, ListOf
 
 Allocations = frozenset[Var]
 """The variables whose statements allocated the memory; a parameter stands for its own."""
@@ -17,6 +17,11 @@ NOWHERE: Allocations = frozenset()
 def allocations_of(statement: Assign, target: Var, known: Mapping[Var, Allocations]) -> Allocations:
     """Where the result of a statement lies, given where its operands do."""
     op = statement.op
+    if isinstance(target.type, ListOf):
+        # a list holds its arrays, not copies of them
+        holds = isinstance(target.type.item, Array)
+        held = [_of(operand, known) for operand in statement.operands] if holds else []
+        return frozenset((target,)).union(*held)
     if not isinstance(target.type, Array):
         return NOWHERE
     if op.update:

@@ -10,19 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import libcst as cst
 
+from s2s_ad.frontend.containers import named
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.values import Poison, Refused, Unsettled, Value
+from s2s_ad.frontend.values import Container, Growing, Identity, Poison, Refused, Unsettled, Value
 from s2s_ad.ir import UNDEFINED, Atom, Const, Statement, Structure, Var, leaves
-from s2s_ad.types import Array, Number, Type, is_numeric
+from s2s_ad.types import Array, ListOf, Number, Type, is_numeric
 
 DEAD = "<dead>"  # a pseudo-name: this path has raised
-Place = tuple[str, Any]  # ("name", a name) or ("root", an allocation)
+# ("name", a name), ("root", an allocation) or ("heap", the identity of a container)
+Place = tuple[str, Any]
 
 
 class Missing:
@@ -39,8 +41,9 @@ class State:
 
     names: dict[str, Value]
     latest: dict[Var, Var]
+    contents: dict[Identity, Container]
     written: dict[Var, int]
-    lost: frozenset[Var]
+    lost: frozenset[Any]
     time: int
 
     @property
@@ -51,6 +54,8 @@ class State:
         kind, key = place
         if kind == "name":
             return self.names.get(key, MISSING)
+        if kind == "heap":
+            return self.contents.get(key, MISSING)
         root: Var = key
         return self.latest.get(root, root)
 
@@ -61,6 +66,7 @@ def capture(lowering: Lowering) -> State:
     return State(
         dict(lowering.frame.names),
         dict(memory.latest),
+        dict(memory.contents),
         dict(memory.written),
         memory.lost,
         memory.time,
@@ -79,6 +85,7 @@ def resume(lowering: Lowering, state: State) -> None:
     names.clear()
     names.update({**state.names, **kept})
     memory.latest, memory.written = dict(state.latest), dict(state.written)
+    memory.contents = dict(state.contents)
     memory.lost = state.lost
 
 
@@ -194,12 +201,12 @@ def settled(lowering: Lowering, value: Found, node: cst.CSTNode) -> Found:
     mark = lowering.reporter.mark
     try:
         value = current(lowering, value, node)
-        if isinstance(value, Structure):
+        if isinstance(value, Container):
             items = [settled(lowering, item, node) for item in value.items]
             broken = next((item for item in items if isinstance(item, Poison | Unsettled)), None)
             if broken is not None:
                 return broken
-            return Structure(value.kind, value.keys, tuple(items), value.constructor)
+            return replace(value, items=tuple(items))
         return value
     except Refused:
         lowering.reporter.rewind(mark)
@@ -212,13 +219,22 @@ def settled(lowering: Lowering, value: Found, node: cst.CSTNode) -> Found:
 
 def same(left: Found, right: Found) -> bool:
     """Whether two values are one."""
-    if isinstance(left, Structure) and isinstance(right, Structure):
+    if isinstance(left, Container) and isinstance(right, Container):
+        if left.identity is not None or right.identity is not None:
+            return left.identity is right.identity
+        return same_items(left, right)
+    return left is right or left == right
+
+
+def same_items(left: Found, right: Found) -> bool:
+    """Whether two containers hold the same."""
+    if isinstance(left, Container) and isinstance(right, Container):
         return (
             (left.kind, left.keys, left.constructor) == (right.kind, right.keys, right.constructor)
             and len(left.items) == len(right.items)
             and all(same(*pair) for pair in zip(left.items, right.items, strict=True))
         )
-    return left is right or left == right
+    return False
 
 
 def is_leaf(value: Found) -> bool:
@@ -281,8 +297,10 @@ class Merge:
             return right
         if isinstance(left, Missing) and isinstance(right, Missing):
             return MISSING
-        if isinstance(left, Structure) or isinstance(right, Structure):
-            return self._structures(left, right, hint)
+        if isinstance(left, Container) or isinstance(right, Container):
+            if same(left, right):
+                return left  # what it holds is a place of its own
+            return self.structures(left, right, hint)
         if (is_leaf(left) or isinstance(left, Missing)) and (
             is_leaf(right) or isinstance(right, Missing)
         ):
@@ -301,14 +319,24 @@ class Merge:
             return right if isinstance(left, Missing) else left
         return changes_kind(hint, describe(left), describe(right))
 
-    def _structures(self, left: Found, right: Found, hint: str) -> Found:
-        shape = left if isinstance(left, Structure) else right
-        assert isinstance(shape, Structure)
+    def structures(self, left: Found, right: Found, hint: str, in_place: bool = False) -> Found:
+        """Item by item; `in_place` where the container is one, and what it holds differs."""
+        shape = left if isinstance(left, Container) else right
+        assert isinstance(shape, Container)
         sides: list[list[Found]] = []
         for side in (left, right):
+            outer = (
+                isinstance(side, Container)
+                and side.identity is not None
+                and not in_place
+                and side.identity.born <= self.time
+            )
+            if outer:
+                # writes to it would have to be seen under its other name
+                return changes_kind(hint, "one container", "another")
             if isinstance(side, Missing):
                 sides.append([MISSING] * len(shape.items))
-            elif isinstance(side, Structure) and alike(side, shape):
+            elif isinstance(side, Container) and alike(side, shape):
                 sides.append(list(side.items))
             else:
                 return changes_kind(hint, describe(left), describe(right))
@@ -318,7 +346,12 @@ class Merge:
         broken = next((item for item in items if isinstance(item, Poison | Unsettled)), None)
         if broken is not None:
             return broken
-        return Structure(shape.kind, shape.keys, items, shape.constructor)
+        merged = replace(shape, items=items)
+        if shape.identity is None or in_place:
+            return merged
+        if isinstance(merged, Growing):
+            return named(self.lowering, merged)
+        return named(self.lowering, merged)
 
     def leaf(self, left: Atom, right: Atom, hint: str) -> Value:
         """One variable for two atoms."""
@@ -352,10 +385,15 @@ class Merge:
         """What the new variables share memory with: each path says."""
         memory = self.lowering.memory
         for target in self.targets:
-            if isinstance(target.type, Array) and target not in memory.where:
+            if has_memory(target.type) and target not in memory.where:
                 memory.hand_on(target, target)
         sides = [list(zip(self.targets, side, strict=True)) for side in self.given]
         share(self.lowering, sides, self.time)
+
+
+def has_memory(type: Type) -> bool:
+    """Whether values of a type are, or hold, arrays."""
+    return isinstance(type, Array) or (isinstance(type, ListOf) and isinstance(type.item, Array))
 
 
 def share(lowering: Lowering, sides: Sequence[Sequence[tuple[Var, Atom]]], time: int) -> None:
@@ -377,7 +415,11 @@ def share(lowering: Lowering, sides: Sequence[Sequence[tuple[Var, Atom]]], time:
         memory.overlap(var, other)
 
 
-def alike(left: Structure, right: Structure) -> bool:
+def alike(left: Container, right: Container) -> bool:
+    """Whether two containers have the same items, apart from their values."""
+    if isinstance(left, Growing) or isinstance(right, Growing):
+        both = isinstance(left, Growing) and isinstance(right, Growing)
+        return both and len(left.items) == len(right.items)
     return (left.kind, left.keys, left.constructor) == (right.kind, right.keys, right.constructor)
 
 
@@ -401,9 +443,19 @@ def hint_for(lowering: Lowering, place: Place) -> str:
     kind, key = place
     if kind == "name":
         return str(key)
+    if kind == "heap":
+        return container_name(lowering, key)
     root: Var = key
     latest = lowering.memory.latest.get(root, root)
     return "" if latest.is_temporary else latest.name
+
+
+def container_name(lowering: Lowering, identity: Identity) -> str:
+    """The name of a container, if one is bound to it."""
+    for name, value in lowering.frame.names.items():
+        if isinstance(value, Container) and value.identity is identity and name.isidentifier():
+            return name
+    return ""
 
 
 def changed_places(lowering: Lowering, start: State, end: State) -> list[Place]:
@@ -419,7 +471,13 @@ def changed_places(lowering: Lowering, start: State, end: State) -> list[Place]:
         for name in dict.fromkeys((*start.names, *end.names))
         if name != DEAD and not same(start.at(("name", name)), end.at(("name", name)))
     ]
-    return [*roots, *names]
+    heap: list[Place] = [
+        ("heap", identity)
+        for identity, value in end.contents.items()
+        if identity.born <= start.time
+        and not same_items(start.contents.get(identity, MISSING), value)
+    ]
+    return [*roots, *heap, *names]
 
 
 def put(lowering: Lowering, place: Place, value: Found) -> None:
@@ -430,6 +488,11 @@ def put(lowering: Lowering, place: Place, value: Found) -> None:
             lowering.frame.names.pop(key, None)
         else:
             lowering.frame.names[key] = value
+    elif kind == "heap":
+        if isinstance(value, Container):
+            lowering.memory.contents[key] = replace(value, identity=key)
+        else:
+            lowering.memory.lost |= {key}
     elif isinstance(value, Var):
         lowering.memory.hand_on(value, key)
 

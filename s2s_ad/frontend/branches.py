@@ -7,6 +7,7 @@ the `If`. A test that is known when compiling leaves one branch only.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import libcst as cst
 
@@ -17,6 +18,8 @@ from s2s_ad.frontend.blocks import (
     MISSING,
     Found,
     Merge,
+    Place,
+    alike,
     at_end,
     capture,
     changed_places,
@@ -25,9 +28,10 @@ from s2s_ad.frontend.blocks import (
     put,
     settled,
 )
+from s2s_ad.frontend.containers import common_template, grown, length_of
 from s2s_ad.frontend.expressions import atom, current, lower_expression
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.values import Refused, Value
+from s2s_ad.frontend.values import Container, Growing, Refused, Unsettled, Value
 from s2s_ad.ir import Atom, Block, Const, If, Structure, Var
 from s2s_ad.types import Items, Number, Static
 
@@ -128,14 +132,35 @@ def merge(lowering: Lowering, test: Atom, merge: Merge) -> None:
             continue
         with at_end(lowering, path):
             sides.append([settled(lowering, path.end.at(place), merge.node) for place in places])
-    lost = frozenset().union(*(path.end.lost for path in merge.paths if not path.end.is_dead))
+    _grow(lowering, merge, places, sides)
+    lost = frozenset[Any]().union(*(path.end.lost for path in merge.paths if not path.end.is_dead))
     hints = [hint_for(lowering, place) for place in places]
     for place, hint, left, right in zip(places, hints, *sides, strict=True):
-        value = merge.merged(left, right, hint)
+        settled_both = not isinstance(left, Unsettled) and not isinstance(right, Unsettled)
+        if place[0] == "heap" and settled_both:
+            value = merge.structures(left, right, hint, in_place=True)
+        else:
+            value = merge.merged(left, right, hint)
         put(lowering, place, value)
     merge.settle_memory()
     lowering.memory.lost |= lost
     _append(lowering, test, merge)
+
+
+def _grow(
+    lowering: Lowering, merge: Merge, places: Sequence[Place], sides: list[list[Found]]
+) -> None:
+    """Lists that have another length on each path become ones of unknown length."""
+    for k, place in enumerate(places):
+        ends = [side[k] for side in sides]
+        lists = [end for end in ends if isinstance(end, Container)]
+        if place[0] != "heap" or len(lists) < 2 or alike(*lists):
+            continue
+        template = common_template(lowering, lists)
+        for side, path, end in zip(sides, merge.paths, lists, strict=True):
+            if template is not None and end.kind in ("list", "growing"):
+                with at_end(lowering, path):
+                    side[k] = grown(lowering, end, template, merge.node)
 
 
 def _append(lowering: Lowering, test: Atom, merge: Merge) -> None:
@@ -213,6 +238,10 @@ def and_or(lowering: Lowering, node: cst.BooleanOperation, name: str) -> Value:
 def truth(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
     """The value as a test: a constant where that is known when compiling."""
     value = current(lowering, value, node)
+    if isinstance(value, Growing):
+        return lowering.assign(
+            lowering.operation(">"), [length_of(lowering, value, node), Const(0)], node
+        )
     if isinstance(value, Structure):
         return Const(bool(value.items) or value.kind == "record")
     if isinstance(value, Const):

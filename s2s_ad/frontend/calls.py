@@ -20,6 +20,7 @@ import numpy as np
 
 from s2s_ad.frontend.builtin_calls import BUILTINS
 from s2s_ad.frontend.calls_linalg import LINEAR_ALGEBRA
+from s2s_ad.frontend.containers import call_method, container, length_of, refreshed
 from s2s_ad.frontend.declarations import declared_function, declared_name, helper_of
 from s2s_ad.frontend.expressions import (
     array_operand,
@@ -32,9 +33,11 @@ from s2s_ad.frontend.expressions import (
     static,
     static_operand,
 )
+from s2s_ad.frontend.iteration import HANDLERS as ITERATORS
+from s2s_ad.frontend.iteration import iteration, known_trips
 from s2s_ad.frontend.lower import Lowering, inline
 from s2s_ad.frontend.updates import CHANGING, UPDATES, into
-from s2s_ad.frontend.values import Method, Named, Partial, UserFunction, Value
+from s2s_ad.frontend.values import Container, Growing, Method, Named, Partial, UserFunction, Value
 from s2s_ad.ir import Atom, Const, Operation, Structure, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.arrays import COPY, COPY_METHOD, RANGE
@@ -85,6 +88,7 @@ STATIC_ARGUMENTS = frozenset(
         "ndmin",
     ]
 )
+MOST_ITEMS = 64  # of a `range` that is written out
 NEAR = 0.7  # how alike two names have to be for one to be suggested, from 0 to 1
 # Arguments accepted where they change nothing
 HARMLESS = {
@@ -116,8 +120,46 @@ class Arguments:
 
 
 def lower_call(lowering: Lowering, node: cst.Call, name: str) -> Value:
+    summed = _generator_sum(lowering, node)
+    if summed is not None:
+        return summed
+    listed = _listed(lowering, node)
+    if listed is not None:
+        return listed
     function, *values = lower_all(lowering, [node.func, *(a.value for a in node.args)])
     return call(lowering, function, _arguments(lowering, node, values), name)
+
+
+def _listed(lowering: Lowering, node: cst.Call) -> Value | None:
+    """`list(range(n))`, `tuple(zip(a, b))`: where what is gone through is known."""
+    if not isinstance(node.func, cst.Name) or node.func.value not in ("list", "tuple"):
+        return None
+    if len(node.args) != 1 or not isinstance(node.args[0].value, cst.Call):
+        return None
+    inner = lower_expression(lowering, node.args[0].value.func)
+    if not isinstance(inner, Named) or inner.name not in ITERATORS:
+        return None
+    found = iteration(lowering, node.args[0].value)
+    if isinstance(found, list):
+        return container(lowering, node.func.value, found)
+    numbers = known_trips(lowering, found)
+    if numbers is None or len(numbers) > MOST_ITEMS:
+        return None
+    return container(lowering, node.func.value, [found.item(Const(k)) for k in numbers])
+
+
+def _generator_sum(lowering: Lowering, node: cst.Call) -> Value | None:
+    """`sum(f(a) for a in p)`, which needs no list."""
+    if not node.args or not isinstance(node.args[0].value, cst.GeneratorExp | cst.ListComp):
+        return None
+    if not isinstance(node.func, cst.Name) or node.func.value != "sum":
+        return None
+    if lower_expression(lowering, node.func) != Named("builtins.sum") or len(node.args) > 2:
+        return None
+    from s2s_ad.frontend.comprehensions import total
+
+    start = Const(0) if len(node.args) == 1 else lower_expression(lowering, node.args[1].value)
+    return total(lowering, node.args[0].value, start)
 
 
 def call(lowering: Lowering, function: Value, arguments: Arguments, name: str) -> Value:
@@ -186,7 +228,7 @@ def bind_arguments(
     names: dict[str, Value] = {}
     rest = arguments.positional[len(by_position) :]
     if isinstance(parameters.star_arg, cst.Param):
-        names[parameters.star_arg.name.value] = container("tuple", rest)
+        names[parameters.star_arg.name.value] = container(lowering, "tuple", rest)
     elif rest:
         raise lowering.refuse(
             "bad-call", f"`{function.name}` takes {len(by_position)} arguments", arguments.node
@@ -207,8 +249,8 @@ def bind_arguments(
                 arguments.nodes.get(keyword, arguments.node),
             )
     if parameters.star_kwarg is not None:
-        names[parameters.star_kwarg.name.value] = Structure(
-            "dict", tuple(others), tuple(others.values())
+        names[parameters.star_kwarg.name.value] = container(
+            lowering, "dict", tuple(others.values()), tuple(others)
         )
     for param in (*by_position, *parameters.kwonly_params):
         if param.name.value not in names:
@@ -218,10 +260,6 @@ def bind_arguments(
                 )
             names[param.name.value] = _default_value(lowering, function, param)
     return names
-
-
-def container(kind: str, items: Sequence[Value]) -> Structure:
-    return Structure(kind, tuple(range(len(items))), tuple(items))
 
 
 def _default_value(lowering: Lowering, function: UserFunction, param: cst.Param) -> Value:
@@ -438,7 +476,7 @@ def no_more(lowering: Lowering, arguments: Arguments) -> None:
 
 def _call_method(lowering: Lowering, method: Method, arguments: Arguments, name: str) -> Value:
     node = arguments.node
-    if isinstance(method.receiver, Structure):
+    if isinstance(method.receiver, Structure | Growing):
         return _container_method(lowering, method.receiver, method.name, arguments)
     # an argument may have written to the array meanwhile
     receiver = current(lowering, method.receiver, node)
@@ -463,16 +501,23 @@ def _call_method(lowering: Lowering, method: Method, arguments: Arguments, name:
 
 
 def _container_method(
-    lowering: Lowering, receiver: Structure, method: str, arguments: Arguments
+    lowering: Lowering, receiver: Container, method: str, arguments: Arguments
 ) -> Value:
+    receiver = refreshed(lowering, receiver, arguments.node)
+    if not arguments.keywords:
+        given = call_method(lowering, receiver, method, arguments.positional, arguments.node)
+        if given is not None:
+            return given
     if receiver.kind == "dict" and not arguments.keywords:
         if method == "values":
-            return container("tuple", receiver.items)
+            return container(lowering, "tuple", receiver.items)
         if method == "keys":
-            return container("tuple", [Const(key) for key in receiver.keys])
+            return container(lowering, "tuple", [Const(key) for key in receiver.keys])
         if method == "items":
             pairs = zip(receiver.keys, receiver.items, strict=True)
-            return container("tuple", [container("tuple", (Const(k), v)) for k, v in pairs])
+            return container(
+                lowering, "tuple", [container(lowering, "tuple", (Const(k), v)) for k, v in pairs]
+            )
         if method == "get" and arguments.positional:
             key = static(arguments.positional[0])
             if key is not None and key.value in receiver.keys:
@@ -623,6 +668,10 @@ def _sum(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     node = arguments.node
     value = arguments.positional[0] if arguments.positional else Const(None)
     total: Atom = atom(lowering, arguments.take(1, "start", Const(0)), node)
+    if isinstance(value, Growing):
+        from s2s_ad.frontend.comprehensions import sum_of
+
+        return sum_of(lowering, value, total, node)
     if not isinstance(value, Structure):
         raise lowering.refuse(
             "unsupported-argument",
@@ -640,6 +689,8 @@ def _sum(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 
 def _length(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     value = arguments.positional[0] if arguments.positional else Const(None)
+    if isinstance(value, Growing):
+        return length_of(lowering, value, arguments.node)
     if isinstance(value, Structure):
         return Const(len(value.items))
     return call_operation(lowering, lowering.operation("builtins.len"), arguments, name)
@@ -679,7 +730,9 @@ def _tuple(lowering: Lowering, arguments: Arguments, name: str) -> Value:
             "not-constant", "only a container of known length can be converted", arguments.node
         )
     kind = "list" if lowering.code(arguments.node.func) == "list" else "tuple"
-    return Structure(kind, tuple(range(len(value.items))), value.items)
+    if value.kind == "dict":
+        return container(lowering, kind, [Const(key) for key in value.keys])
+    return container(lowering, kind, value.items)
 
 
 def _slice(lowering: Lowering, arguments: Arguments, name: str) -> Value:

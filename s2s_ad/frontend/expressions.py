@@ -9,14 +9,18 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import libcst as cst
 
+from s2s_ad.frontend.containers import container, grown, item_of, refreshed
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.resolve import constant_of
 from s2s_ad.frontend.values import (
+    Container,
     FreeVariable,
+    Growing,
     Method,
     Named,
     NotYet,
@@ -33,7 +37,7 @@ from s2s_ad.operations import catalogue
 from s2s_ad.operations.arrays import DISPLAY
 from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
-from s2s_ad.types import Array, Items, Number, Scalar, shape_of
+from s2s_ad.types import Array, Items, Number, Scalar, is_integer, shape_of
 
 OPERATORS = {
     "Add": "+",
@@ -108,6 +112,8 @@ def current(lowering: Lowering, value: Value, node: cst.CSTNode) -> Value:
         return constant_of(value.name) or value
     if isinstance(value, FreeVariable):
         return _hidden_parameter(lowering, value, node)
+    if isinstance(value, Structure | Growing):
+        return refreshed(lowering, value, node)
     return now(lowering, value, node) if isinstance(value, Var) else value
 
 
@@ -296,8 +302,7 @@ def _sequence(lowering: Lowering, node: cst.Tuple | cst.List, name: str) -> Valu
             items.extend(value.items)
         else:
             items.append(value)
-    kind = "tuple" if isinstance(node, cst.Tuple) else "list"
-    return Structure(kind, tuple(range(len(items))), tuple(items))
+    return container(lowering, "tuple" if isinstance(node, cst.Tuple) else "list", items)
 
 
 def _dict(lowering: Lowering, node: cst.Dict, name: str) -> Value:
@@ -311,7 +316,7 @@ def _dict(lowering: Lowering, node: cst.Dict, name: str) -> Value:
         if not isinstance(key, Const):
             raise lowering.refuse("not-constant", "a key has to be a constant", element.key)
         entries[key.value] = lower_expression(lowering, element.value)
-    return Structure("dict", tuple(entries), tuple(entries.values()))
+    return container(lowering, "dict", tuple(entries.values()), tuple(entries))
 
 
 def _binary(lowering: Lowering, node: cst.BinaryOperation, name: str) -> Value:
@@ -322,7 +327,7 @@ def _binary(lowering: Lowering, node: cst.BinaryOperation, name: str) -> Value:
             "unsupported-syntax", f"`{lowering.code(node.operator).strip()}` is not supported", node
         )
     if isinstance(left, Structure) or isinstance(right, Structure):
-        joined = _sequence_arithmetic(symbol, left, right)
+        joined = _sequence_arithmetic(lowering, symbol, left, right)
         if joined is not None:
             return joined
     operands = [
@@ -340,7 +345,9 @@ def arithmetic_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> A
     )
 
 
-def _sequence_arithmetic(symbol: str, left: Value, right: Value) -> Structure | None:
+def _sequence_arithmetic(
+    lowering: Lowering, symbol: str, left: Value, right: Value
+) -> Structure | None:
     """`(a, b) + (c,)` and `[a] * 3`: containers, not arrays."""
     if (
         isinstance(left, Structure)
@@ -349,7 +356,7 @@ def _sequence_arithmetic(symbol: str, left: Value, right: Value) -> Structure | 
         and left.kind == right.kind
     ):
         items = (*left.items, *right.items)
-        return Structure(left.kind, tuple(range(len(items))), items)
+        return container(lowering, left.kind, items)
     if symbol == "*":
         sequence, times = (left, right) if isinstance(left, Structure) else (right, left)
         if (
@@ -358,7 +365,7 @@ def _sequence_arithmetic(symbol: str, left: Value, right: Value) -> Structure | 
             and isinstance(times.value, int)
         ):
             items = sequence.items * times.value
-            return Structure(sequence.kind, tuple(range(len(items))), items)
+            return container(lowering, sequence.kind, items)
     return None
 
 
@@ -418,7 +425,7 @@ def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:
 
 def _subscript(lowering: Lowering, node: cst.Subscript, name: str) -> Value:
     base = lower_expression(lowering, node.value)
-    if isinstance(base, Structure):
+    if isinstance(base, Structure | Growing):
         return _item(lowering, base, node)
     if isinstance(base, Const) and isinstance(base.value, tuple):
         items = tuple(Const(item) for item in base.value)
@@ -439,12 +446,23 @@ def _subscript(lowering: Lowering, node: cst.Subscript, name: str) -> Value:
     return lowering.assign(lowering.operation("getitem"), [x, index], node, name)
 
 
-def _item(lowering: Lowering, base: Structure, node: cst.Subscript) -> Value:
-    """An item of a container of known structure; the index has to be known too."""
+def _item(lowering: Lowering, base: Container, node: cst.Subscript) -> Value:
     index = index_of(lowering, node.slice, node)
-    key = index.value if isinstance(index, Const) else None
-    if isinstance(index, Var) and isinstance(index.type, Number) and index.type.value is not None:
-        key = index.type.value.constant
+    return item(lowering, refreshed(lowering, base, node), index, node)
+
+
+def item(lowering: Lowering, base: Container, index: Atom, node: cst.CSTNode) -> Value:
+    """An item of a container; where its items are of one kind, the index need not be known."""
+    key = index.value if isinstance(index, Const) else known_index(index)
+    if isinstance(base, Growing):
+        if isinstance(index, Const) and not isinstance(key, int):
+            raise lowering.refuse(
+                "not-constant",
+                "a slice of a list of unknown length is not supported",
+                node,
+                help="go through it with a loop",
+            )
+        return item_of(lowering, base, index, node)
     if base.kind in ("dict", "record"):
         if key in base.keys:
             entry: Value = base.items[base.keys.index(key)]
@@ -452,7 +470,10 @@ def _item(lowering: Lowering, base: Structure, node: cst.Subscript) -> Value:
         raise lowering.refuse("bad-index", f"the key {key!r} is not known here", node)
     if isinstance(key, slice):
         items = base.items[key]
-        return Structure(base.kind, tuple(range(len(items))), items)
+        return container(lowering, base.kind, items)
+    if key is None and isinstance(index, Var) and is_integer(index.type):
+        fixed = replace(base, identity=None)  # only to be read from here
+        return item_of(lowering, grown(lowering, fixed, None, node), index, node)
     if not isinstance(key, int):
         raise lowering.refuse(
             "not-constant",
@@ -464,8 +485,17 @@ def _item(lowering: Lowering, base: Structure, node: cst.Subscript) -> Value:
         raise lowering.refuse(
             "bad-index", f"index {key} is out of range for {len(base.items)} items", node
         )
-    item: Value = base.items[key]
-    return item
+    found: Value = base.items[key]
+    return found
+
+
+def known_index(index: Atom) -> int | None:
+    """The value of an index that is known when compiling."""
+    if isinstance(index, Const):
+        return index.value if isinstance(index.value, int) else None
+    if isinstance(index.type, Number) and index.type.value is not None:
+        return index.type.value.constant
+    return None
 
 
 def _item_of_static(lowering: Lowering, base: Var, node: cst.Subscript) -> Value:
@@ -558,23 +588,15 @@ def _call(lowering: Lowering, node: cst.Call, name: str) -> Value:
 
 
 def _comprehension(lowering: Lowering, node: cst.ListComp | cst.GeneratorExp, name: str) -> Value:
-    """`[f(a) for a in p]` over a container of known length, written out."""
-    from s2s_ad.frontend.iteration import items_of
-    from s2s_ad.frontend.statements import bind
+    from s2s_ad.frontend.comprehensions import comprehension
 
-    loop = node.for_in
-    if loop.inner_for_in is not None or loop.ifs or loop.asynchronous is not None:
-        raise lowering.refuse("unsupported-syntax", "only plain comprehensions are supported", node)
-    outer = dict(lowering.frame.names)
-    results: list[Value] = []
-    try:
-        for item in items_of(lowering, loop.iter):
-            bind(lowering, loop.target, item)
-            results.append(lower_expression(lowering, node.elt))
-    finally:
-        lowering.frame.names.clear()
-        lowering.frame.names.update(outer)  # the target is local to the comprehension
-    return Structure("list", tuple(range(len(results))), tuple(results))
+    return comprehension(lowering, node)
+
+
+def _dict_comprehension(lowering: Lowering, node: cst.DictComp, name: str) -> Value:
+    from s2s_ad.frontend.comprehensions import dict_comprehension
+
+    return dict_comprehension(lowering, node)
 
 
 def _conditional(lowering: Lowering, node: cst.IfExp, name: str) -> Value:
@@ -604,7 +626,6 @@ def _walrus(lowering: Lowering, node: cst.NamedExpr, name: str) -> Value:
 REFUSED: dict[type[cst.CSTNode], tuple[str, str]] = {
     cst.Await: ("`await` is not supported", "write a plain `def`"),
     cst.ConcatenatedString: ("a string in several parts is not supported", "write it as one"),
-    cst.DictComp: ("dict comprehensions are not supported", "write the dict out"),
     cst.FormattedString: ("f-strings are not supported", "leave it out"),
     cst.Imaginary: (
         "complex numbers are not supported",
@@ -635,5 +656,6 @@ HANDLERS: dict[type[cst.CSTNode], Callable[[Lowering, Any, str], Value]] = {
     cst.Call: _call,
     cst.IfExp: _conditional,
     cst.ListComp: _comprehension,
+    cst.DictComp: _dict_comprehension,
     cst.GeneratorExp: _comprehension,
 }

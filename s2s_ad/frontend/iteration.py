@@ -4,14 +4,16 @@ count and what each of them stands for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import libcst as cst
 
+from s2s_ad.frontend.blocks import same_items
+from s2s_ad.frontend.containers import item_of, length_of
 from s2s_ad.frontend.expressions import atom, lower_expression
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.values import Named, Value
+from s2s_ad.frontend.values import Container, Growing, Named, Value
 from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.operations.lists import RANGE_LENGTH
 from s2s_ad.types import Array, Number, Size, scalar_like
@@ -25,6 +27,7 @@ class Counted:
 
     trip: tuple[Atom, Atom, Atom]
     item: Callable[[Atom], Value]
+    sources: list[Container] = field(default_factory=list)
 
     @property
     def is_plain(self) -> bool:
@@ -32,7 +35,35 @@ class Counted:
         return self.trip[0] == Const(0) and self.trip[2] == Const(1)
 
 
+class Known(list[Value]):
+    """Items that are known, and the containers that they were taken from."""
+
+    def __init__(self, items: Iterable[Value], sources: Sequence[Container]) -> None:
+        super().__init__(items)
+        self.sources = [source for source in sources if source.identity is not None]
+
+
 Iteration = list[Value] | Counted
+
+
+def sources_of(*found: Iteration) -> list[Container]:
+    """The containers whose items are gone through."""
+    return [
+        source for each in found if isinstance(each, Known | Counted) for source in each.sources
+    ]
+
+
+def check_unchanged(lowering: Lowering, found: Iteration, node: cst.CSTNode) -> None:
+    """Python sees what happens to a list that it goes through; the items here are those it had."""
+    for source in sources_of(found):
+        latest = lowering.memory.contents.get(source.identity)
+        if latest is not None and not same_items(latest, source):
+            raise lowering.refuse(
+                "write-in-place",
+                "a container is changed while a loop goes through it",
+                node,
+                help="go through a copy of it, or through the numbers of a `range`",
+            )
 
 
 def iteration(lowering: Lowering, node: cst.BaseExpression) -> Iteration:
@@ -46,9 +77,11 @@ def iteration(lowering: Lowering, node: cst.BaseExpression) -> Iteration:
 
 
 def _of_value(lowering: Lowering, value: Value, node: cst.CSTNode) -> Iteration:
+    if isinstance(value, Growing):
+        return _items(lowering, value, node)
     if isinstance(value, Structure):
         keys: list[Value] = [Const(key) for key in value.keys]
-        return keys if value.kind == "dict" else list(value.items)
+        return Known(keys if value.kind == "dict" else value.items, [value])
     if isinstance(value, Const) and isinstance(value.value, tuple):
         return [Const(item) for item in value.value]
     if isinstance(value, Var) and isinstance(value.type, Array):
@@ -74,6 +107,17 @@ def _rows(lowering: Lowering, array: Var, node: cst.CSTNode) -> Counted:
         return lowering.assign(lowering.operation("getitem"), [latest, index], node)
 
     return Counted((Const(0), length, Const(1)), row)
+
+
+def _items(lowering: Lowering, items: Growing, node: cst.CSTNode) -> Counted:
+    length = length_of(lowering, items, node)
+
+    def at(index: Atom) -> Value:
+        check_unchanged(lowering, counted, node)
+        return item_of(lowering, items, index, node)
+
+    counted = Counted((Const(0), length, Const(1)), at, [items])
+    return counted
 
 
 def _range(lowering: Lowering, node: cst.Call) -> Iteration:
@@ -114,7 +158,8 @@ def _enumerate(lowering: Lowering, node: cst.Call) -> Iteration:
         return lowering.assign(plus, [start, index], node)
 
     if isinstance(inner, list):
-        return [_tuple([number(Const(place)), item]) for place, item in enumerate(inner)]
+        rows = [_tuple([number(Const(place)), item]) for place, item in enumerate(inner)]
+        return Known(rows, sources_of(inner))
     counted = plainly(lowering, inner, node)
     return Counted(counted.trip, lambda index: _tuple([number(index), counted.item(index)]))
 
@@ -123,7 +168,7 @@ def _zip(lowering: Lowering, node: cst.Call) -> Iteration:
     columns = [iteration(lowering, argument.value) for argument in node.args]
     if all(isinstance(column, list) for column in columns):
         rows = zip(*[column for column in columns if isinstance(column, list)], strict=False)
-        return [_tuple(list(row)) for row in rows]
+        return Known([_tuple(list(row)) for row in rows], sources_of(*columns))
     if any(isinstance(column, list) for column in columns):
         return _zip_with_known(lowering, columns, node)
     counted = [plainly(lowering, column, node) for column in columns if isinstance(column, Counted)]
@@ -155,10 +200,11 @@ def _zip_with_known(lowering: Lowering, columns: list[Iteration], node: cst.CSTN
         else:
             lengths.append(len(column))
         parts.append(column)
-    return [
+    rows = [
         _tuple([part.item(Const(k)) if isinstance(part, Counted) else part[k] for part in parts])
         for k in range(min(lengths))
     ]
+    return Known(rows, sources_of(*columns))
 
 
 def _reversed(lowering: Lowering, node: cst.Call) -> Iteration:
@@ -166,7 +212,7 @@ def _reversed(lowering: Lowering, node: cst.Call) -> Iteration:
         raise _not_iterable(lowering, node)
     inner = iteration(lowering, node.args[0].value)
     if isinstance(inner, list):
-        return inner[::-1]
+        return Known(inner[::-1], sources_of(inner))
     start, stop, step = inner.trip
     if step in (Const(1), Const(-1)):
         sign = step.value  # type: ignore[union-attr]
@@ -237,22 +283,6 @@ def known_trips(lowering: Lowering, counted: Counted) -> range | None:
     if None in bounds or bounds[2] == 0:
         return None
     return range(*(bound for bound in bounds if bound is not None))
-
-
-def items_of(lowering: Lowering, node: cst.BaseExpression) -> list[Value]:
-    """The items, one after the other. Anything whose length is not known is refused."""
-    found = iteration(lowering, node)
-    if isinstance(found, list):
-        return found
-    numbers = known_trips(lowering, found)
-    if numbers is None or len(numbers) > MOST_ITEMS:
-        raise lowering.refuse(
-            "unsupported-syntax",
-            "only a container of known length can be gone through yet",
-            node,
-            help="work on the whole array at once",
-        )
-    return [found.item(Const(number)) for number in numbers]
 
 
 def _not_iterable(lowering: Lowering, node: cst.CSTNode) -> Exception:

@@ -32,27 +32,40 @@ from s2s_ad.frontend.blocks import (
     changes_kind,
     describe,
     escaping,
+    has_memory,
     hint_for,
     is_leaf,
     lower_path,
     new_variable,
     put,
     same,
+    same_items,
     settled,
     share,
 )
 from s2s_ad.frontend.branches import choose, header, truth
+from s2s_ad.frontend.containers import (
+    as_objects,
+    common_template,
+    filled,
+    grown,
+    numeric_leaves,
+    without_objects,
+)
 from s2s_ad.frontend.expressions import lower_expression
-from s2s_ad.frontend.iteration import Counted, iteration, known_trips, plainly
+from s2s_ad.frontend.iteration import Counted, check_unchanged, iteration, known_trips
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.resolve import names_bound_in
-from s2s_ad.frontend.values import Peel, Poison, Refused, Unsettled, Value
+from s2s_ad.frontend.resolve import names_bound_in, target_names
+from s2s_ad.frontend.values import Container, Growing, Peel, Poison, Refused, Unsettled, Value
 from s2s_ad.ir import UNDEFINED, Atom, Block, Const, For, Structure, Var, While
-from s2s_ad.types import Array, Number
+from s2s_ad.operations.lists import RANGE_LENGTH
+from s2s_ad.types import Array, ListOf, Number
 
 MOST_TRIALS = 30
 MOST_UNROLLED = 64
+# what may be settled by knowing the index of a loop
+BY_INDEX = ("not-constant", "write-in-place", "changes-kind", "bad-index")
 FLOW = (jumps.GONE, jumps.BROKEN, jumps.RETURNED, jumps.RESULT)
 
 
@@ -73,10 +86,11 @@ class Plan:
 class Loop:
     """A loop being lowered: what its test and its trips are."""
 
-    node: cst.For | cst.While
+    node: cst.For | cst.While | cst.CompFor
     counted: Counted | None
     trip: Callable[[Atom | None], None]  # lowers one trip
     test: Callable[[], Atom] | None = None
+    assigned: frozenset[str] = frozenset()  # the names that the user's trip assigns
     token: object = field(default_factory=object)
 
 
@@ -95,6 +109,7 @@ def lower_for(lowering: Lowering, node: cst.For) -> None:
     body = jumps.statements_of(node.body)
 
     def with_item(item: Value) -> None:
+        check_unchanged(lowering, found, node.iter)
         bind(lowering, node.target, item)
         jumps.lower_suite(lowering, body)
 
@@ -108,7 +123,7 @@ def lower_for(lowering: Lowering, node: cst.For) -> None:
         assert index is not None
         with_item(found.item(index))
 
-    _lower_loop(lowering, Loop(node, found, trip))
+    _lower_loop(lowering, Loop(node, found, trip, assigned=frozenset(names_bound_in(node))))
 
 
 def lower_while(lowering: Lowering, node: cst.While) -> None:
@@ -118,11 +133,29 @@ def lower_while(lowering: Lowering, node: cst.While) -> None:
     def test() -> Atom:
         return truth(lowering, lower_expression(lowering, node.test), node.test)
 
-    _lower_loop(lowering, Loop(node, None, lambda _: jumps.lower_suite(lowering, body), test))
+    assigned = frozenset(names_bound_in(node))
+    trip = Loop(node, None, lambda _: jumps.lower_suite(lowering, body), test, assigned)
+    _lower_loop(lowering, trip)
+
+
+def lower_clause(
+    lowering: Lowering,
+    node: cst.CompFor,
+    found: Counted,
+    trip: Callable[[Atom | None], None],
+) -> None:
+    """A clause of a comprehension, as a loop."""
+    flow = {flag: lowering.frame.names.get(flag) for flag in FLOW}
+    _lower_loop(lowering, Loop(node, found, trip, assigned=frozenset(target_names(node.target))))
+    for flag, value in flow.items():
+        if value is None:
+            lowering.frame.names.pop(flag, None)
+        else:
+            lowering.frame.names[flag] = value
 
 
 def _one_by_one(
-    lowering: Lowering, node: cst.For | cst.While, trips: Sequence[Callable[[], None]]
+    lowering: Lowering, node: cst.For | cst.While | cst.CompFor, trips: Sequence[Callable[[], None]]
 ) -> None:
     """Trips one after the other; those behind one that may have left the loop in a branch."""
 
@@ -154,7 +187,9 @@ def _flag(lowering: Lowering, name: str) -> Atom:
     return value
 
 
-def _after(lowering: Lowering, node: cst.For | cst.While, before: Mapping[str, Value]) -> None:
+def _after(
+    lowering: Lowering, node: cst.For | cst.While | cst.CompFor, before: Mapping[str, Value]
+) -> None:
     """The flags behind a loop, and its `else`."""
     names = lowering.frame.names
     if DEAD in names:
@@ -165,7 +200,7 @@ def _after(lowering: Lowering, node: cst.For | cst.While, before: Mapping[str, V
     if jumps.RETURNED in names and names[jumps.RETURNED] != jumps.NO:
         # an inlined loop within a loop: a return leaves all of them
         names[jumps.BROKEN] = names[jumps.RETURNED]
-    if node.orelse is not None:
+    if not isinstance(node, cst.CompFor) and node.orelse is not None:
         suite = jumps.statements_of(node.orelse.body)
         choose(lowering, broken, lambda: None, lambda: jumps.go_on(lowering, suite), node)
 
@@ -215,9 +250,7 @@ def _lower_loop(lowering: Lowering, loop: Loop) -> None:
 def _first_guess(lowering: Lowering, loop: Loop) -> Plan:
     """The names that the body assigns, with the types that they have before."""
     joiner = Joiner(lowering.sizes)
-    names = names_bound_in(loop.node.body)
-    if isinstance(loop.node, cst.For):
-        names |= names_bound_in(loop.node) - names_bound_in(loop.node.body)
+    names = loop.assigned
     templates: dict[Place, Found] = {}
     for name in sorted(names & lowering.frame.names.keys()):
         value = settled(lowering, lowering.frame.names[name], loop.node)
@@ -226,16 +259,24 @@ def _first_guess(lowering: Lowering, loop: Loop) -> Plan:
 
 
 def _template(lowering: Lowering, joiner: Joiner, value: Found, hint: str) -> Found:
-    """The value with a variable for each of its numbers and arrays."""
-    if isinstance(value, Structure):
+    """The value with a variable for each of its numbers and arrays. Containers that are objects of
+    their own stay: what they hold is a place of its own.
+    """
+    if isinstance(value, Container) and value.identity is None:
         items = tuple(_template(lowering, joiner, item, hint) for item in value.items)
-        return Structure(value.kind, value.keys, items, value.constructor)
+        return replace(value, items=items)
     if is_leaf(value):
         type = value.type  # type: ignore[union-attr]
         if isinstance(type, Number) and type.kind == "int":
             type = Number("int", joiner.fresh())
         return Var(hint, lowering.sizes.resolve_type(type))
     return value
+
+
+def _place_template(lowering: Lowering, joiner: Joiner, value: Found, place: Place) -> Found:
+    if place[0] == "heap" and isinstance(value, Container):
+        value = replace(value, identity=None)
+    return _template(lowering, joiner, value, hint_for(lowering, place))
 
 
 @dataclass
@@ -254,7 +295,7 @@ def _trial(lowering: Lowering, loop: Loop, plan: Plan) -> Plan:
     run = _Run(lowering, loop, plan)
     run.enter()
     postponed, expected = lowering.postponed, lowering.frame.expected
-    expected.append(names_bound_in(loop.node))
+    expected.append(set(loop.assigned))
     try:
         path = run.body()
     finally:
@@ -283,6 +324,7 @@ class _Run:
         self.firsts: dict[Place, Found] = {}
         self.ends: dict[Place, Found] = {}
         self.copies: dict[Var, Var] = {}
+        self.whole_ends: dict[Place, Found] = {}  # with the identities of containers
         self.index: Var | None = None
 
     # before the loop
@@ -296,20 +338,22 @@ class _Run:
     def enter(self) -> None:
         for place, template in self.plan.templates.items():
             first = self.before(place)
-            self.values[place] = self._parameters(
-                place, template, first, hint_for(self.lowering, place)
-            )
+            if isinstance(template, Growing) and isinstance(first, Container):
+                first = grown(self.lowering, first, template.item, self.node)
+                self.firsts[place] = first
+            hint = hint_for(self.lowering, place)
+            self.values[place] = self._parameters(place, template, first, hint)
 
     def _parameters(self, place: Place, template: Found, first: Found, hint: str) -> Found:
-        if isinstance(template, Structure):
+        if isinstance(template, Container) and template.identity is None:
             firsts = (
-                first.items if isinstance(first, Structure) else [MISSING] * len(template.items)
+                first.items if isinstance(first, Container) else [MISSING] * len(template.items)
             )
             items = tuple(
                 self._parameters(place, item, before, f"{hint}_{key}")
                 for item, before, key in zip(template.items, firsts, template.keys, strict=True)
             )
-            return Structure(template.kind, template.keys, items, template.constructor)
+            return replace(template, items=items)
         if isinstance(template, Var):
             parameter = new_variable(self.lowering, hint, template.type)
             atom = first if isinstance(first, Var | Const) else UNDEFINED
@@ -323,12 +367,12 @@ class _Run:
         copies = copies or {}
         for slot in self.slots:
             var = copies.get(slot.parameter, slot.parameter)
-            if slot.place[0] == "name" and isinstance(slot.parameter.type, Array):
+            if slot.place[0] != "root" and has_memory(slot.parameter.type):
                 memory.hand_on(slot.parameter, slot.parameter)
                 if var != slot.parameter:
                     memory.hand_on(var, slot.parameter)
         for place, value in self.values.items():
-            put(lowering, place, _renamed(value, copies))
+            self._put(place, _renamed(value, copies), [self.before(place)])
         memory.lost |= self.plan.lost
         firsts = [(slot.parameter, slot.first) for slot in self.slots]
         share(lowering, [firsts], self.start.time)
@@ -340,6 +384,12 @@ class _Run:
         names = lowering.frame.names
         jumps.start_flow(names)
 
+    def _put(self, place: Place, value: Found, ends: Sequence[Found]) -> None:
+        """Make a place mean a value; a container in it may be the object of any of `ends`."""
+        if place[0] == "name" and isinstance(value, Container):
+            value = as_objects(self.lowering, value, ends)
+        put(self.lowering, place, value)
+
     def _key(self, slot: _Slot) -> tuple[Place, int]:
         same_place = [other for other in self.slots if other.place == slot.place]
         return slot.place, same_place.index(slot)
@@ -350,7 +400,7 @@ class _Run:
         lowering = self.lowering
         if self.loop.counted is not None:
             hint = ""
-            if isinstance(self.node, cst.For) and isinstance(self.node.target, cst.Name):
+            if not isinstance(self.node, cst.While) and isinstance(self.node.target, cst.Name):
                 hint = self.node.target.value
             self.index = new_variable(lowering, hint, Number("int", lowering.sizes.fresh()))
 
@@ -380,7 +430,7 @@ class _Run:
         ]
         with at_end(lowering, path):
             ends = {
-                place: settled(lowering, path.end.at(place), self.node)
+                place: self._end(place, settled(lowering, path.end.at(place), self.node))
                 for place in (*templates, *places)
             }
         changed = False
@@ -400,7 +450,7 @@ class _Run:
             if isinstance(before, Missing) and complete:
                 continue  # read by no trip before it is assigned: it is handed on only
             value = ends[place] if isinstance(before, Missing) else before
-            made = _template(lowering, plan.joiner, value, str(place[1]))
+            made = _place_template(lowering, plan.joiner, value, place)
             if isinstance(before, Missing):
                 made = _escaping(lowering, plan.joiner, made)
             templates[place], changed = made, True
@@ -417,11 +467,26 @@ class _Run:
             overlaps=overlaps,
         )
 
+    def _end(self, place: Place, end: Found) -> Found:
+        """The end of a trip; a list as one of unknown length, where the loop carries it as one."""
+        template = self.plan.templates.get(place)
+        self.whole_ends[place] = end
+        if place[0] == "name" and isinstance(template, Container) and template.identity is None:
+            plain: Found = without_objects(end)
+            return plain
+        if place[0] != "heap" or not isinstance(end, Container):
+            return end
+        if isinstance(template, Growing) and end.kind in ("list", "growing"):
+            end = grown(self.lowering, end, template.item, self.node)
+        return replace(end, identity=None)
+
     def _outer(self, roots: frozenset[Var]) -> frozenset[Var]:
         birth = self.lowering.memory.birth
         return frozenset(root for root in roots if birth(root) <= self.start.time)
 
     def _is_kept(self, before: Found, end: Found) -> bool:
+        if isinstance(before, Container) and isinstance(end, Container):
+            return same(before, end) or (end.identity is None and same_items(before, end))
         return not isinstance(before, Missing | Poison | Unsettled) and same(before, end)
 
     def _joined(self, template: Found, end: Found, place: Place) -> Found:
@@ -430,13 +495,17 @@ class _Run:
             return template
         if isinstance(end, Unsettled):
             return Unsettled(end.name, end.message, end.help)
-        if isinstance(template, Structure) and isinstance(end, Structure) and alike(template, end):
-            items = tuple(
-                self._joined(a, b, place) for a, b in zip(template.items, end.items, strict=True)
-            )
-            if all(a is b for a, b in zip(items, template.items, strict=True)):
-                return template
-            return Structure(template.kind, template.keys, items, template.constructor)
+        is_object = isinstance(template, Container) and template.identity is not None
+        if is_object and isinstance(end, Container) and not same(template, end):
+            # another object from trip to trip
+            plain = _template(self.lowering, self.plan.joiner, without_objects(template), "")
+            return self._joined(plain, without_objects(end), place)
+        carried = isinstance(template, Container) and template.identity is None
+        if carried and isinstance(template, Container) and isinstance(end, Container):
+            if alike(template, end):
+                return self._joined_items(template, end, place)
+            if place[0] == "heap":
+                return self._grown_template(template, end, place)
         if isinstance(template, Var) and is_leaf(end):
             type = self.plan.joiner.strict(template.type, end.type)  # type: ignore[union-attr]
             if type is not None:
@@ -445,6 +514,36 @@ class _Run:
             return template
         return changes_kind(str(place[1]), describe(template), describe(end), self.loop.token)
 
+    def _joined_items(self, template: Container, end: Container, place: Place) -> Found:
+        items = tuple(
+            self._joined(a, b, place) for a, b in zip(template.items, end.items, strict=True)
+        )
+        if all(a is b for a, b in zip(items, template.items, strict=True)):
+            return template
+        broken = next((item for item in items if isinstance(item, Unsettled)), None)
+        if broken is not None:
+            return broken
+        if isinstance(template, Growing):
+            lists = [item.type for item in items if isinstance(item, Var)]
+            types = [type.item for type in lists if isinstance(type, ListOf)]
+            inner = filled(template.item, [Var("item", type) for type in types])
+            return replace(template, items=items, item=inner)
+        return replace(template, items=items)
+
+    def _grown_template(self, template: Container, end: Container, place: Place) -> Found:
+        """A list that has another length after a trip is one of unknown length."""
+        lists = [template, end]
+        item = None
+        if all(each.kind in ("list", "growing") for each in lists):
+            item = common_template(self.lowering, lists)
+        if item is None:
+            name = hint_for(self.lowering, place)
+            return changes_kind(name, describe(template), describe(end))
+        inner = _escaping(self.lowering, self.plan.joiner, item)
+        types = [atom.type for atom in numeric_leaves(inner)]  # type: ignore[arg-type]
+        columns = tuple(Var("items", ListOf(type)) for type in types)
+        return Growing("growing", tuple(range(len(types))), columns, item=inner)
+
     def _overlaps(self, path: Path, ends: Mapping[Place, Found]) -> frozenset[tuple[Any, Any]]:
         """Which carried arrays may share memory after a trip, with others or with each other."""
         memory = self.lowering.memory
@@ -452,11 +551,11 @@ class _Run:
         found: set[tuple[Any, Any]] = set()
         arrays = []
         for place, value in self.values.items():
-            if place[0] == "name":
+            if place[0] != "root":
                 arrays += [
                     (parameter, atom)
                     for parameter, atom in _pairs(value, ends.get(place, MISSING))
-                    if isinstance(parameter.type, Array)
+                    if has_memory(parameter.type)
                 ]
         for position, (parameter, atom) in enumerate(arrays):
             for root in memory.roots(atom):
@@ -491,11 +590,11 @@ class _Run:
         assert isinstance(stop, Var | Const)
         self._append(path, test, stop)
         for place, value in after.items():
-            put(lowering, place, value)
+            self._put(place, value, [self.before(place), self.whole_ends.get(place, MISSING)])
         memory = lowering.memory
         for slot in self.slots:
             assert slot.target is not None
-            if slot.place[0] == "name" and isinstance(slot.target.type, Array):
+            if slot.place[0] != "root" and has_memory(slot.target.type):
                 memory.hand_on(slot.target, slot.target)
         pairs = [(slot.target, slot) for slot in self.slots if slot.target is not None]
         sides = (
@@ -513,9 +612,9 @@ class _Run:
 
     def _targets(self, value: Found, path: Path) -> Found:
         """What a place means behind the loop."""
-        if isinstance(value, Structure):
+        if isinstance(value, Container) and value.identity is None:
             items = tuple(self._targets(item, path) for item in value.items)
-            return Structure(value.kind, value.keys, items, value.constructor)
+            return replace(value, items=items)
         slot = next((slot for slot in self.slots if slot.parameter is value), None)
         if slot is None:
             return value
@@ -553,11 +652,13 @@ class _Run:
             return end
         if isinstance(before, Poison | Unsettled):
             return before
-        if isinstance(end, Structure):
-            alike = isinstance(before, Structure) and before.keys == end.keys
+        if isinstance(end, Container):
+            if isinstance(before, Container) and same(before, end):
+                return before
+            alike = isinstance(before, Container) and before.keys == end.keys
             if not alike and not isinstance(before, Missing):
                 return changes_kind(hint, describe(before), describe(end))
-            firsts = before.items if isinstance(before, Structure) else [MISSING] * len(end.items)
+            firsts = before.items if isinstance(before, Container) else [MISSING] * len(end.items)
             items = tuple(
                 self._only_after(place, first, item, path, f"{hint}_{key}")
                 for first, item, key in zip(firsts, end.items, end.keys, strict=True)
@@ -612,7 +713,7 @@ class _Run:
         parameters = tuple(slot.parameter for slot in self.slots)
         role = lowering.builder.role
         if self.loop.counted is not None:
-            assert self.index is not None and isinstance(self.node, cst.For)
+            assert self.index is not None and not isinstance(self.node, cst.While)
             span = header(lowering, self.node, self.node.iter)
             body = Block((self.index, *parameters), tuple(path.statements), results)
             trip = self.loop.counted.trip
@@ -633,16 +734,17 @@ class _Run:
 
 
 def _renamed(value: Found, copies: Mapping[Var, Var]) -> Found:
-    if isinstance(value, Structure):
+    if isinstance(value, Container) and value.identity is None:
         items = tuple(_renamed(item, copies) for item in value.items)
-        return Structure(value.kind, value.keys, items, value.constructor)
+        return replace(value, items=items)
     return copies.get(value, value) if isinstance(value, Var) else value
 
 
 def _pairs(value: Found, end: Found) -> list[tuple[Var, Atom]]:
     """Parameters, and the atoms that a trip gives for them."""
-    if isinstance(value, Structure):
-        ends = end.items if isinstance(end, Structure) else [MISSING] * len(value.items)
+    if isinstance(value, Container) and value.identity is None:
+        fits = isinstance(end, Container) and alike(value, end)
+        ends = end.items if isinstance(end, Container) and fits else [MISSING] * len(value.items)
         return [
             pair
             for item, other in zip(value.items, ends, strict=True)
@@ -655,9 +757,9 @@ def _pairs(value: Found, end: Found) -> list[tuple[Var, Atom]]:
 
 def _escaping(lowering: Lowering, joiner: Joiner, template: Found) -> Found:
     """The template with sizes of its own where they were found inside a trip."""
-    if isinstance(template, Structure):
+    if isinstance(template, Container) and template.identity is None:
         items = tuple(_escaping(lowering, joiner, item) for item in template.items)
-        return Structure(template.kind, template.keys, items, template.constructor)
+        return replace(template, items=items)
     if isinstance(template, Var) and isinstance(template.type, Array) and template.type.shape:
         shape = tuple(joiner.fresh() if size.is_local else size for size in template.type.shape)
         return Var(template.name, Array(template.type.dtype, shape))
@@ -675,15 +777,15 @@ def _peeled(lowering: Lowering, loop: Loop) -> None:
         assert loop.test is not None
         choose(lowering, loop.test(), lambda: _trips(lowering, loop, None), lambda: None, node)
         return
-    if counted.trip[2] not in (Const(1), Const(-1)):
-        counted = plainly(lowering, counted, node)
     start, stop, step = counted.trip
     numbers = known_trips(lowering, counted)
     test: Atom
     if numbers is not None:
         test = Const(len(numbers) > 0)
+    elif not isinstance(step, Const):
+        test = lowering.assign(RANGE_LENGTH, [start, stop, step], node)
     else:
-        symbol = "<" if step == Const(1) else ">"
+        symbol = "<" if step.value > 0 else ">"
         test = lowering.assign(lowering.operation(symbol), [start, stop], node)
     choose(lowering, test, lambda: _trips(lowering, loop, counted), lambda: None, node)
 
@@ -694,25 +796,17 @@ def _trips(lowering: Lowering, loop: Loop, counted: Counted | None) -> None:
     names[jumps.BROKEN] = jumps.NO
     if counted is None:
         loop.trip(None)
-        rest = Loop(node, None, loop.trip, loop.test)
+        rest = Loop(node, None, loop.trip, loop.test, loop.assigned)
     else:
         start, stop, step = counted.trip
-        item = counted.item
-
-        def trip(index: Atom | None) -> None:
-            from s2s_ad.frontend.statements import bind
-
-            assert index is not None and isinstance(node, cst.For)
-            bind(lowering, node.target, item(index))
-            jumps.lower_suite(lowering, jumps.statements_of(node.body))
-
-        trip(start)
+        loop.trip(start)
         second: Atom
         if isinstance(start, Const) and isinstance(step, Const):
             second = Const(start.value + step.value)
         else:
             second = lowering.assign(lowering.operation("+"), [start, step], node)
-        rest = Loop(node, Counted((second, stop, step), item), trip)
+        trip = (second, stop, step)
+        rest = Loop(node, replace(counted, trip=trip), loop.trip, assigned=loop.assigned)
     broken = _flag(lowering, jumps.BROKEN)
 
     def others() -> None:
@@ -747,7 +841,7 @@ def _never_settled(lowering: Lowering, node: cst.CSTNode) -> Refused:
 def _unrolling(lowering: Lowering, loop: Loop, plan: Plan, checkpoint: Checkpoint) -> Plan:
     """A short loop whose index has to be known is written out."""
     mark = checkpoint.numbers[3]
-    wanted = any(diagnostic.name == "not-constant" for diagnostic in lowering.reporter.since(mark))
+    wanted = any(diagnostic.name in BY_INDEX for diagnostic in lowering.reporter.since(mark))
     if plan.unrolled or loop.counted is None or not wanted:
         return plan
     numbers = known_trips(lowering, loop.counted)
@@ -758,7 +852,7 @@ def _unrolling(lowering: Lowering, loop: Loop, plan: Plan, checkpoint: Checkpoin
 
 def _unroll(lowering: Lowering, loop: Loop) -> None:
     counted, node = loop.counted, loop.node
-    assert counted is not None and isinstance(node, cst.For)
+    assert counted is not None
     numbers = known_trips(lowering, counted)
     assert numbers is not None
 

@@ -23,7 +23,7 @@ from s2s_ad.frontend.annotations import ComplexType, TypeReader, TypeTree
 from s2s_ad.frontend.prune import prune
 from s2s_ad.frontend.resolve import FileScope, names_bound_in
 from s2s_ad.frontend.source import Unit
-from s2s_ad.frontend.values import FreeVariable, Refused, Scope, UserFunction, Value
+from s2s_ad.frontend.values import FreeVariable, Growing, Refused, Scope, UserFunction, Value
 from s2s_ad.frontend.writes import Memory
 from s2s_ad.ir import (
     Assign,
@@ -491,7 +491,9 @@ def _parameter_tree(lowering: Lowering, tree: TypeTree | Const, name: str) -> Tr
             )
             for key, item in zip(tree.keys, tree.items, strict=True)
         )
-        return Structure(tree.kind, tree.keys, items, tree.constructor)
+        from s2s_ad.frontend.containers import container
+
+        return container(lowering, tree.kind, items, tree.keys, tree.constructor)
     if isinstance(tree, Const):
         return tree
     return lowering.builder.names.fresh(name, tree)
@@ -502,6 +504,12 @@ def _tree(lowering: Lowering, value: Value, node: cst.CSTNode) -> Tree:
     from s2s_ad.frontend.expressions import current
 
     value = current(lowering, value, node)
+    if isinstance(value, Growing):
+        if value.item is None or isinstance(value.item, Structure):
+            raise lowering.refuse(
+                "unsupported-value", "a list of this kind cannot be returned", node
+            )
+        return value.items[0]  # type: ignore[no-any-return]
     if isinstance(value, Structure):
         return Structure(
             value.kind,

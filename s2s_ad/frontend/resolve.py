@@ -112,7 +112,7 @@ class FileScope:
             self._forget(target.value)
             self.assignments.setdefault(target.value, []).append(value)
         else:
-            for name in _target_names(target):
+            for name in target_names(target):
                 self._forget(name)
                 self.uncertain[name] = "is a global that is not one literal number"
 
@@ -302,22 +302,22 @@ def names_bound_in(node: cst.CSTNode) -> set[str]:
                 | cst.AnnAssign(target=target)
                 | cst.AugAssign(target=target)
             ):
-                found |= _target_names(target)
+                found |= target_names(target)
             case cst.For(target=target) | cst.NamedExpr(target=target) | cst.Del(target=target):
-                found |= _target_names(target)
+                found |= target_names(target)
             case cst.AsName(name=target):
-                found |= _target_names(target)
+                found |= target_names(target)
             case cst.MatchAs(name=cst.Name(value=text)) | cst.MatchStar(name=cst.Name(value=text)):
                 found.add(text)
         pending.extend(current.children)
     return found
 
 
-def _target_names(target: cst.CSTNode) -> set[str]:
+def target_names(target: cst.CSTNode) -> set[str]:
     if isinstance(target, cst.Name):
         return {target.value}
     if isinstance(target, cst.Tuple | cst.List):
-        return set().union(*(_target_names(element.value) for element in target.elements))
+        return set().union(*(target_names(element.value) for element in target.elements))
     return set()
 
 

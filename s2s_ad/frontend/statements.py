@@ -11,10 +11,12 @@ from typing import Any
 import libcst as cst
 
 from s2s_ad.frontend import branches, jumps, loops
+from s2s_ad.frontend.containers import call_method, change, container, refreshed, store
 from s2s_ad.frontend.expressions import (
     atom,
     current,
     index_of,
+    item,
     lower_defaults,
     lower_expression,
     operator_name,
@@ -22,7 +24,7 @@ from s2s_ad.frontend.expressions import (
 from s2s_ad.frontend.guards import raise_if
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.resolve import imported_names
-from s2s_ad.frontend.values import Named, Refused, UserFunction, Value
+from s2s_ad.frontend.values import Container, Growing, Named, Refused, UserFunction, Value
 from s2s_ad.frontend.writes import addition_for, now, replace, write
 from s2s_ad.ir import Assign, Atom, Const, Structure, Var
 from s2s_ad.operations.indexing import SETITEM
@@ -86,7 +88,12 @@ def bind(lowering: Lowering, target: cst.CSTNode, value: Value) -> None:
             bind(lowering, element.value, item)
     elif isinstance(target, cst.Subscript):
         base, index = _place(lowering, target)
+        if isinstance(base, Structure | Growing):
+            store(lowering, base, index, value, target)
+            return
         write(lowering, SETITEM, base, index, atom(lowering, value, target), target)
+    elif isinstance(target, cst.Attribute):
+        _store_attribute(lowering, target, value)
     else:
         raise lowering.refuse(
             "unsupported-syntax",
@@ -94,6 +101,22 @@ def bind(lowering: Lowering, target: cst.CSTNode, value: Value) -> None:
             target,
             help="assign to a name",
         )
+
+
+def _store_attribute(lowering: Lowering, target: cst.Attribute, value: Value) -> None:
+    """`record.field = v`"""
+    base = lower_expression(lowering, target.value)
+    name = target.attr.value
+    if not isinstance(base, Structure) or base.kind != "record" or name not in base.keys:
+        raise lowering.refuse(
+            "unsupported-syntax",
+            f"cannot assign to `{lowering.code(target)}`",
+            target,
+            help="assign to a name",
+        )
+    items = list(base.items)
+    items[base.keys.index(name)] = value
+    change(lowering, base, dataclasses.replace(base, items=tuple(items)), target)
 
 
 def unpack(lowering: Lowering, value: Value, count: int, node: cst.CSTNode) -> list[Value]:
@@ -149,18 +172,14 @@ def refine_rank(lowering: Lowering, var: Var, rank: int) -> Var:
     return Var(var.name, type, var.version)
 
 
-def _place(lowering: Lowering, target: cst.Subscript) -> tuple[Var, Atom]:
+def _place(lowering: Lowering, target: cst.Subscript) -> tuple[Var | Container, Atom]:
     """The array and the index that an assignment writes to."""
     base = lower_expression(lowering, target.value)
     if isinstance(base, Var) and isinstance(base.type, Array):
         return base, index_of(lowering, target.slice, target)
-    if isinstance(base, Structure):
-        raise lowering.refuse(
-            "write-in-place",
-            f"writing to `{lowering.code(target)}` is not supported yet",
-            target,
-            help="build a new container instead",
-        )
+    if isinstance(base, Structure | Growing):
+        index = index_of(lowering, target.slice, target)
+        return refreshed(lowering, base, target), index
     what = f"a {base.type}" if isinstance(base, Var | Const) else "no array"
     raise lowering.refuse(
         "not-an-array",
@@ -176,6 +195,9 @@ def _augmented(lowering: Lowering, node: cst.AugAssign) -> None:
     if isinstance(node.target, cst.Subscript):
         _augmented_item(lowering, node, node.target, symbol)
         return
+    if isinstance(node.target, cst.Attribute):
+        _augmented_field(lowering, node, node.target)
+        return
     if not isinstance(node.target, cst.Name):
         raise lowering.refuse(
             "unsupported-syntax",
@@ -185,33 +207,37 @@ def _augmented(lowering: Lowering, node: cst.AugAssign) -> None:
         )
     name = node.target.value
     left = lower_expression(lowering, node.target)
-    left = left if isinstance(left, Structure) else atom(lowering, left, node.target)
+    left = left if isinstance(left, Structure | Growing) else atom(lowering, left, node.target)
     right = lower_expression(lowering, node.value)
-    if isinstance(left, Structure):
-        raise lowering.refuse(
-            "write-in-place", f"changing the container `{name}` is not supported yet", node
-        )
+    if isinstance(left, Structure | Growing):
+        _extended(lowering, node, name, left, right)
+        return
     if isinstance(left, Var) and now(lowering, left, node) != left:
         raise _written_meanwhile(lowering, node)
     changed = lowering.assign(op, [left, atom(lowering, right, node.value)], node, name)
     if isinstance(left.type, Array):
-        known = bool(left.type.shape) and isinstance(left, Var)
-        fits = known and changed.type == left.type
-        floats = is_float(left.type) and is_float(changed.type)
-        if isinstance(left, Var) and known and not fits and floats:
-            # NumPy broadcasts and casts into the array, or raises
-            write(lowering, SETITEM, left, Const(Ellipsis), changed, node)
-            return
-        if not fits or not isinstance(left, Var):
-            raise lowering.refuse(
-                "write-in-place",
-                f"`{name} {symbol}= ...` changes an array in place, and its type may not fit",
-                node,
-                help=f"write `{name} = {name} {symbol} ...`, which makes a new array",
-            )
-        replace(lowering, left, changed, node)
+        assert isinstance(left, Var)
+        _change_array(lowering, left, changed, symbol, name, node)
     else:
         lowering.frame.names[name] = changed
+
+
+def _extended(
+    lowering: Lowering, node: cst.AugAssign, name: str, left: Container, right: Value
+) -> None:
+    """`l += [a]`, which changes a list, and `t += (a,)`, which makes a new tuple."""
+    left = refreshed(lowering, left, node)
+    if left.kind in ("list", "growing") and isinstance(node.operator, cst.AddAssign):
+        call_method(lowering, left, "extend", [right], node)
+    elif (
+        isinstance(left, Structure)
+        and left.kind == "tuple"
+        and isinstance(right, Structure)
+        and right.kind == "tuple"
+    ):
+        lowering.frame.names[name] = container(lowering, "tuple", [*left.items, *right.items])
+    else:
+        raise lowering.refuse("write-in-place", f"`{name}` cannot be changed in this way", node)
 
 
 def _written_meanwhile(lowering: Lowering, node: cst.CSTNode) -> Exception:
@@ -223,11 +249,63 @@ def _written_meanwhile(lowering: Lowering, node: cst.CSTNode) -> Exception:
     )
 
 
+def _augmented_entry(
+    lowering: Lowering, node: cst.AugAssign, target: cst.CSTNode, base: Container, index: Atom
+) -> None:
+    """`d[k] += v`, `l[i] *= v`"""
+    old = item(lowering, base, index, node)
+    _changed_value(lowering, node, old, lambda new: store(lowering, base, index, new, target))
+
+
+def _augmented_field(lowering: Lowering, node: cst.AugAssign, target: cst.Attribute) -> None:
+    """`record.field += v`"""
+    old = lower_expression(lowering, target)
+    _changed_value(lowering, node, old, lambda new: _store_attribute(lowering, target, new))
+
+
+def _changed_value(
+    lowering: Lowering, node: cst.AugAssign, old: Value, put: Callable[[Value], None]
+) -> None:
+    """An augmented assignment to a place within a container: arrays change in place."""
+    symbol = operator_name(type(node.operator).__name__.removesuffix("Assign"))
+    left = atom(lowering, old, node.target)
+    right = atom(lowering, lower_expression(lowering, node.value), node.value)
+    if isinstance(left, Var) and now(lowering, left, node) != left:
+        raise _written_meanwhile(lowering, node)
+    changed = lowering.assign(lowering.operation(symbol), [left, right], node)
+    if isinstance(left, Var) and isinstance(left.type, Array):
+        _change_array(lowering, left, changed, symbol, lowering.code(node.target), node)
+    else:
+        put(changed)
+
+
+def _change_array(
+    lowering: Lowering, left: Var, changed: Var, symbol: str, name: str, node: cst.CSTNode
+) -> None:
+    """An array becomes, in place, what was computed from it."""
+    assert isinstance(left.type, Array)
+    if left.type.shape and changed.type == left.type:
+        replace(lowering, left, changed, node)
+    elif left.type.shape and is_float(left.type) and is_float(changed.type):
+        # NumPy broadcasts and casts into the array, or raises
+        write(lowering, SETITEM, left, Const(Ellipsis), changed, node)
+    else:
+        raise lowering.refuse(
+            "write-in-place",
+            f"`{name} {symbol}= ...` changes an array in place, and its type may not fit",
+            node,
+            help=f"write `{name} = {name} {symbol} ...`, which makes a new array",
+        )
+
+
 def _augmented_item(
     lowering: Lowering, node: cst.AugAssign, target: cst.Subscript, symbol: str
 ) -> None:
     """`x[i] += v`: read, compute, store; where no index repeats, in one."""
     base, index = _place(lowering, target)
+    if isinstance(base, Structure | Growing):
+        _augmented_entry(lowering, node, target, base, index)
+        return
     value = atom(lowering, lower_expression(lowering, node.value), node.value)
     if now(lowering, base, node) != base:
         raise _written_meanwhile(lowering, node)

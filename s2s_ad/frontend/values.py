@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import libcst as cst
 
@@ -80,6 +80,32 @@ class FreeVariable:
     attribute: Callable[[str], Value | None] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """Which object a container is; `fixed` ones may be one of several, and cannot be changed."""
+
+    born: int
+    fixed: bool = False
+
+
+@dataclass(frozen=True)
+class Growing:
+    """A list of unknown length: its items are lists of the IR, one for each leaf of `item`.
+
+    It has the fields of a `Structure`, but is none: its items are not those of the list.
+    """
+
+    kind: str
+    keys: tuple[Any, ...]
+    items: tuple[Any, ...]
+    constructor: str = ""
+    identity: Any = field(default=None, compare=False)
+    item: Any = None
+
+
+Container = Structure | Growing
+
+
 @dataclass(frozen=True)
 class Poison:
     """The value of a name whose assignment was refused; reading it says nothing more."""
@@ -109,6 +135,7 @@ Value = (
     Var
     | Const
     | Structure
+    | Growing
     | Named
     | UserFunction
     | Partial
@@ -128,7 +155,10 @@ class NotYet(Refused):
 
 
 __all__ = [
+    "Container",
     "FreeVariable",
+    "Growing",
+    "Identity",
     "Method",
     "Named",
     "NotYet",

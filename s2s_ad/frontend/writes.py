@@ -10,16 +10,17 @@ refused: it may overlap another one.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
+from s2s_ad.frontend.values import Container, Identity
 from s2s_ad.ir import Assign, Atom, Operation, Var
 from s2s_ad.memory import Allocations, allocations_of
 from s2s_ad.operations.indexing import ADDITEM, SETITEM
 from s2s_ad.operations.result_types import is_basic_index
 from s2s_ad.operations.support import BROADCAST_TO
-from s2s_ad.types import Array, dtype_of, is_float
+from s2s_ad.types import Array, ListOf, dtype_of, is_float
 
 if TYPE_CHECKING:
     from s2s_ad.frontend.lower import Lowering
@@ -41,11 +42,12 @@ class Memory:
     made_by: dict[Var, tuple[Assign, int]] = field(default_factory=dict)  # with its time
     whole: dict[Var, Var] = field(default_factory=dict)  # values that are all of an allocation
     born: dict[Var, int] = field(default_factory=dict)  # when an allocation was handed on
-    overlaps: dict[Var, set[Var]] = field(default_factory=dict)
+    overlaps: dict[Any, set[Any]] = field(default_factory=dict)
     # what the statements so far have done; `blocks.py` takes this back where paths part
     latest: dict[Var, Var] = field(default_factory=dict)  # the value of a written allocation
+    contents: dict[Identity, Container] = field(default_factory=dict)  # of containers
     written: dict[Var, int] = field(default_factory=dict)  # when an allocation was written last
-    lost: frozenset[Var] = frozenset()  # allocations that a write to another one may have changed
+    lost: frozenset[Any] = frozenset()  # allocations that a write to another one may have changed
     foreign: frozenset[Var] = frozenset()  # parameters that were written to
     taken_again: set[Var] = field(default_factory=set)  # views of what was written since
     time: int = 0
@@ -75,7 +77,7 @@ class Memory:
         found = self.where.get(left, frozenset()) if isinstance(left, Var) else frozenset()
         return bool(found & self.roots(right))
 
-    def overlap(self, left: Var, right: Var) -> None:
+    def overlap(self, left: Any, right: Any) -> None:
         """Two allocations may be the same."""
         if left != right:
             self.overlaps.setdefault(left, set()).add(right)
@@ -92,8 +94,10 @@ class Memory:
             self.latest[root] = var
             self.written[root] = self.time
 
-    def birth(self, root: Var) -> int:
-        """When an allocation came to be; parameters were there before."""
+    def birth(self, root: Var | Identity) -> int:
+        """When an allocation or a container came to be; parameters were there before."""
+        if isinstance(root, Identity):
+            return root.born
         made = self.made_by.get(root)
         return self.born.get(root, 0) if made is None else made[1]
 
@@ -101,7 +105,7 @@ class Memory:
 def now(lowering: Lowering, var: Var, node: cst.CSTNode) -> Var:
     """The value that a name of a variable means now."""
     memory = lowering.memory
-    if not memory.latest or not isinstance(var.type, Array):
+    if not (memory.latest or memory.lost) or not isinstance(var.type, Array | ListOf):
         return var
     memory.catch_up(lowering)
     if memory.where.get(var, frozenset()) & memory.lost:
@@ -122,7 +126,7 @@ def now(lowering: Lowering, var: Var, node: cst.CSTNode) -> Var:
     if not stale:
         return var
     unknown_rank = isinstance(var.type, Array) and var.type.shape is None
-    if statement.op.may_copy or unknown_rank:
+    if statement.op.may_copy or unknown_rank or statement.op.name.startswith("list."):
         raise lowering.refuse(
             "write-through-view",
             "this may or may not share memory with an array that was written to since",

@@ -13,7 +13,20 @@ from typing import Any
 
 from s2s_ad.ir import Atom, Operation
 from s2s_ad.operations.declare import Catalogue
-from s2s_ad.types import INT, ListOf, Sizes, Type, TypeProblem
+from s2s_ad.types import (
+    FLOAT,
+    INT,
+    Array,
+    ListOf,
+    Number,
+    Scalar,
+    Sizes,
+    Type,
+    TypeProblem,
+    dtype_of,
+    is_float,
+    promote,
+)
 
 CATALOGUE = Catalogue()
 operation = CATALOGUE.operation
@@ -27,11 +40,39 @@ def _same_list(_: Sizes, operands: Sequence[Atom]) -> Type:
     return list_type(operands[0].type)
 
 
-def _display_type(_: Sizes, operands: Sequence[Atom]) -> Type:
-    types = {operand.type for operand in operands}
-    if len(types) != 1:
-        raise TypeProblem("not-a-number", "the items of a list have different types")
-    return ListOf(types.pop())
+def _display_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    types = [_open(operand.type) for operand in operands]
+    found = types[0]
+    for type in types[1:]:
+        found = _common(sizes, found, type)
+    return ListOf(found)
+
+
+def _open(type: Type) -> Type:
+    """What is known of one integer does not hold for all items."""
+    return INT if isinstance(type, Number) and type.kind == "int" else type
+
+
+def _common(sizes: Sizes, left: Type, right: Type) -> Type:
+    """The type of both of two items. Numbers stand for scalars; sizes that differ are left open."""
+    if left == right:
+        return left
+    match left, right:
+        case (Array(dtype, shape), Array(other, shape_)) if dtype == other:
+            if shape is None or shape_ is None:
+                return Array(dtype, None)
+            if len(shape) == len(shape_):
+                pairs = zip(shape, shape_, strict=True)
+                return Array(dtype, tuple(a if a == b else sizes.fresh() for a, b in pairs))
+        case (Number() | Scalar(), Number() | Scalar()):
+            if isinstance(left, Number) and isinstance(right, Number):
+                return FLOAT if is_float(left) or is_float(right) else INT
+            if is_float(left) != is_float(right):
+                wide = left if is_float(left) else right
+                return wide if isinstance(wide, Scalar) else Scalar(dtype_of(wide))
+            scalars = [type for type in (left, right) if isinstance(type, Scalar)]
+            return Scalar(promote(scalars))
+    raise TypeProblem("not-a-number", "the items of a list have different types")
 
 
 def list_type(type: Type) -> ListOf:

@@ -1,0 +1,133 @@
+"""Comprehensions and generators: loops that append to a list, or add up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import libcst as cst
+
+from s2s_ad.frontend.branches import choose, truth
+from s2s_ad.frontend.containers import call_method, container, refreshed
+from s2s_ad.frontend.expressions import lower_expression
+from s2s_ad.frontend.iteration import Counted, Iteration, iteration, known_trips
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.values import Growing, Value
+from s2s_ad.ir import Atom, Const
+
+MOST_ITEMS = 64
+
+
+def comprehension(lowering: Lowering, node: cst.ListComp | cst.GeneratorExp) -> Value:
+    """`[f(a) for a in p if a > 0]`"""
+    result = container(lowering, "list", [])
+
+    def append() -> None:
+        value = lower_expression(lowering, node.elt)
+        call_method(lowering, refreshed(lowering, result, node), "append", [value], node)
+
+    through(lowering, node.for_in, append)
+    return refreshed(lowering, result, node)
+
+
+def dict_comprehension(lowering: Lowering, node: cst.DictComp) -> Value:
+    entries: dict[object, Value] = {}
+
+    def add() -> None:
+        key = lower_expression(lowering, node.key)
+        if not isinstance(key, Const) or lowering.branches > depth:
+            raise lowering.refuse("not-constant", "a key has to be a constant", node.key)
+        entries[key.value] = lower_expression(lowering, node.value)
+
+    depth = lowering.branches
+    through(lowering, node.for_in, add)
+    return container(lowering, "dict", tuple(entries.values()), tuple(entries))
+
+
+def through(lowering: Lowering, clause: cst.CompFor, action: Callable[[], None]) -> None:
+    """Do something for each item; the names of the targets are local."""
+    from s2s_ad.frontend.resolve import target_names
+
+    if clause.asynchronous is not None:
+        raise lowering.refuse(
+            "unsupported-syntax", "`async for` is not supported", clause, help="write a plain `for`"
+        )
+    found = iteration(lowering, clause.iter)
+    names = target_names(clause.target)
+    outer = {name: lowering.frame.names.get(name) for name in names}
+    each(lowering, clause, found, partial(_conditions, lowering, clause, 0, action))
+    for name, value in outer.items():
+        if value is None:
+            lowering.frame.names.pop(name, None)
+        else:
+            lowering.frame.names[name] = value
+
+
+def sum_of(lowering: Lowering, items: Growing, start: Value, node: cst.CSTNode) -> Value:
+    """`sum(l)` of a list of unknown length."""
+    raise lowering.refuse(
+        "unsupported-argument",
+        "the builtin `sum` of a list of unknown length is not supported",
+        node,
+        help="write `sum(item for item in ...)`",
+    )
+
+
+def _conditions(
+    lowering: Lowering, clause: cst.CompFor, place: int, action: Callable[[], None]
+) -> None:
+    """The conditions of a clause from a place on, the clauses in it, and then the action."""
+    if place < len(clause.ifs):
+        condition = clause.ifs[place].test
+        test = truth(lowering, lower_expression(lowering, condition), condition)
+        rest = partial(_conditions, lowering, clause, place + 1, action)
+        choose(lowering, test, rest, lambda: None, clause.ifs[place])
+    elif clause.inner_for_in is not None:
+        through(lowering, clause.inner_for_in, action)
+    else:
+        action()
+
+
+def each(
+    lowering: Lowering, clause: cst.CompFor, found: Iteration, action: Callable[[], None]
+) -> None:
+    from s2s_ad.frontend.loops import lower_clause
+    from s2s_ad.frontend.statements import bind
+
+    def with_item(item: Value) -> None:
+        bind(lowering, clause.target, item)
+        action()
+
+    if isinstance(found, Counted):
+        numbers = known_trips(lowering, found)
+        if numbers is None or len(numbers) > MOST_ITEMS:
+
+            def trip(index: Atom | None) -> None:
+                assert index is not None
+                with_item(found.item(index))
+
+            lower_clause(lowering, clause, found, trip)
+            return
+        for number in numbers:
+            with_item(found.item(Const(number)))
+        return
+    for item in found:
+        with_item(item)
+
+
+def total(lowering: Lowering, node: cst.GeneratorExp | cst.ListComp, start: Value) -> Value:
+    """`sum(f(a) for a in p)`, from left to right."""
+    from s2s_ad.frontend.expressions import atom
+
+    key = f"<total {id(node)}>"
+    names = lowering.frame.names
+    names[key] = start
+
+    def add() -> None:
+        value = atom(lowering, lower_expression(lowering, node.elt), node)
+        before = atom(lowering, lowering.frame.names[key], node)
+        plus = lowering.operation("+")
+        lowering.frame.names[key] = lowering.assign(plus, [before, value], node)
+
+    through(lowering, node.for_in, add)
+    return lowering.frame.names.pop(key)

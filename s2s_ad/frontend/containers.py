@@ -1,0 +1,488 @@
+"""Lists, dicts and records, which are objects: they change, and under all of their names.
+
+A container has an identity; what it holds now is kept in `Memory.contents`. A list whose length is
+not known when compiling is `Growing`: a list of the IR for each leaf of its items (a list of pairs
+of floats is two lists of floats).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import libcst as cst
+
+from s2s_ad.frontend.joins import Joiner
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.values import Container, Growing, Identity, Value
+from s2s_ad.ir import Assign, Atom, Const, Structure, Var
+from s2s_ad.operations.lists import APPEND, DISPLAY, ITEM, LENGTH, POP, SET_ITEM, new_list
+from s2s_ad.types import ListOf, Number, Type, is_numeric
+
+Kind = TypeVar("Kind", Structure, Growing)
+
+
+def container(
+    lowering: Lowering,
+    kind: str,
+    items: Sequence[Value],
+    keys: Sequence[object] | None = None,
+    constructor: str = "",
+) -> Structure:
+    """A new container; tuples have no identity, since they never change."""
+    keys = tuple(range(len(items)) if keys is None else keys)
+    if kind == "tuple":
+        return Structure(kind, keys, tuple(items), constructor)
+    return named(lowering, Structure(kind, keys, tuple(items), constructor))
+
+
+def named(lowering: Lowering, structure: Kind) -> Kind:
+    """The same container as an object of its own."""
+    memory = lowering.memory
+    memory.time += 1
+    made = replace(structure, identity=Identity(memory.time))
+    memory.contents[made.identity] = made
+    return made
+
+
+def refreshed(lowering: Lowering, structure: Container, node: cst.CSTNode) -> Container:
+    """What a container holds now, all the way down."""
+    memory = lowering.memory
+    if structure.identity is not None:
+        if structure.identity in memory.lost:
+            raise lowering.refuse(
+                "write-through-view",
+                "this may or may not be the container that was changed under another name",
+                node,
+                help="use one name for a container that is changed",
+            )
+        structure = memory.contents.get(structure.identity, structure)
+    items = tuple(
+        refreshed(lowering, item, node) if isinstance(item, Container) else item
+        for item in structure.items
+    )
+    if all(new is old for new, old in zip(items, structure.items, strict=True)):
+        return structure
+    return replace(structure, items=items)
+
+
+def change(lowering: Lowering, before: Container, after: Container, node: cst.CSTNode) -> None:
+    """A container holds something else from now on."""
+    memory, identity = lowering.memory, before.identity
+    if identity is None or identity.fixed:
+        what = "a tuple" if before.kind == "tuple" else "a container that may be one of several"
+        raise lowering.refuse("write-in-place", f"{what} cannot be changed here", node)
+    memory.contents[identity] = replace(after, identity=identity)
+    memory.lost |= frozenset(memory.overlaps.get(identity, ()))
+
+
+def without_objects(value: Any) -> Any:
+    """The value with containers that have no identity."""
+    if isinstance(value, Container):
+        items = tuple(without_objects(item) for item in value.items)
+        return replace(value, items=items, identity=None)
+    return value
+
+
+def identities(value: Any) -> list[Identity]:
+    """The objects in a value."""
+    found: list[Identity] = []
+    if isinstance(value, Container):
+        found += [value.identity] if value.identity is not None else []
+        for item in value.items:
+            found += identities(item)
+    return found
+
+
+def as_objects(lowering: Lowering, value: Container, objects: Sequence[Any]) -> Container:
+    """The value with objects in the place of lists, dicts and records without identity. Which ones
+    they are is not known: they may be any of `objects`, and cannot be changed.
+    """
+    if value.identity is not None:
+        return value
+    items = tuple(
+        as_objects(lowering, item, objects) if isinstance(item, Container) else item
+        for item in value.items
+    )
+    value = replace(value, items=items)
+    if value.kind == "tuple":
+        return value
+    memory = lowering.memory
+    memory.time += 1
+    identity = Identity(memory.time, fixed=True)
+    for each in objects:
+        for other in identities(each):
+            memory.overlap(identity, other)
+    value = replace(value, identity=identity)
+    memory.contents[identity] = value
+    return value
+
+
+# Lists of unknown length --------------------------------------------------------------------------
+
+
+def leaves_of(value: Value) -> list[Value]:
+    if isinstance(value, Container):
+        return [leaf for item in value.items for leaf in leaves_of(item)]
+    return [value]
+
+
+def numeric_leaves(value: Value) -> list[Atom]:
+    return [
+        leaf
+        for leaf in leaves_of(value)
+        if isinstance(leaf, Var) or (isinstance(leaf, Const) and is_numeric(leaf.type))
+    ]
+
+
+def filled(template: Value, atoms: Sequence[Atom]) -> Value:
+    """The template with other atoms at its numeric leaves."""
+    supply = list(atoms)
+
+    def build(value: Value) -> Value:
+        if isinstance(value, Container):
+            return replace(value, items=tuple(build(item) for item in value.items), identity=None)
+        if isinstance(value, Var) or (isinstance(value, Const) and is_numeric(value.type)):
+            return supply.pop(0)
+        return value
+
+    return build(template)
+
+
+def item_type(type: Type) -> Type:
+    """The type of an item, what is known of one integer forgotten."""
+    return Number("int") if isinstance(type, Number) and type.kind == "int" else type
+
+
+def item_template(lowering: Lowering, items: Sequence[Value], joiner: Joiner) -> Value | None:
+    """One value with a variable for each leaf, of the type that fits all items; None if there is
+    none.
+    """
+    if not items:
+        return None
+    types = [item_type(atom.type) for atom in numeric_leaves(items[0])]
+    for item in items[1:]:
+        if not alike(items[0], item):
+            return None
+        for place, atom in enumerate(numeric_leaves(item)):
+            joined = joiner.strict(types[place], item_type(atom.type))
+            if joined is None:
+                return None
+            types[place] = joined
+    types = [lowering.sizes.resolve_type(joiner.renewed(type)) for type in types]
+    return filled(items[0], [Var("item", type) for type in types])
+
+
+def alike(left: Value, right: Value) -> bool:
+    """Whether two items have one structure."""
+    if isinstance(left, Growing) or isinstance(right, Growing):
+        return False
+    if isinstance(left, Container) and isinstance(right, Container):
+        return (
+            (left.kind, left.keys, left.constructor) == (right.kind, right.keys, right.constructor)
+            and len(left.items) == len(right.items)
+            and all(alike(*pair) for pair in zip(left.items, right.items, strict=True))
+        )
+    numeric = [
+        isinstance(value, Var) or (isinstance(value, Const) and is_numeric(value.type))
+        for value in (left, right)
+    ]
+    return all(numeric) or (not any(numeric) and left == right)
+
+
+def common_template(lowering: Lowering, lists: Sequence[Container]) -> Value | None:
+    """The template of the items of several lists."""
+    items: list[Value] = []
+    for each in lists:
+        items += [each.item] if isinstance(each, Growing) else each.items
+    return item_template(lowering, items, Joiner(lowering.sizes))
+
+
+def grown(
+    lowering: Lowering, structure: Container, template: Value | None, node: cst.CSTNode
+) -> Growing:
+    """A list as one of unknown length."""
+    if isinstance(structure, Growing):
+        return structure
+    if template is None:
+        template = item_template(lowering, structure.items, Joiner(lowering.sizes))
+    if structure.kind not in ("list", "tuple") or template is None:
+        raise lowering.refuse(
+            "not-constant",
+            f"the items of this {structure.kind} are of different kinds, and it is not known which "
+            "one is meant",
+            node,
+            help="use constant indices, or items of one kind",
+        )
+    for item in structure.items:
+        _holds(lowering, structure, item, node)
+    columns = [numeric_leaves(item) for item in structure.items]
+    lists: list[Value] = []
+    for place, leaf in enumerate(numeric_leaves(template)):
+        if columns:
+            lists.append(lowering.assign(DISPLAY, [column[place] for column in columns], node))
+        else:
+            lists.append(lowering.assign(new_list(leaf.type), [], node))
+    return Growing(
+        "growing",
+        tuple(range(len(lists))),
+        tuple(lists),
+        identity=structure.identity,
+        item=template,
+    )
+
+
+def _holds(lowering: Lowering, items: Container, value: Value, node: cst.CSTNode) -> None:
+    """A list of unknown length holds containers as they are: none of them may change later."""
+    for identity in identities(value):
+        if items.identity is None:
+            raise lowering.refuse(
+                "not-constant", "which of several containers this is is not known", node
+            )
+        lowering.memory.overlap(items.identity, identity)
+
+
+def item_of(lowering: Lowering, items: Growing, index: Atom, node: cst.CSTNode) -> Value:
+    atoms = [lowering.assign(ITEM, [_list(leaf), index], node) for leaf in items.items]
+    return filled(items.item, atoms)
+
+
+def length_of(lowering: Lowering, items: Growing, node: cst.CSTNode) -> Atom:
+    if not items.items:
+        raise lowering.refuse("not-constant", "how long this list is is not known", node)
+    return lowering.assign(LENGTH, [_list(items.items[0])], node)
+
+
+def _list(leaf: Value) -> Var:
+    assert isinstance(leaf, Var)
+    return leaf
+
+
+def with_item(
+    lowering: Lowering, items: Growing, index: Atom | None, value: Value, node: cst.CSTNode
+) -> Growing:
+    """The list with an item stored (`index` given) or appended."""
+    from s2s_ad.frontend.expressions import current
+
+    value = current(lowering, value, node)
+    if not alike(items.item, value):
+        raise lowering.refuse(
+            "changes-kind",
+            "the items of a list of unknown length have to be of one kind",
+            node,
+            help="use a list for each kind",
+        )
+    _holds(lowering, items, value, node)
+    lists: list[Value] = []
+    for leaf, atom in zip(items.items, numeric_leaves(value), strict=True):
+        operands = [_list(leaf), atom] if index is None else [_list(leaf), index, atom]
+        name = _list(leaf).name if not _list(leaf).is_temporary else ""
+        op = APPEND if index is None else SET_ITEM
+        changed = lowering.assign(op, operands, node, name)
+        lists.append(changed)
+    return replace(items, items=tuple(lists))
+
+
+def popped(lowering: Lowering, items: Growing, node: cst.CSTNode) -> tuple[Growing, Value]:
+    lists: list[Value] = []
+    atoms: list[Atom] = []
+    names = lowering.builder.names
+    for leaf in items.items:
+        before = _list(leaf)
+        assert isinstance(before.type, ListOf)
+        top = names.temporary(before.type.item)
+        rest = (
+            names.fresh(before.name, before.type)
+            if not before.is_temporary
+            else (names.temporary(before.type))
+        )
+        lowering.builder.statements.append(
+            Assign((top, rest), POP, (before,), lowering.span(node), lowering.builder.role)
+        )
+        atoms.append(top)
+        lists.append(rest)
+    return replace(items, items=tuple(lists)), filled(items.item, atoms)
+
+
+# Methods ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a method that changes a list or dict."""
+
+    lowering: Lowering
+    receiver: Container
+    arguments: tuple[Value, ...]
+    node: cst.CSTNode
+
+    def put(self, items: Sequence[Value]) -> None:
+        after = replace(self.receiver, keys=tuple(range(len(items))), items=tuple(items))
+        change(self.lowering, self.receiver, after, self.node)
+
+
+def _append(call: Call) -> Value:
+    (value,) = call.arguments
+    receiver = call.receiver
+    if isinstance(receiver, Growing):
+        changed = with_item(call.lowering, receiver, None, value, call.node)
+        change(call.lowering, receiver, changed, call.node)
+    else:
+        call.put([*receiver.items, value])
+    return Const(None)
+
+
+def _extend(call: Call) -> Value:
+    (values,) = call.arguments
+    if not isinstance(values, Container) or isinstance(values, Growing):
+        raise call.lowering.refuse(
+            "not-constant", "only a container of known length can be added", call.node
+        )
+    receiver = call.receiver
+    if not isinstance(receiver, Growing):
+        call.put([*receiver.items, *values.items])
+        return Const(None)
+    for value in values.items:
+        receiver = with_item(call.lowering, receiver, None, value, call.node)
+    change(call.lowering, call.receiver, receiver, call.node)
+    return Const(None)
+
+
+def _pop(call: Call) -> Value:
+    receiver = call.receiver
+    place = call.arguments[0] if call.arguments else Const(-1)
+    if receiver.kind == "dict":
+        key = place.value if isinstance(place, Const) else None
+        if key in receiver.keys:
+            at = receiver.keys.index(key)
+            after = replace(
+                receiver,
+                keys=receiver.keys[:at] + receiver.keys[at + 1 :],
+                items=receiver.items[:at] + receiver.items[at + 1 :],
+            )
+            change(call.lowering, receiver, after, call.node)
+            taken: Value = receiver.items[at]
+            return taken
+    elif isinstance(receiver, Growing):
+        if place == Const(-1):
+            shorter, top = popped(call.lowering, receiver, call.node)
+            change(call.lowering, receiver, shorter, call.node)
+            return top
+    elif isinstance(place, Const) and -len(receiver.items) <= place.value < len(receiver.items):
+        items = list(receiver.items)
+        value: Value = items.pop(place.value)
+        call.put(items)
+        return value
+    raise call.lowering.refuse("not-constant", "which item this takes is not known here", call.node)
+
+
+def _insert(call: Call) -> Value:
+    place, value = call.arguments
+    if isinstance(call.receiver, Growing) or not isinstance(place, Const):
+        raise call.lowering.refuse(
+            "not-constant", "where this is inserted is not known here", call.node
+        )
+    items = list(call.receiver.items)
+    items.insert(place.value, value)
+    call.put(items)
+    return Const(None)
+
+
+def _reverse(call: Call) -> Value:
+    if isinstance(call.receiver, Growing):
+        raise call.lowering.refuse("not-constant", "how long this list is is not known", call.node)
+    call.put(call.receiver.items[::-1])
+    return Const(None)
+
+
+def _clear(call: Call) -> Value:
+    if isinstance(call.receiver, Growing):
+        raise call.lowering.refuse("not-constant", "how long this list is is not known", call.node)
+    change(call.lowering, call.receiver, replace(call.receiver, keys=(), items=()), call.node)
+    return Const(None)
+
+
+def _copy(call: Call) -> Value:
+    receiver = call.receiver
+    if isinstance(receiver, Growing):
+        raise call.lowering.refuse(
+            "not-constant", "a list of unknown length cannot be copied", call.node
+        )
+    return named(call.lowering, receiver)
+
+
+def _update(call: Call) -> Value:
+    (others,) = call.arguments
+    receiver = call.receiver
+    if not isinstance(others, Container) or others.kind != "dict":
+        raise call.lowering.refuse("not-constant", "a dict of known keys is needed", call.node)
+    entries = dict(zip(receiver.keys, receiver.items, strict=True))
+    entries.update(zip(others.keys, others.items, strict=True))
+    after = replace(receiver, keys=tuple(entries), items=tuple(entries.values()))
+    change(call.lowering, receiver, after, call.node)
+    return Const(None)
+
+
+LIST_METHODS: dict[str, tuple[Callable[[Call], Value], int]] = {
+    "append": (_append, 1),
+    "extend": (_extend, 1),
+    "insert": (_insert, 2),
+    "pop": (_pop, 1),
+    "reverse": (_reverse, 0),
+    "clear": (_clear, 0),
+    "copy": (_copy, 0),
+}
+DICT_METHODS: dict[str, tuple[Callable[[Call], Value], int]] = {
+    "update": (_update, 1),
+    "pop": (_pop, 1),
+    "clear": (_clear, 0),
+    "copy": (_copy, 0),
+}
+
+
+def call_method(
+    lowering: Lowering, receiver: Container, name: str, values: Sequence[Value], node: cst.CSTNode
+) -> Value | None:
+    """Call a method that changes a container, or copies it; None if it has no such method."""
+    methods = DICT_METHODS if receiver.kind == "dict" else LIST_METHODS
+    found = methods.get(name) if receiver.kind in ("list", "growing", "dict") else None
+    if found is None or len(values) > found[1] or (len(values) < found[1] and name != "pop"):
+        return None
+    method: Callable[[Call], Value] = found[0]
+    return method(Call(lowering, receiver, tuple(values), node))
+
+
+def store(lowering: Lowering, base: Container, key: Atom, value: Value, node: cst.CSTNode) -> None:
+    """`l[i] = v`, `d[k] = v`"""
+    from s2s_ad.frontend.expressions import known_index
+
+    known = known_index(key)
+    if base.kind == "dict":
+        if not isinstance(key, Const):
+            raise lowering.refuse("not-constant", "a key has to be a constant", node)
+        entries = dict(zip(base.keys, base.items, strict=True)) | {key.value: value}
+        after = replace(base, keys=tuple(entries), items=tuple(entries.values()))
+        change(lowering, base, after, node)
+    elif isinstance(base, Growing) or known is None:
+        if isinstance(key, Const) and not isinstance(key.value, int):
+            raise lowering.refuse("bad-index", "an item has to be assigned by its number", node)
+        if base.kind not in ("list", "growing"):
+            raise lowering.refuse("write-in-place", f"a {base.kind} cannot be changed", node)
+        change(
+            lowering,
+            base,
+            with_item(lowering, grown(lowering, base, None, node), key, value, node),
+            node,
+        )
+    else:
+        if not -len(base.items) <= known < len(base.items):
+            raise lowering.refuse(
+                "bad-index", f"index {known} is out of range for {len(base.items)} items", node
+            )
+        items = list(base.items)
+        items[known] = value
+        change(lowering, base, replace(base, items=tuple(items)), node)
+
+
+__all__ = ["call_method", "change", "container", "grown", "item_of", "length_of", "refreshed"]
