@@ -9,6 +9,7 @@ from s2s_ad.ir import Assign, Function, show_assign
 from s2s_ad.rewrite import all_statements
 
 MOST_NESTED = 50
+COMPOUND = ("for ", "while ", "if ", "elif ", "else:", "with ", "def ")
 
 
 class Comments:
@@ -40,6 +41,8 @@ class Comments:
         if self.level == 0 and span in self.lines:
             return show_assign(self.lines[span])
         text = span.file.text_of(said)
+        if text.startswith(COMPOUND):
+            return ""
         return "" if "\n" in text and len(text) > 400 else text
 
     def around(self, span: Span) -> Span | None:

@@ -38,9 +38,13 @@ class LiveRanges:
     needless: set[tuple[int, Var]] = field(default_factory=set)
 
 
-def live_ranges(plan: Plan, results: Iterable[Atom], reads: Reads) -> LiveRanges:
-    """`results`: what the function returns."""
-    walker = _Walker(plan, reads)
+def live_ranges(
+    plan: Plan, results: Iterable[Atom], reads: Reads, kept: Set[Var] = frozenset()
+) -> LiveRanges:
+    """`results`: what the function returns. `kept`: initial values of loops that go on under their
+    own name until the bounds are read.
+    """
+    walker = _Walker(plan, reads, kept)
     walker.walk(plan.nodes, reads(results), frozenset())
     return walker.found
 
@@ -48,8 +52,8 @@ def live_ranges(plan: Plan, results: Iterable[Atom], reads: Reads) -> LiveRanges
 class _Walker:
     """Walks backwards; `now` counts down."""
 
-    def __init__(self, plan: Plan, reads: Reads) -> None:
-        self.plan, self.reads = plan, reads
+    def __init__(self, plan: Plan, reads: Reads, kept: Set[Var]) -> None:
+        self.plan, self.reads, self.kept = plan, reads, kept
         self.now = 0
         self.found = LiveRanges()
         self.read_first: dict[int, frozenset[Var]] = {}
@@ -71,9 +75,24 @@ class _Walker:
                     live = self.inner(node, set(ends), at_exit)
                     self.now -= 2
                     ends = dict.fromkeys(live, self.now)
+                    if isinstance(node, ForLoop):
+                        self.enter(node, ends)
         self.now -= 2
         self.close(ends, self.now)
         return set(ends)
+
+    def enter(self, node: ForLoop, ends: dict[Var, int]) -> None:
+        """The moves before a loop and its bounds. A bound that reads an initial value reads what it
+        has become: that has the same name, or else the variable is `kept`.
+        """
+        read = self.reads(node.trip)
+        moved = read & self.reads(source for _, source in node.initial.pairs) - self.kept
+        for var in read - moved:
+            ends.setdefault(var, self.now)
+        self.now -= 2
+        self.step(node.initial, ends)
+        for var in moved:
+            ends.setdefault(var, self.now)
 
     def step(self, node: Line | Moves, ends: dict[Var, int]) -> None:
         if isinstance(node, Line):
@@ -97,13 +116,13 @@ class _Walker:
             case Branch(test=test, then=then, orelse=orelse):
                 after = self.walk(orelse, live, at_exit)
                 return self.walk(then, live, at_exit) | after | self.reads((test,))
-            case ForLoop(index=index, trip=trip, body=body):
+            case ForLoop(index=index, body=body):
                 head = live | self.first_reads(node)
                 self.walk(body, head, live)
                 self.now -= 2
                 for var in {*head, index}:
                     self.note(var, self.now, self.now + 1)
-                return (head - {index}) | self.reads(trip)
+                return head - {index}
             case WhileLoop(before=before, test=test, body=body):
                 head = live | self.first_reads(node)
                 in_body = self.walk(body, head, live)
@@ -117,7 +136,7 @@ class _Walker:
         if found is None:
             read = self.before(node.body, frozenset())
             if isinstance(node, ForLoop):
-                read = (read - {node.index}) | self.reads(node.trip)
+                read -= {node.index}
             else:
                 read = self.before(node.before, read | self.reads((node.test,)))
             found = self.read_first[id(node)] = frozenset(read)
@@ -139,7 +158,11 @@ class _Walker:
                 case Branch(test=test, then=then, orelse=orelse):
                     live = self.before(then, live) | self.before(orelse, live)
                     live |= self.reads((test,))
-                case ForLoop() | WhileLoop():
+                case ForLoop(initial=Moves(pairs=pairs)):
+                    live |= self.first_reads(node)
+                    live -= {self.plan.stored(target) for target, _ in pairs}
+                    live |= self.reads((*node.trip, *(source for _, source in pairs)))
+                case WhileLoop():
                     live |= self.first_reads(node)
         return live
 

@@ -58,6 +58,9 @@ def name_variables(
     function: Function, plan: Plan, folding: Folding, reserved: Iterable[str], level: int
 ) -> Naming:
     namer = _Namer(function, plan, folding)
+    kept = namer.renamed_bounds()
+    if kept:
+        namer = _Namer(function, plan, folding, kept)
     names = namer.names(set(reserved), level)
     return Naming(names, namer.live.needless, namer.reads)
 
@@ -70,10 +73,16 @@ def late_values(function: Function, plan: Plan, folding: Folding) -> set[Var]:
 
 
 class _Namer:
-    def __init__(self, function: Function, plan: Plan, folding: Folding) -> None:
+    def __init__(
+        self,
+        function: Function,
+        plan: Plan,
+        folding: Folding,
+        kept: frozenset[Var] = frozenset(),
+    ) -> None:
         self.function, self.plan, self.folding = function, plan, folding
         self.expanded: dict[Var, frozenset[Var]] = {}
-        self.live: LiveRanges = live_ranges(plan, function.body.results, self.reads)
+        self.live: LiveRanges = live_ranges(plan, function.body.results, self.reads, kept)
         self.has_blocks = any(not isinstance(node, Line) for node in plan.nodes)
         self.order: list[Var] = []
         self.webs: dict[Var, _Web] = {}
@@ -122,8 +131,12 @@ class _Namer:
                     for target, _ in pairs:
                         web = self.web(target)
                         web.is_users |= role == "primal" and not target.is_temporary
-                case ForLoop(index=index):
+                case ForLoop(initial=initial, index=index):
                     self.web(index)
+                    self.moves.append((depth, initial))
+                    for target, _ in initial.pairs:
+                        web = self.web(target)
+                        web.is_users |= node.role == "primal" and not target.is_temporary
         for parameter, stored in self.plan.storage.items():
             self.web(stored).carried = True
             self.add(self.web(stored), parameter)
@@ -193,6 +206,17 @@ class _Namer:
             and (id(node), target) not in self.live.needless
             and self.web(target) is not self.web(source)
         }
+
+    def renamed_bounds(self) -> frozenset[Var]:
+        """What bounds of loops read and is moved to a variable of another name before."""
+        return frozenset(
+            var
+            for _, node in _all_nodes(self.plan.nodes, 0)
+            if isinstance(node, ForLoop)
+            for var in self.reads(node.trip)
+            for target, source in node.initial.pairs
+            if var in self.reads((source,)) and self.web(target) is not self.web(var)
+        )
 
     # Names ----------------------------------------------------------------------------------------
 

@@ -56,6 +56,9 @@ class Branch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ForLoop:
+    """`initial` are the moves before it, which are printed before the bounds are read."""
+
+    initial: Moves
     index: Var
     trip: tuple[Atom, Atom, Atom]
     body: tuple[Node, ...]
@@ -130,14 +133,17 @@ class _Planner:
                 index, *parameters = body.parameters
                 self.storage.update(zip(parameters, targets, strict=True))
                 nodes = self.block(body, self.next_trip(statement), statement.stops)
-                loop: Node = ForLoop(index, trip, nodes, role)
+                before = Moves(tuple(zip(targets, initial, strict=True)), role)
+                return [ForLoop(before, index, trip, nodes, role)]
             case While(targets, initial, test, body):
                 self.storage.update(zip(body.parameters, targets, strict=True))
                 self.storage.update(zip(test.parameters, targets, strict=True))
-                before = tuple(n for one in test.statements for n in self.nodes(one))
+                tested = tuple(n for one in test.statements for n in self.nodes(one))
                 nodes = self.block(body, self.next_trip(statement), statement.stops)
-                loop = WhileLoop(before, test.results[0], nodes, role)
-        return [*_moves(zip(targets, initial, strict=True), role), loop]
+                return [
+                    *_moves(zip(targets, initial, strict=True), role),
+                    WhileLoop(tested, test.results[0], nodes, role),
+                ]
 
     def next_trip(self, loop: For | While) -> Finish:
         def finish(results: Sequence[Atom]) -> tuple[Node, ...]:

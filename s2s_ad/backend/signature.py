@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from s2s_ad.ir import Const, Function, Structure, Tree
-from s2s_ad.types import DTYPES, Array, Number, Scalar, Static
+from s2s_ad.ir import Const, Function, Structure, Tree, Var
+from s2s_ad.types import DTYPES, Array, ListOf, Number, Scalar, Static
 
 Library = Callable[[str], str]
 
@@ -37,6 +37,8 @@ def annotation(tree: Tree, library: Library, hidden: bool = False) -> str:
             name = library(f"numpy.{DTYPES[dtype]}")
             library("numpy.typing.NDArray")
             return f"npt.NDArray[{name}]"
+        case ListOf(item):
+            return f"{library('builtins.list')}[{annotation(Var('item', item), library, hidden)}]"
         case Static("None"):
             return "None"
     return "Any"

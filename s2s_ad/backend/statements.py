@@ -203,6 +203,7 @@ class StatementPrinter:
         return not isinstance(node, Moves) or bool(self.moves(node, ""))
 
     def for_loop(self, node: ForLoop, indent: str) -> list[str]:
+        before = self.moves(node.initial, indent)
         body = self.block(node.body, indent + INDENT)
         start, stop, step = (self.speller.spell(atom).text for atom in node.trip)
         bounds = [stop] if start == "0" else [start, stop]
@@ -211,7 +212,8 @@ class StatementPrinter:
         is_unused = node.index.is_temporary and node.index in self.unread
         name = "_" if is_unused else self.names[node.index]
         called = f"{self.speller.library('builtins.range')}({', '.join(bounds)})"
-        return [f"{indent}for {name} in {called}:", *(body or [f"{indent}{INDENT}pass"])]
+        head = f"{indent}for {name} in {called}:"
+        return [*before, head, *(body or [f"{indent}{INDENT}pass"])]
 
     def while_loop(self, node: WhileLoop, indent: str) -> list[str]:
         inside = indent + INDENT
