@@ -81,10 +81,10 @@ class _Folder:
                     self.assign(statement)
                 case For(trip=trip, body=body):
                     self.reader(statement, trip)
-                    self.in_region(body)
+                    self.in_region(body, body.results[-1:] if statement.stops else ())
                 case While(test=test, body=body):
-                    self.in_region(test, tests=True)
-                    self.in_region(body)
+                    self.in_region(test, test.results)
+                    self.in_region(body, body.results[-1:] if statement.stops else ())
                 case If(test=condition, then=then, orelse=orelse):
                     self.reader(statement, (condition,))
                     self.block(then)
@@ -93,16 +93,14 @@ class _Folder:
                     self.late(orelse)
         self.position += 1
 
-    def in_region(self, block: Block, tests: bool = False) -> None:
-        """A block that is run again and again."""
+    def in_region(self, block: Block, tested: Sequence[Atom]) -> None:
+        """A block that is run again and again; what is `tested` at its end."""
         around = self.region
         self.regions += 1
         self.region = self.regions
         self.block(block)
-        if tests:
-            self.reader(None, block.results)
-        else:
-            self.late(block)
+        self.reader(None, tested)
+        self.late(block)
         self.region = around
 
     def assign(self, statement: Assign) -> None:

@@ -225,7 +225,8 @@ class FunctionPrinter:
         output = self.function.output
         comment = ""
         if isinstance(output, Var) and output in self.folding.inlined and something_before:
-            comment = self.printer.comments.for_line(self.folding.definitions[output])
+            found = self.folding.definitions[output]
+            comment = self.printer.comments.for_line(found) if found.role == "adjoint" else ""
         text = self.tree(output)
         if isinstance(output, Structure) and output.kind == "tuple" and len(output.items) > 1:
             text = text[1:-1]

@@ -120,9 +120,11 @@ class _Walker:
                 head = live | self.first_reads(node)
                 self.walk(body, head, live)
                 self.now -= 2
-                for var in {*head, index}:
+                own = self.plan.stored(index)
+                for var in {*head, own}:
                     self.note(var, self.now, self.now + 1)
-                return head - {index}
+                # without a trip, what is alive behind the loop keeps its value
+                return head - ({own} - live)
             case WhileLoop(before=before, test=test, body=body):
                 head = live | self.first_reads(node)
                 in_body = self.walk(body, head, live)
@@ -136,7 +138,7 @@ class _Walker:
         if found is None:
             read = self.before(node.body, frozenset())
             if isinstance(node, ForLoop):
-                read -= {node.index}
+                read -= {self.plan.stored(node.index)}
             else:
                 read = self.before(node.before, read | self.reads((node.test,)))
             found = self.read_first[id(node)] = frozenset(read)

@@ -9,7 +9,7 @@ is one variable, whether it is called target or parameter of the body; `storage`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from s2s_ad.ir import (
     UNDEFINED,
@@ -25,6 +25,7 @@ from s2s_ad.ir import (
     While,
 )
 from s2s_ad.rewrite import count_uses
+from s2s_ad.types import is_integer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,12 +111,12 @@ class _Planner:
         self.is_printed, self.uses = is_printed, uses
         self.storage: dict[Var, Var] = {}
 
-    def block(self, block: Block, finish: Finish, may_stop: bool = False) -> tuple[Node, ...]:
-        """The nodes of a block; `may_stop`: its last result tells whether the loop around stops."""
+    def block(self, block: Block, finish: Finish, stop: Atom | None = None) -> tuple[Node, ...]:
+        """The nodes of a block; `stop`: the result that tells whether the loop around stops."""
         *before, last = block.statements or (None,)
         nodes = [node for statement in before if statement for node in self.nodes(statement)]
-        if may_stop and isinstance(last, If) and self.decides_whether_to_stop(last, block.results):
-            return (*nodes, *self.stopping_branch(last, block.results, finish))
+        if isinstance(last, If) and self.decides_whether_to_stop(last, block.results, stop):
+            return (*nodes, *self.stopping_branch(last, block.results, stop, finish))
         return (*nodes, *(self.nodes(last) if last else ()), *finish(block.results))
 
     def nodes(self, statement: Statement) -> list[Node]:
@@ -132,70 +133,80 @@ class _Planner:
             case For(targets, trip, initial, body):
                 index, *parameters = body.parameters
                 self.storage.update(zip(parameters, targets, strict=True))
-                nodes = self.block(body, self.next_trip(statement), statement.stops)
+                self.keep_index(statement)
                 before = Moves(tuple(zip(targets, initial, strict=True)), role)
-                return [ForLoop(before, index, trip, nodes, role)]
+                return [ForLoop(before, index, trip, self.trips(statement), role)]
             case While(targets, initial, test, body):
                 self.storage.update(zip(body.parameters, targets, strict=True))
                 self.storage.update(zip(test.parameters, targets, strict=True))
                 tested = tuple(n for one in test.statements for n in self.nodes(one))
-                nodes = self.block(body, self.next_trip(statement), statement.stops)
                 return [
                     *_moves(zip(targets, initial, strict=True), role),
-                    WhileLoop(tested, test.results[0], nodes, role),
+                    WhileLoop(tested, test.results[0], self.trips(statement), role),
                 ]
 
-    def next_trip(self, loop: For | While) -> Finish:
+    def keep_index(self, loop: For) -> None:
+        """A carried value that is the index of the last trip is the loop's own variable."""
+        index, *parameters = loop.body.parameters
+        for target, parameter, following in zip(
+            loop.targets, parameters, loop.body.results, strict=False
+        ):
+            if following == index and not self.uses.get(parameter) and is_integer(target.type):
+                self.storage[index] = target
+                return
+
+    def trips(self, loop: For | While) -> tuple[Node, ...]:
+        """The body, with moves to the carried values at each of its ends."""
+        ends: list[tuple[Moves, bool]] = []
+
+        def end(values: Sequence[Atom], stops: bool) -> tuple[Node, ...]:
+            moves = Moves(tuple(zip(loop.targets, values, strict=False)), loop.role)
+            ends.append((moves, stops))
+            return (moves, Break(loop.role)) if stops else (moves,)
+
         def finish(results: Sequence[Atom]) -> tuple[Node, ...]:
+            stop = results[-1] if loop.stops else Const(False)
             values = results[: len(loop.targets)]
-            moves = _moves(zip(loop.targets, values, strict=True), loop.role)
-            if not loop.stops:
-                return moves
-            stop = results[-1]
             if isinstance(stop, Const):
-                return (*moves, Break(loop.role)) if stop.value else moves
+                return end(values, bool(stop.value))
             # the moves are made on both ways: so the test is read before them
-            return (Branch(stop, (*moves, Break(loop.role)), (), loop.role), *moves)
+            return (Branch(stop, end(values, True), (), loop.role), *end(values, False))
 
-        return finish
+        return _without_repetition(self.block(loop.body, finish, _flag(loop)), loop, ends)
 
-    def decides_whether_to_stop(self, last: If, results: Sequence[Atom]) -> bool:
-        """Whether a block's last statement is a branch that gives the last result, and one side of
-        it always stops or never does.
+    def decides_whether_to_stop(self, last: If, results: Sequence[Atom], stop: Atom | None) -> bool:
+        """Whether a block's last statement is a branch that gives `stop`, and one side of it always
+        stops or never does.
         """
-        flag = results[-1] if results else None
-        count = self.uses.get(flag, 0) if isinstance(flag, Var) else 0
-        if not results or results[-1] not in last.targets or count != 1:
+        if not isinstance(stop, Var) or stop not in last.targets:
             return False
-        place = last.targets.index(results[-1])
+        if any(results.count(target) != self.uses.get(target, 0) for target in last.targets):
+            return False
+        place = last.targets.index(stop)
         return any(
             isinstance(branch.results[place], Const)
             or (
                 bool(branch.statements)
-                and isinstance(branch.statements[-1], If)
-                and self.decides_whether_to_stop(branch.statements[-1], (branch.results[place],))
+                and isinstance(inner := branch.statements[-1], If)
+                and self.decides_whether_to_stop(inner, branch.results, branch.results[place])
             )
             for branch in (last.then, last.orelse)
         )
 
     def stopping_branch(
-        self, last: If, results: Sequence[Atom], finish: Finish
+        self, last: If, results: Sequence[Atom], stop: Atom | None, finish: Finish
     ) -> tuple[Node, ...]:
         """The branch with the end of the block in both sides; behind a side that jumps the other
         one need not be indented.
         """
 
         def side(block: Block) -> tuple[Node, ...]:
-            # the flag goes last, where a branch inside looks for it
-            place = last.targets.index(results[-1])
-
             def end(given: Sequence[Atom]) -> tuple[Node, ...]:
-                values = dict(zip(last.targets, given[:-1], strict=True))
+                values = dict(zip(last.targets, given, strict=True))
                 return finish([values.get(r, r) if isinstance(r, Var) else r for r in results])
 
-            return self.block(
-                Block((), block.statements, (*block.results, block.results[place])), end, True
-            )
+            assert isinstance(stop, Var)
+            return self.block(block, end, block.results[last.targets.index(stop)])
 
         then, orelse = side(last.then), side(last.orelse)
         if _jumps(then):
@@ -203,6 +214,39 @@ class _Planner:
         if _jumps(orelse):
             return (Branch(last.test, (), orelse, last.role), *then)
         return (Branch(last.test, then, orelse, last.role),)
+
+
+def _without_repetition(
+    nodes: tuple[Node, ...], loop: For | While, ends: Sequence[tuple[Moves, bool]]
+) -> tuple[Node, ...]:
+    """A flag that is false before a loop and stays so while it goes on is not set in each trip."""
+    kept = {
+        target
+        for target, initial in zip(loop.targets, loop.initial, strict=True)
+        if isinstance(initial, Const)
+        and all(stops or dict(moves.pairs)[target] == initial for moves, stops in ends)
+    }
+    first = dict(zip(loop.targets, loop.initial, strict=True))
+    changed = {
+        id(moves): Moves(
+            tuple((t, s) for t, s in moves.pairs if t not in kept or s != first[t]), moves.role
+        )
+        for moves, _ in ends
+    }
+
+    def visit(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+        return tuple(map(one, nodes))
+
+    def one(node: Node) -> Node:
+        if isinstance(node, Branch):
+            return replace(node, then=visit(node.then), orelse=visit(node.orelse))
+        return changed.get(id(node), node) if isinstance(node, Moves) else node
+
+    return visit(nodes) if kept else nodes
+
+
+def _flag(loop: For | While) -> Atom | None:
+    return loop.body.results[-1] if loop.stops else None
 
 
 def _jumps(nodes: Sequence[Node]) -> bool:

@@ -179,7 +179,7 @@ class _Placer:
         if shared or first in alive or first in rest:
             if statement.op is ADD_IN_PLACE:
                 return plain_sum(statement)
-            copied = self.copy(first)
+            copied = self.copy(first, statement.targets[-1])
             # what carries this value on was told that it lies where the update's result does
             self.settle(copied, frozenset((statement.targets[-1],)))
             first = copied
@@ -205,7 +205,7 @@ class _Placer:
             is_held = atom in alive or self.is_held(where, alive, atom)
             is_foreign = bool(where & self.foreign)
             if (is_held and atom in self.changed) or (is_result and (is_held or is_foreign)):
-                operands[place] = self.copy(atom)
+                operands[place] = self.copy(atom, named=False)
         new = replace(statement, operands=tuple(operands))
         self.move_record(statement, new)
         return new
@@ -267,7 +267,7 @@ class _Placer:
                 or atom in alive | body_reads
                 or self.is_held(where, alive | body_reads, atom)
             ):
-                own[place] = self.copy(atom)
+                own[place] = self.copy(atom, target)
         return tuple(own)
 
     def live_in_loop(self, statement: For | While) -> frozenset[Var]:
@@ -292,7 +292,7 @@ class _Placer:
             is_owned = statement.targets[place] in self.owned
             is_shared = bool(where & taken)
             if is_shared or (is_owned and not where <= ours | made):
-                atom = own[place] = self.copy(atom)
+                atom = own[place] = self.copy(atom, statement.targets[place])
                 where = NOWHERE
             if is_owned:
                 taken |= where
@@ -307,22 +307,25 @@ class _Placer:
 
     # Copies ---------------------------------------------------------------------------------------
 
-    def copy(self, atom: Atom) -> Var:
+    def copy(self, atom: Atom, becomes: Var | None = None, named: bool = True) -> Var:
+        """`becomes`: the variable that the copy is made for, and named after."""
         assert isinstance(atom, Var)
+        name = atom.name if becomes is None or becomes.is_temporary else becomes.name
+        name = name if named else ""
         found = self.definitions.get(atom)
         if isinstance(atom.type, ListOf):
-            copied = self.builder.assign(COPY_LIST, atom, name=atom.name)
+            copied = self.builder.assign(COPY_LIST, atom, name=name)
         elif found is not None and found.op is BROADCAST_TO and scalar_like(found.operands[0].type):
-            copied = self.filled(atom, found)
+            copied = self.filled(atom, found, name)
         else:
-            copied = self.builder.assign(COPY, atom, name=atom.name)
+            copied = self.builder.assign(COPY, atom, name=name)
         made = self.builder.statements[-1]
         assert isinstance(made, Assign)
         self.settle(copied, frozenset((copied,)))
         self.definitions[copied] = made
         return copied
 
-    def filled(self, atom: Var, found: Assign) -> Var:
+    def filled(self, atom: Var, found: Assign, name: str) -> Var:
         """A broadcast number, as an array of its own."""
         assert isinstance(atom.type, Array)
         value, shape = found.operands
@@ -335,11 +338,11 @@ class _Placer:
         ):
             like = source.operands[0]
             if ones:
-                return self.builder.assign(ONES_LIKE, like, Const(None), name=atom.name)
-            return self.builder.assign(FULL_LIKE, like, value, Const(None), name=atom.name)
-        name = DTYPES[atom.type.dtype]
-        dtype = Const(None) if name == "float64" else Const(name, f"numpy.{name}")
-        return self.builder.assign(FULL, shape, value, dtype, name=atom.name)
+                return self.builder.assign(ONES_LIKE, like, Const(None), name=name)
+            return self.builder.assign(FULL_LIKE, like, value, Const(None), name=name)
+        long = DTYPES[atom.type.dtype]
+        dtype = Const(None) if long == "float64" else Const(long, f"numpy.{long}")
+        return self.builder.assign(FULL, shape, value, dtype, name=name)
 
     def separate_results(self, results: tuple[Atom, ...]) -> tuple[Atom, ...]:
         """Results of their own memory."""
