@@ -7,9 +7,10 @@ memory and are read behind a statement on some path.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from s2s_ad.ir import (
+    UNDEFINED,
     Assign,
     Atom,
     Block,
@@ -113,6 +114,34 @@ def sources(block: Block) -> dict[Var, list[Var]]:
                 for slot, initial, following in slots_of(statement):
                     for var in slot:
                         add(var, (initial, following, *slot))
+    return found
+
+
+def maybe_undefined(block: Block, flow: Mapping[Var, Sequence[Var]]) -> set[Var]:
+    """What holds memory on some paths and is undefined on others."""
+    found: set[Var] = set()
+    for statement in all_statements(block):
+        match statement:
+            case If(targets, _, then, orelse):
+                for target, *given in zip(targets, then.results, orelse.results, strict=True):
+                    found.update((target,) if UNDEFINED in given else ())
+            case For() | While():
+                for slot, initial, _ in slots_of(statement):
+                    found.update(slot if initial == UNDEFINED else ())
+    found = {var for var in found if holds_memory(var.type)}
+    readers: dict[Var, list[Var]] = {}
+    for var, given_by in flow.items() if found else ():
+        for source in given_by:
+            readers.setdefault(source, []).append(var)
+    handed = {*flow} - {
+        t for s in all_statements(block) if isinstance(s, Assign) for t in s.targets
+    }
+    pending = list(found)
+    while pending:
+        for var in readers.get(pending.pop(), ()):
+            if var in handed and var not in found:
+                found.add(var)
+                pending.append(var)
     return found
 
 

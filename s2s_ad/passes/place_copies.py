@@ -45,6 +45,7 @@ from s2s_ad.passes.aliasing import (
     holds_memory,
     lies_in,
     live_after,
+    maybe_undefined,
     possible_memory,
     slots_of,
     sources,
@@ -101,9 +102,13 @@ class _Placer:
             for statement in all_statements(function.body)
             if isinstance(statement, Assign) and (statement.op.update or stored_in_lists(statement))
         ]
-        self.live = dict(live_after(function, {id(statement) for statement in updates}))
         flow = sources(function.body)
-        self.owned = _reached(flow, (u.operands[0] for u in updates if u.op.update))
+        self.unsure = maybe_undefined(function.body, flow)
+        branches = [one for one in all_statements(function.body) if isinstance(one, If)]
+        self.live = dict(live_after(function, {id(one) for one in (*updates, *branches)}))
+        # what may be undefined must not need a copy, which would read it
+        start = (*self.unsure, *(u.operands[0] for u in updates if u.op.update))
+        self.owned = _reached(flow, start)
         self.returned = _reached(flow, function.body.results)
         self.changed = _connected_with_updates(flow, updates)
         self.possible = possible_memory(function, self.owned, in_place=False)
@@ -214,16 +219,30 @@ class _Placer:
         self.live[id(new)] = self.live[id(old)]
 
     def branch(self, statement: If) -> None:
-        then = self.statements_of(statement.then.statements)
-        orelse = self.statements_of(statement.orelse.statements)
         new = replace(
             statement,
-            then=replace(statement.then, statements=tuple(then)),
-            orelse=replace(statement.orelse, statements=tuple(orelse)),
+            then=self.side(statement, statement.then),
+            orelse=self.side(statement, statement.orelse),
         )
         self.builder.statements.append(new)
         for target, *given in zip(new.targets, new.then.results, new.orelse.results, strict=True):
             self.settle(target, self.memory_of(*given))
+
+    def side(self, statement: If, block: Block) -> Block:
+        """A side of a branch. What may be undefined behind it is copied here, where it is not."""
+        statements = self.statements_of(block.statements)
+        alive = self.live[id(statement)]
+        around, self.builder.statements = self.builder.statements, statements
+        given = list(block.results)
+        for place, (target, atom) in enumerate(zip(statement.targets, given, strict=True)):
+            if target in self.unsure and isinstance(atom, Var) and atom not in self.unsure:
+                where = self.memory_of(atom)
+                others = self.memory_of(*(a for k, a in enumerate(given) if k != place))
+                if where & (self.foreign | others) or self.is_held(where, alive, target):
+                    given[place] = copied = self.copy(atom, target)
+                    self.settle(copied, frozenset((target,)))
+        self.builder.statements = around
+        return replace(block, statements=tuple(statements), results=tuple(given))
 
     def loop(self, statement: For | While) -> None:
         slots = list(slots_of(statement))
