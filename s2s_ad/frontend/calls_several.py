@@ -224,6 +224,15 @@ def lower_diagonal_indices(lowering: Lowering, arguments: Arguments, name: str) 
     return tuple_of([apply(lowering, arguments.node, "arange", count)] * rank)
 
 
+def lower_diagonal_indices_from(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    x = operand(lowering, arguments, 0, "arr")
+    no_more(lowering, arguments)
+    rank = known_rank(lowering, x, node)
+    count = lowering.assign(lowering.operation("ndarray.shape[]"), [x, Const(0)], node)
+    return tuple_of([apply(lowering, node, "arange", count)] * rank)
+
+
 def lower_unravel_index(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     node = arguments.node
     indices = operand(lowering, arguments, 0, "indices")

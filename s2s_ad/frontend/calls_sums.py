@@ -11,6 +11,7 @@ from s2s_ad.frontend.calls import (
     no_more,
 )
 from s2s_ad.frontend.calls_tools import (
+    NOTHING,
     Function,
     along,
     apply,
@@ -382,3 +383,32 @@ def lower_diagonal_matrix(lowering: Lowering, arguments: Arguments, name: str) -
     k = arguments.take(1, "k", Const(0))
     no_more(lowering, arguments)
     return apply(lowering, arguments.node, "diag", v, k)
+
+
+def lower_over_axes(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`np.apply_over_axes(np.sum, a, axes)`: a reduction along one axis after the other."""
+    node = arguments.node
+    function = arguments.take(0, "func", NOTHING)
+    a = operand(lowering, arguments, 1, "a")
+    axes = known(lowering, arguments.take(2, "axes", NOTHING), "axes", node)
+    no_more(lowering, arguments)
+    short = function.name.removeprefix("numpy.") if isinstance(function, Named) else ""
+    if short not in ("sum", "mean", "prod", "max", "min"):
+        raise unsupported(
+            lowering,
+            "`np.apply_over_axes` is supported with sums, means, products and extremes",
+            node,
+            "call the function with `axis=` and `keepdims=True`",
+        )
+    for axis in axes if isinstance(axes, tuple) else (axes,):
+        a = apply(lowering, node, short, a, axis=Const(axis), keepdims=Const(True))
+    return a
+
+
+def lower_astype(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`np.astype(x, dtype)`"""
+    node = arguments.node
+    x = operand(lowering, arguments, 0, "x")
+    dtype = static_operand(lowering, arguments.take(1, "dtype", NOTHING), node)
+    no_more(lowering, arguments)
+    return lowering.assign(lowering.operation("ndarray.astype"), [x, dtype], node, name)

@@ -44,13 +44,10 @@ def lower_put(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     base = atom(lowering, arguments.take(0, "a", Const(None)), node)
     index, value = operand(lowering, arguments, 1, "ind"), operand(lowering, arguments, 2, "v")
     no_more(lowering, arguments)
-    fits = rank_of(value.type) == 0 or shape_of(index.type) == shape_of(value.type)
-    if known_rank(lowering, base, node) != 1 or not fits:
+    # values that are not as many as the indices raise here, where NumPy repeats or drops some
+    if known_rank(lowering, base, node) != 1 or known_rank(lowering, value, node) > 1:
         raise unsupported(
-            lowering,
-            "`np.put` is supported for vectors, with a value an index",
-            node,
-            "write `a[ind] = v`",
+            lowering, "`np.put` is supported for vectors", node, "write `a[index] = values`"
         )
     return _store(lowering, base, index, value, node)
 

@@ -182,6 +182,7 @@ elementwise(
 )
 elementwise(
     "out = np.power(x, y)",
+    also=("numpy.pow",),
     result="arithmetic",
     rules=(Rule(power_lines),),
     domains=POWER_DOMAINS,

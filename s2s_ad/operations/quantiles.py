@@ -119,6 +119,12 @@ class Quantile:
         )
 
 
+def _is_alone(a: Type, axis: int | tuple[int, ...] | None) -> bool:
+    """Whether there is just one element along the axes."""
+    shape = shape_of(a)
+    return shape is not None and all(shape[k] == ONE for k in normal_axes(axis, len(shape)))
+
+
 def _quantile_type(sizes: Sizes, operands: Sequence[Atom], names: Sequence[str]) -> Type:
     by_name = dict(zip(names, operands, strict=True))
     a, axis = by_name["a"].type, constant(by_name["axis"], "axis")
@@ -139,10 +145,9 @@ def _quantile_type(sizes: Sizes, operands: Sequence[Atom], names: Sequence[str])
             )
         if constant(by_name["method"], "method") in ("lower", "higher", "nearest"):
             dtype = dtype_of(a)
-        elif not isinstance(q, Number):
-            together = promote([Scalar(dtype), Scalar(mean_dtype(dtype_of(q)))])
-            if together != dtype and is_float(a):
-                raise unsupported("`q` has another dtype than the array", "give both in one dtype")
+        elif not isinstance(q, Number) and not (rank_of(q) and _is_alone(a, axis)):
+            # one element is not interpolated at several places, and keeps its dtype
+            dtype = promote([Scalar(dtype), Scalar(mean_dtype(dtype_of(q)))])
         found = shape_of(q)
         if found is None or len(found) > 1:
             raise unsupported("`q` is a number or a vector", "give one number")

@@ -167,6 +167,11 @@ np.fabs(v) + np.cbrt(w) + np.exp2(v) + np.log2(w)
 np.diagflat(v, 1)
 np.fix(v) + v
 np.indices((2, 5))[1] * v
+np.pow(w, 2)
+x[:, :3][np.diag_indices_from(x[:, :3])]
+np.apply_over_axes(np.sum, x, [0, 1])
+np.astype(v, np.float64)
+x.mT @ x
 np.sum(x, axis=0, where=x > 0.0)
 np.std(x, axis=1, where=x > 0.0, ddof=1, keepdims=True)
 x.mean(0, where=x > 0.0)
@@ -247,3 +252,120 @@ def test_expression(expression: str) -> None:
     _, tangent = s2s_ad.jvp(function, tuple(arguments), tuple(directions))
     total = sum(float(np.sum(g * d)) for g, d in zip(grads, directions, strict=True))
     np.testing.assert_allclose(tangent, total, rtol=1e-9, atol=1e-11)
+
+
+# Programs -----------------------------------------------------------------------------------------
+
+
+def fill_diagonal(x, a):  # type: ignore[no-untyped-def]
+    y = np.sin(x)
+    np.fill_diagonal(y, a)
+    return np.sum(y * x)
+
+
+def put(v, a):  # type: ignore[no-untyped-def]
+    y = v**2
+    np.put(y, [0, 3], a * v[:2])
+    np.putmask(y, v > 1.0, a)
+    return np.sum(y * v)
+
+
+def copy_to(x, v):  # type: ignore[no-untyped-def]
+    y = x * x
+    np.copyto(y, v[:4], where=x > 0.3)
+    return np.sum(y * x)
+
+
+def put_along_axis(x, v):  # type: ignore[no-untyped-def]
+    y = x * x
+    largest = np.argmax(x, axis=1, keepdims=True)
+    np.put_along_axis(y, largest, 0.5 * v[:3].reshape(3, 1), axis=1)
+    return np.sum(y * x)
+
+
+@pytest.mark.parametrize("function", [fill_diagonal, put, copy_to, put_along_axis])
+def test_writes(function: Callable[..., Any]) -> None:
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    arguments = [points()[name] for name in names]
+    before = [np.copy(each) for each in arguments]
+    wrt = tuple(range(len(names)))
+    value, grads = s2s_ad.value_and_grad(function, wrt=wrt)(*arguments)
+    assert value == function(*arguments)
+    for place in wrt:
+        found = differences(function, arguments, place)
+        np.testing.assert_allclose(grads[place], found, rtol=1e-7, atol=1e-7)
+        assert np.array_equal(arguments[place], before[place])
+
+
+# Not a number -------------------------------------------------------------------------------------
+
+WITH_NAN = """
+np.nansum(x)
+np.nansum(x, axis=0)
+np.nanmean(x, axis=1)
+np.nanprod(x, axis=0)
+np.nanvar(x, axis=0, ddof=1)
+np.nanstd(x, axis=1, keepdims=True)
+np.nanmax(x, axis=0)
+np.nanmin(x)
+np.nanmedian(x)
+np.nanmedian(x, axis=0)
+np.nanquantile(x, 0.3, axis=1)
+np.nanpercentile(x, 60.0)
+np.nancumsum(x, axis=1)
+np.nancumprod(x)
+np.nan_to_num(x, nan=3.0)
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("expression", WITH_NAN)
+def test_nan_is_left_out(expression: str) -> None:
+    """The slope in a NaN is 0, and those in the others are right."""
+    x = points()["x"]
+    x[0, 1] = x[2, 3] = np.nan
+    shape = np.shape(eval(expression, {"np": np, "x": x}))
+    weights = np.random.default_rng(1).normal(size=shape)
+    source = f"def f(x):\n    return np.sum(({expression}) * weights)\n"
+    file = f"<nan {expression}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    space: dict[str, Any] = {"np": np, "weights": weights}
+    exec(compile(source, file, "exec"), space)
+    found = s2s_ad.grad(space["f"])(x)
+    expected = differences(space["f"], [x], 0)
+    expected[np.isnan(x)] = 0.0
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-7)
+
+
+# Types --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["np.sum(x, 0, np.float32)", "np.max(x, 0, x)", "np.cumsum(x, 0, np.float32)"],
+)
+def test_arguments_by_position_are_those_of_numpy(expression: str) -> None:
+    """A dtype or `out` by position is not taken for the catalogue's next parameter."""
+    source = f"def f(x):\n    return np.sum({expression})\n"
+    file = f"<position {expression}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    space: dict[str, Any] = {"np": np}
+    exec(compile(source, file, "exec"), space)
+    with pytest.raises(s2s_ad.DifferentiationError):
+        s2s_ad.grad(space["f"])(points()["x"])
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [each for each in EXPRESSIONS if "x" in identifiers(each) and "a" not in identifiers(each)],
+)
+def test_single_precision(expression: str) -> None:
+    """float32 in, float32 out, and near the gradient in float64."""
+    function = program(expression)
+    names = list(function.__code__.co_varnames)
+    double = [points()[name] for name in names]
+    single = [np.asarray(each, dtype=np.float32) for each in double]
+    wrt = tuple(range(len(names)))
+    expected = s2s_ad.grad(function, wrt=wrt)(*double)
+    for found, exact in zip(s2s_ad.grad(function, wrt=wrt)(*single), expected, strict=True):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, exact, rtol=1e-3, atol=1e-3)

@@ -1,0 +1,240 @@
+"""Writes `docs/coverage.md`: which functions of NumPy are differentiated here, by autograd, by JAX.
+
+It looks at the installed packages (`pip install -e '.[bench]'`): autograd's table of derivatives
+and JAX's namespace. `--check` writes nothing and fails unless the file is up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from s2s_ad.files import write_atomically
+from s2s_ad.frontend.calls import SPECIAL
+from s2s_ad.frontend.calls_numpy import FUNCTIONS
+from s2s_ad.operations import catalogue
+
+PAGE = Path(__file__).parent.parent / "docs" / "coverage.md"
+SPACES = ("", "linalg.", "fft.")
+YES, CONSTANT, THROUGH, NO = "yes", "constant", "through others", "—"
+
+# Functions that have nothing to differentiate: they look at types, print, read or write files, work
+# on bits, dates or complex numbers, or give what does not depend on floats
+NOTHING_TO_DIFFERENTIATE = frozenset(
+    [
+        "array_repr",
+        "array_str",
+        "base_repr",
+        "binary_repr",
+        "bitwise_count",
+        "broadcast_shapes",
+        "can_cast",
+        "einsum_path",
+        "finfo",
+        "format_float_positional",
+        "format_float_scientific",
+        "from_dlpack",
+        "frombuffer",
+        "fromfile",
+        "fromiter",
+        "fromregex",
+        "fromstring",
+        "genfromtxt",
+        "get_printoptions",
+        "iinfo",
+        "info",
+        "isdtype",
+        "isfortran",
+        "isnat",
+        "iscomplexobj",
+        "isrealobj",
+        "isscalar",
+        "issubdtype",
+        "iterable",
+        "load",
+        "loadtxt",
+        "mask_indices",
+        "may_share_memory",
+        "min_scalar_type",
+        "mintypecode",
+        "packbits",
+        "printoptions",
+        "promote_types",
+        "ravel_multi_index",
+        "result_type",
+        "save",
+        "savetxt",
+        "savez",
+        "savez_compressed",
+        "set_printoptions",
+        "shares_memory",
+        "sort_complex",
+        "test",
+        "typename",
+        "unpackbits",
+        "array2string",
+        "asarray_chkfinite",
+        "asmatrix",
+        "bmat",
+        "busday_count",
+        "busday_offset",
+        "common_type",
+        "datetime_as_string",
+        "datetime_data",
+        "get_include",
+        "getbufsize",
+        "geterr",
+        "geterrcall",
+        "is_busday",
+        "nested_iters",
+        "poly1d",
+        "require",
+        "roots_of_unity",
+        "setbufsize",
+        "seterr",
+        "seterrcall",
+        "show_config",
+        "show_runtime",
+        "frompyfunc",
+        "fftfreq",
+        "rfftfreq",
+        "histogram",
+        "histogram2d",
+        "histogramdd",
+        "histogram_bin_edges",
+        "intersect1d",
+        "union1d",
+        "setdiff1d",
+        "setxor1d",
+        "unique_all",
+        "unique_counts",
+        "unique_inverse",
+        "matrix_rank",
+        "vectorize",
+        "fromfunction",
+    ]
+)
+
+HEAD = """\
+# Coverage
+
+<!-- Written by scripts/document_coverage.py. -->
+
+Every function of `numpy`, `numpy.linalg` and `numpy.fft` that autograd or JAX has under the same
+name and that can have a derivative for real input, and what becomes of it here. Written with
+autograd {autograd}, JAX {jax} and NumPy {numpy}.
+
+- **yes**: differentiated, in reverse and forward mode, to every order.
+- **constant**: accepted; its result is piecewise constant, an index, or a truth value.
+- **through others**: autograd has no derivative of its own, and traces the parts of NumPy's code as
+  far as it can.
+- **—**: refused here with `error[unknown-operation]`; not there, in the others.
+
+That a function is there does not say that each of its arguments is: an argument that is not
+supported is refused by name. [operations.md](operations.md) has the derivatives and conventions.
+
+"""
+
+
+def main() -> int:
+    """Write the page or, with `--check`, say whether it is up to date."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if out of date")
+    options = parser.parse_args()
+    text = page()
+    if options.check:
+        if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
+            return 0
+        print(f"docs/{PAGE.name} is not up to date: run {Path(__file__).name}", file=sys.stderr)
+        return 1
+    write_atomically(PAGE, text)
+    return 0
+
+
+def page() -> str:
+    """The whole page."""
+    import autograd
+    import jax
+
+    rows = [(name, ours(name), of_autograd(name), of_jax(name)) for name in names()]
+    missing = [name for name, own, *others in rows if own == NO and YES in others]
+    counted = sum(1 for row in rows if row[1] != NO)
+    head = HEAD.format(
+        autograd=getattr(autograd, "__version__", ""), jax=jax.__version__, numpy=np.__version__
+    )
+    summary = f"{counted} of {len(rows)} functions."
+    if missing:
+        listed = ", ".join(f"`np.{name}`" for name in missing)
+        summary += f" Differentiated by one of the others and not here: {listed}."
+    lines = ["| Function | s2s_ad | autograd | JAX |", "| --- | --- | --- | --- |"]
+    lines += [f"| `np.{name}` | {own} | {first} | {second} |" for name, own, first, second in rows]
+    return head + summary + "\n\n" + "\n".join(lines) + "\n"
+
+
+def names() -> Iterator[str]:
+    """What NumPy and one of the others have."""
+    for space in SPACES:
+        home = inside(np, space)
+        for name in sorted(vars(home) if space else dir(np)):
+            found = getattr(home, name, None)
+            if name.startswith("_") or isinstance(found, type) or not callable(found):
+                continue
+            if name in NOTHING_TO_DIFFERENTIATE:
+                continue
+            if of_autograd(space + name) != NO or of_jax(space + name) != NO:
+                yield space + name
+
+
+def inside(module: Any, space: str) -> Any:
+    return getattr(module, space.rstrip("."), None) if space else module
+
+
+def ours(name: str) -> str:
+    """What the catalogue says."""
+    full = f"numpy.{name}"
+    if full in FUNCTIONS or full in SPECIAL:
+        return CONSTANT if name.endswith(("indices", "nonzero", "arange")) else YES
+    op = catalogue().operations.get(full)
+    if op is None:
+        return NO
+    return CONSTANT if op.constant else YES
+
+
+def of_autograd(name: str) -> str:
+    """Whether autograd has a derivative, or calls it constant, or wraps NumPy's Python code."""
+    import autograd.numpy
+    from autograd.core import primitive_vjps
+    from autograd.numpy.numpy_vjps import nograd_functions
+
+    space, _, short = name.rpartition(".")
+    home = inside(autograd.numpy, space)
+    found = getattr(home, short, None)
+    if found is None:
+        return NO
+    if found in primitive_vjps:
+        return YES
+    if any(found is each for each in nograd_functions):
+        return CONSTANT
+    if getattr(found, "_is_autograd_primitive", False):
+        return NO  # a primitive without a derivative raises
+    return THROUGH if getattr(found, "__module__", "").startswith("autograd") else NO
+
+
+def of_jax(name: str) -> str:
+    import jax.numpy
+
+    space, _, short = name.rpartition(".")
+    found = getattr(inside(jax.numpy, space), short, None)
+    if found is None:
+        return NO
+    op = catalogue().operations.get(f"numpy.{name}")
+    return CONSTANT if op is not None and op.constant else YES
+
+
+if __name__ == "__main__":
+    sys.exit(main())
