@@ -119,12 +119,6 @@ class Quantile:
         )
 
 
-def _is_alone(a: Type, axis: int | tuple[int, ...] | None) -> bool:
-    """Whether there is just one element along the axes."""
-    shape = shape_of(a)
-    return shape is not None and all(shape[k] == ONE for k in normal_axes(axis, len(shape)))
-
-
 def _quantile_type(sizes: Sizes, operands: Sequence[Atom], names: Sequence[str]) -> Type:
     by_name = dict(zip(names, operands, strict=True))
     a, axis = by_name["a"].type, constant(by_name["axis"], "axis")
@@ -145,8 +139,9 @@ def _quantile_type(sizes: Sizes, operands: Sequence[Atom], names: Sequence[str])
             )
         if constant(by_name["method"], "method") in ("lower", "higher", "nearest"):
             dtype = dtype_of(a)
-        elif not isinstance(q, Number) and not (rank_of(q) and _is_alone(a, axis)):
-            # one element is not interpolated at several places, and keeps its dtype
+        elif not is_float(q) and rank_of(q) and dtype != "f64":
+            raise unsupported("`q` is integer, and the array is not f64", "write `q` as floats")
+        elif not isinstance(q, Number):
             dtype = promote([Scalar(dtype), Scalar(mean_dtype(dtype_of(q)))])
         found = shape_of(q)
         if found is None or len(found) > 1:
