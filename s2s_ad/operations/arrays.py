@@ -130,7 +130,9 @@ COPY_METHOD = operation(
     "out = copy_method(x)",
     "grad_x += grad_out",
     name="ndarray.copy",
-    infer=_array_of,
+    infer=lambda sizes, operands: (
+        operands[0].type if isinstance(operands[0].type, Scalar) else _array_of(sizes, operands)
+    ),
     evaluate=lambda x: x.copy(),
     printer=lambda _, texts: f"{texts[0]}.copy()",
     linear=("x",),
