@@ -127,6 +127,8 @@ FAMILIES = {
     "polynomials": "Chains of products, polynomials, convolutions",
     "special": "`scipy.special`",
     "scipy_linalg": "`scipy.linalg`",
+    "distributions": "Log-densities of `scipy.stats`",
+    "signal": "Convolutions of `scipy.signal`",
     "product_adjoints": "",
     "einsum": "`np.einsum`",
     "indexing": "Parts of arrays",

@@ -110,6 +110,13 @@ def _assign(
     return lowering.assign(lowering.operation(function), operands, node, name)
 
 
+def _trapezoid(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """The function of NumPy, which is the same."""
+    from s2s_ad.frontend.calls_sums import lower_trapezoid
+
+    return lower_trapezoid(lowering, arguments, name)
+
+
 def refuse_family(message: str, help: str) -> Callable[[Lowering, Arguments, str], Value]:
     """A function that is refused with words of its own."""
 
@@ -144,6 +151,7 @@ LINEAR_ALGEBRA: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "numpy.linalg.eigvals": EIGENVALUES,
     "scipy.linalg.eig": EIGENVALUES,
     "scipy.linalg.eigvals": EIGENVALUES,
+    "scipy.integrate.trapezoid": _trapezoid,
     "numpy.polyfit": refuse_family(
         "no derivative is known for `np.polyfit`",
         "solve the system: `np.linalg.lstsq(np.vander(x, degree + 1), y)[0]`",

@@ -12,6 +12,7 @@ import inspect
 import linecache
 import math
 import os
+import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -29,17 +30,34 @@ from s2s_ad.operations.declared import DECLARED
 LIBRARIES = ("numpy", "math", "scipy", "builtins")
 
 
-@cache
 def _names_of_objects() -> dict[int, str]:
-    """Functions of NumPy and math by identity: `from numpy import sin as s` is one of them."""
+    """Functions of NumPy and math by identity: `from numpy import sin as s` is one of them.
+
+    So are those of the modules of SciPy that the user has imported, and no others.
+    """
+    from s2s_ad.frontend.calls import SPECIAL
     from s2s_ad.operations import catalogue
 
+    names = {*catalogue().operations, *SPECIAL}
+    modules = {".".join(name.split(".")[:2]) for name in names if name.startswith("scipy.")}
+    return _named_objects(frozenset(names), frozenset(modules & sys.modules.keys()))
+
+
+@cache
+def _named_objects(names: frozenset[str], loaded: frozenset[str]) -> dict[int, str]:
     table: dict[int, str] = {id(partial): "functools.partial"}
-    for name in catalogue().operations:
+    homes = {"numpy": np, "numpy.linalg": np.linalg, "math": math, "builtins": builtins}
+    homes |= {module: sys.modules[module] for module in loaded}
+    for name in sorted(names):
         module, _, attribute = name.rpartition(".")
-        home = {"numpy": np, "math": math, "builtins": builtins}.get(module)
-        if home is not None and hasattr(home, attribute):
-            table.setdefault(id(getattr(home, attribute)), name)
+        found = getattr(homes.get(module), attribute, None)
+        if found is not None:
+            table.setdefault(id(found), name)
+        # a distribution is an object, and its density a method of it
+        outer, _, inner = module.rpartition(".")
+        holder = getattr(homes.get(outer), inner, None) if module not in homes else None
+        if holder is not None:
+            table.setdefault(id(holder), module)
     return table
 
 
@@ -131,6 +149,8 @@ class LiveScope:
             return Named(known)
         if isinstance(value, types.FunctionType) and not _is_our_own(value):
             self.used.append((read, value))
+            if (value.__module__ or "").partition(".")[0] in LIBRARIES:
+                return Named(f"{value.__module__}.{value.__name__}")  # not one of the catalogue
             return self._helper(value)
         function = _function_of(value)
         if function is not None:

@@ -91,7 +91,7 @@ special("dawsn(x)", "x: (1.0 - 2.0 * x * out)")
 special("erfinv(x)", "x: (0.5 * np.sqrt(np.pi)) * np.exp(out * out)", **UNIT)
 special("erfcinv(x)", "x: (-0.5 * np.sqrt(np.pi)) * np.exp(out * out)", **PROBABILITY)
 special("ndtr(x)", "x: np.exp(-0.5 * x * x) / np.sqrt(2.0 * np.pi)")
-special("log_ndtr(x)", "x: np.exp(-0.5 * x * x - out) / np.sqrt(2.0 * np.pi)")
+special("log_ndtr(x)", "x: np.sqrt(2.0 / np.pi) / sp.erfcx(-x / np.sqrt(2.0))")
 special("ndtri(x)", "x: np.sqrt(2.0 * np.pi) * np.exp(0.5 * out * out)", **PROBABILITY)
 
 # Gamma and beta functions (5.2, 5.9, 5.12, 8.2, 8.17)

@@ -1,0 +1,107 @@
+"""SciPy in programs: how its functions are found, what generated modules import, how exact slopes
+are where they are small.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from s2s_ad import grad, jvp
+
+pytest.importorskip("scipy", reason="SciPy is an extra")
+
+import scipy.integrate
+import scipy.special
+import scipy.stats
+from numpy.linalg import norm
+from scipy.linalg import cho_factor, cho_solve, expm
+from scipy.special import gammaln as log_gamma
+from scipy.stats import norm as normal
+
+
+def through_names(x):
+    return norm(x) + np.sum(log_gamma(x)) + np.sum(normal.logpdf(x, 0.5, 2.0))
+
+
+def through_modules(x):
+    return np.sum(scipy.special.erf(x)) + scipy.integrate.trapezoid(x * x, dx=0.5)
+
+
+def without_scipy(x):
+    return np.linalg.slogdet(np.outer(x, x) + np.eye(3))[1]
+
+
+def factored(x):
+    factor = cho_factor(np.outer(x, x) + 2.0 * np.eye(3))
+    return x @ cho_solve(factor, np.cos(x))
+
+
+def exponential(x):
+    return np.sum(expm(np.outer(x, np.sin(x))))
+
+
+def density(x):
+    covariance = np.outer(x, x) + 2.0 * np.eye(3)
+    return scipy.stats.multivariate_normal.logpdf(x, np.sin(x), covariance)
+
+
+FUNCTIONS = (through_names, through_modules, without_scipy, factored, exponential, density)
+POINT = np.array([0.7, 1.9, 1.1])
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_gradients_of_live_functions(function: Callable[..., float]) -> None:
+    gradient = grad(function)(POINT)
+    step = 1e-6
+    for k in range(len(POINT)):
+        moved = step * np.eye(3)[k]
+        quotient = (function(POINT + moved) - function(POINT - moved)) / (2.0 * step)
+        assert math.isclose(gradient[k], quotient, rel_tol=1e-7, abs_tol=1e-8)
+    _, tangent = jvp(function, (POINT,), (np.array([1.0, -2.0, 0.5]),))
+    assert math.isclose(tangent, gradient @ [1.0, -2.0, 0.5], rel_tol=1e-10)
+
+
+def test_scipy_is_imported_only_where_it_is_used() -> None:
+    found = {}
+    for function in FUNCTIONS:
+        gradient = grad(function)
+        gradient(POINT)
+        lines = gradient.source.splitlines()
+        found[function] = [line for line in lines if line.startswith("import scipy")]
+    assert found[without_scipy] == []
+    assert found[factored] == ["import scipy.linalg"]
+    assert found[through_modules] == []  # the slope of erf is an exponential
+    assert found[density] == [] or found[density] == ["import scipy.stats"]
+
+
+def slope_of_sigmoid(x: float) -> float:
+    return scipy.special.expit(x)
+
+
+def slope_of_log_ndtr(x: float) -> float:
+    return scipy.special.log_ndtr(x)
+
+
+def slope_of_erfc(x: float) -> float:
+    return scipy.special.erfc(x)
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "expected"),
+    [
+        # exp(-40) / (1 + exp(-40))**2, to 17 digits
+        (slope_of_sigmoid, 40.0, 4.2483542552915889e-18),
+        # the inverse of Mills' ratio at 30, to 17 digits
+        (slope_of_log_ndtr, -30.0, 30.033259667433674),
+        # -2 / sqrt(pi) * exp(-25)
+        (slope_of_erfc, 5.0, -1.5670866531017335e-11),
+    ],
+)
+def test_small_slopes_keep_their_digits(
+    function: Callable[[float], float], x: float, expected: float
+) -> None:
+    assert math.isclose(grad(function)(x), expected, rel_tol=1e-14)
