@@ -345,6 +345,18 @@ OTHERS: dict[str, tuple[str, str, tuple[Any, ...], int]] = {
         (GENERATOR.normal(size=2), GENERATOR.normal(size=(3, 2)), GENERATOR.normal(size=3), 0.1),
         1,
     ),
+    "gaussian_process": (
+        "negative_log_likelihood",
+        "value_and_grad_negative_log_likelihood",
+        (1.2, 0.8, 0.3, GENERATOR.normal(size=4), GENERATOR.normal(size=4)),
+        3,
+    ),
+    "normal_log_density": (
+        "log_density",
+        "value_and_grad_log_density",
+        (GENERATOR.normal(size=3), GENERATOR.normal(size=3), 2.0 * np.eye(3) + 0.3),
+        3,
+    ),
 }
 
 

@@ -105,9 +105,13 @@ def names_of_functions() -> list[str]:
 
 
 def arguments_for(function: Function) -> list[Any]:
-    return leaves_of(
-        Sampler(np.random.default_rng(5), (0.4, 1.6), (2, 3)).arguments(function.formals)
-    )
+    drawn = Sampler(np.random.default_rng(5), (0.4, 1.6), (2, 3)).arguments(function.formals)
+    return [value + 3.0 * np.eye(3) if is_square(value) else value for value in leaves_of(drawn)]
+
+
+def is_square(value: Any) -> bool:
+    """Whether it is a matrix that is made positive definite: it may be a covariance."""
+    return np.shape(value) == (3, 3) and np.asarray(value).dtype == np.float64
 
 
 def seeds_for(stage: Function, primal: Function) -> list[Any]:
