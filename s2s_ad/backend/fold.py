@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from s2s_ad.ir import Assign, Atom, Block, Const, For, Function, If, Statement, Var, While
+from s2s_ad.operations.effects import RAISE_IF
 from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
 from s2s_ad.passes.aliasing import possible_memory
@@ -213,6 +214,8 @@ def _own_length(statement: Assign) -> int:
         for operand in statement.operands
         if isinstance(operand, Const) and operand.value is not None and operand.value is not False
     )
+    if op is RAISE_IF:
+        return 5  # its text stands on a line of its own
     return (len(op.call) + 2 if op.call else 5) + constants + 2 * len(statement.operands)
 
 

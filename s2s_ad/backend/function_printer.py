@@ -95,6 +95,7 @@ class FunctionPrinter:
             self.module.library,
             self.needed_sizes(),
             self.active(),
+            self.of_primal(),
         )
         self.speller.sizes = self.entry.sizes
         body = self.sweeps()
@@ -152,6 +153,17 @@ class FunctionPrinter:
             leaf
             for formal in self.function.formals
             if formal.name in wrt or formal.name not in known
+            for leaf in leaves(formal.tree)
+            if isinstance(leaf, Var)
+        }
+
+    def of_primal(self) -> set[Var]:
+        """The parameters that are the user's, seeds not among them."""
+        known = {formal.name for formal in self.primal.formals}
+        return {
+            leaf
+            for formal in self.function.formals
+            if formal.name in known
             for leaf in leaves(formal.tree)
             if isinstance(leaf, Var)
         }

@@ -15,6 +15,9 @@ from s2s_ad.backend.spelling import spell_atom
 from s2s_ad.ir import Const, Function, Structure, Tree, Var
 from s2s_ad.types import DTYPES, Array, Number, Scalar, Size, dtype_of, is_float
 
+MOST_WORK = 10000
+"""Of the exact test of overlap; only views with strides in several dimensions come near it."""
+
 
 @dataclass
 class Entry:
@@ -32,6 +35,7 @@ def entry_checks(
     library: Callable[[str], str],
     needed: set[str],
     active: set[Var],
+    of_primal: set[Var],
 ) -> Entry:
     """The checks for the parameters. `needed` are sizes that the body wants a name for."""
     entry = Entry()
@@ -44,7 +48,34 @@ def entry_checks(
     arrays = [var for var in parameters if isinstance(var.type, Array)]
     _dtypes(entry, function, arrays, spelled, library, active)
     _shapes(entry, function, arrays, spelled, free_name, needed)
+    own = [var for var in arrays if var in of_primal]
+    _overlaps(entry, function, own, spelled, library)
     return entry
+
+
+def _overlaps(
+    entry: Entry,
+    function: Function,
+    arrays: list[Var],
+    spelled: Callable[[Var], str],
+    library: Callable[[str], str],
+) -> None:
+    """What the user's function writes to is copied, and a copy no longer changes another argument
+    in whose memory it lies.
+    """
+    written = [var for var in arrays if str(var) in function.written]
+    seen: list[Var] = []
+    for var in written:
+        seen.append(var)
+        others = [other for other in arrays if other not in seen]
+        if not others:
+            continue
+        shares, name = library("numpy.shares_memory"), spelled(var)
+        tests = [f"{shares}({name}, {spelled(o)}, max_work={MOST_WORK})" for o in others]
+        entry.lines += layout.condition("    ", tests)
+        listed = ", ".join(map(spelled, others))
+        message = f"{function.name}: writes to {name}, which must not share memory with {listed}"
+        entry.lines += layout.raise_with("        ", "ValueError", message)
 
 
 def _constants(entry: Entry, function: Function) -> None:

@@ -19,6 +19,7 @@ from s2s_ad.operations.result_types import (
     shape_argument,
 )
 from s2s_ad.types import (
+    BOOL,
     DTYPES,
     NONE,
     ONE,
@@ -263,6 +264,12 @@ operation(
     samples=({"x": "f[]"},),
 )
 operation("out = int(x)", infer=lambda _, operands: _number(operands, "int"), constant=True)
+operation(
+    "out = np.shares_memory(a, b, max_work=None)",
+    infer=lambda _, __: BOOL,
+    constant=True,
+    samples=({"a": "f[3]", "b": "f[3]"},),
+)
 operation("out = bool(x)", infer=lambda _, operands: _number(operands, "bool"), constant=True)
 
 
