@@ -17,6 +17,7 @@ from s2s_ad.operations.calls import Callee, Halves, Pushed
 from s2s_ad.options import MODES, Options, differentiable
 from s2s_ad.passes.adjoint import Request, adjoint
 from s2s_ad.passes.calls import Called, Derivatives, flat_halves, flat_results
+from s2s_ad.passes.fuse_branches import fuse_branches
 from s2s_ad.passes.place_copies import place_copies
 from s2s_ad.passes.propagate_copies import propagate_copies
 from s2s_ad.passes.remove_dead_code import remove_dead_code
@@ -54,6 +55,8 @@ CLEAN_UP = UntilStable(
         remove_dead_code,
     ),
 )
+# where forward and reverse sweep stay one function
+FINISH = UntilStable(CLEAN_UP.name, (*CLEAN_UP.steps, fuse_branches))
 MOST_STEPS = 200
 
 
@@ -117,14 +120,16 @@ def passes_for(
         checkpoint=options.checkpoint,
     )
     derive = partial(adjoint, request=request, name=name, derivatives=derivatives)
-    return around(derive, options.level)
+    return around(derive, options.level, FINISH if options.mode != "vjp" else CLEAN_UP)
 
 
-def around(derive: Pass, level: int) -> tuple[Pass | UntilStable, ...]:
+def around(
+    derive: Pass, level: int, finish: UntilStable = CLEAN_UP
+) -> tuple[Pass | UntilStable, ...]:
     """A derivative with what comes before and behind it at a level."""
     if level == 0:
         return (derive, save_values)
-    return (CLEAN_UP, derive, CLEAN_UP, save_values, CLEAN_UP)
+    return (CLEAN_UP, derive, CLEAN_UP, save_values, finish)
 
 
 def derive(function: Function, options: Options, watch: Watch = silent) -> list[Function]:

@@ -1,5 +1,5 @@
-"""Arguments that the user's function writes to: a copy is written to instead, and overlaps with other
-arguments, which a copy would hide, are refused.
+"""Arguments that the user's function writes to: a copy is written to instead, and overlaps with
+other arguments, which a copy would hide, are refused.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import pytest
 
 from tests.golden import Request, module_text
 
-PROGRAM = '''
+PROGRAM = """
 import numpy as np
 
 
@@ -17,7 +17,7 @@ def f(x: "Float[Array, 'n']", y: "Float[Array, 'n']", a: float) -> float:
     for i in range(len(x)):
         x[i] = x[i] * a + y[i]
     return np.sum(x * y)
-'''
+"""
 
 
 def run(mode: str, *arguments: object) -> object:
