@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+
 from s2s_ad.ir import Assign, Function
-from s2s_ad.operations import catalogue
+from s2s_ad.operations import helpers
 from s2s_ad.rewrite import all_statements, all_variables
 
 BUILTINS = frozenset(
@@ -17,6 +19,11 @@ KINDS = {
     "NUMBER": ("builtins.float", "builtins.int"),
     "INTEGER": ("builtins.int", "numpy.integer", "numpy.bool"),
 }
+
+
+def is_helper(name: str) -> bool:
+    """Whether a name is that of a function of `operations/helpers.py`."""
+    return inspect.isfunction(getattr(helpers, name, None)) and not name.startswith("_")
 
 
 class Module:
@@ -56,7 +63,7 @@ class Module:
             self.kinds.add(name)
             return name if name not in self.variables else f"_{name}"
         if module == "builtins":
-            if f"helper.{attribute}" in catalogue().operations:
+            if is_helper(attribute):
                 self.helpers.add(attribute)
                 return self.helper_name(attribute)
             if attribute in self.shadowed:

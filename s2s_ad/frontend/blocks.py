@@ -113,19 +113,23 @@ class Checkpoint:
         self.overlaps = {root: set(others) for root, others in overlaps}
         self.wanted, self.foreign = set(lowering.wanted_constants), lowering.memory.foreign
 
-    def restore(self) -> None:
+    def restore(self, keep_sizes: bool = False) -> None:
+        """Take back. Sizes found equal may be kept: the first trip has the types that a loop's
+        first trial had, so what that needed has to hold.
+        """
         lowering, memory = self.lowering, self.lowering.memory
         resume(lowering, self.state)
         for frame, names in zip(lowering.frames, self.names, strict=True):
             frame.names.clear()
             frame.names.update(names)
-        sizes = lowering.sizes
-        values, lengths, assumptions = self.sizes
-        sizes.values, sizes.lengths = dict(values), dict(lengths)
-        sizes.assumptions = list(assumptions)
-        lowering.hidden, lowering.refined = dict(self.hidden), dict(self.refined)
         named_sizes, spans, statements, mark = self.numbers
-        lowering.named_sizes = named_sizes
+        if not keep_sizes:
+            sizes = lowering.sizes
+            values, lengths, assumptions = self.sizes
+            sizes.values, sizes.lengths = dict(values), dict(lengths)
+            sizes.assumptions = list(assumptions)
+            lowering.named_sizes = named_sizes
+        lowering.hidden, lowering.refined = dict(self.hidden), dict(self.refined)
         del lowering.statements[spans:]
         del lowering.builder.statements[statements:]
         memory.seen = statements

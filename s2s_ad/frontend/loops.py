@@ -9,7 +9,7 @@ the first trip apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -212,8 +212,7 @@ def _lower_loop(lowering: Lowering, loop: Loop) -> None:
     key = (loop.node, tuple(id(frame.call) for frame in lowering.frames))
     before = dict(lowering.frame.names)
     plan = lowering.plans.get(key)
-    if not isinstance(plan, Plan):
-        plan = _first_guess(lowering, loop)
+    plan = _still_there(lowering, plan) if plan else _first_guess(lowering, loop)
     for _ in range(MOST_TRIALS):
         checkpoint = Checkpoint(lowering)
         try:
@@ -237,7 +236,7 @@ def _lower_loop(lowering: Lowering, loop: Loop) -> None:
             lowering.plans[key] = plan
             _after(lowering, loop.node, before)
             return
-        checkpoint.restore()
+        checkpoint.restore(keep_sizes=not plan.unrolled and not better.unrolled)
         plan = better
     raise lowering.refuse(
         "changes-kind",
@@ -256,6 +255,34 @@ def _first_guess(lowering: Lowering, loop: Loop) -> Plan:
         value = settled(lowering, lowering.frame.names[name], loop.node)
         templates["name", name] = _template(lowering, joiner, value, name)
     return Plan(templates, joiner)
+
+
+def _still_there(lowering: Lowering, plan: Plan) -> Plan:
+    """A plan from an earlier trial of the loop around, without the arrays that it had made."""
+    alive = set[object]()
+    for frame in lowering.frames:
+        _add_roots(lowering, frame.names.values(), alive)
+    _add_roots(lowering, lowering.memory.contents.values(), alive)
+
+    def is_there(place: Place) -> bool:
+        kinds = {"root": alive, "heap": lowering.memory.contents}
+        return place[0] not in kinds or place[1] in kinds[place[0]]
+
+    places = {place: value for place, value in plan.templates.items() if is_there(place)}
+    kept = frozenset(filter(is_there, plan.kept))
+    lost = frozenset(root for root in plan.lost if root in alive)
+    if (places.keys(), kept, lost) == (plan.templates.keys(), plan.kept, plan.lost):
+        return plan
+    return replace(plan, templates=places, kept=kept, lost=lost, overlaps=frozenset())
+
+
+def _add_roots(lowering: Lowering, values: Iterable[object], alive: set[object]) -> None:
+    """The allocations that values lie in."""
+    for value in values:
+        if isinstance(value, Var):
+            alive |= lowering.memory.roots(value)
+        elif isinstance(value, Container):
+            _add_roots(lowering, value.items, alive)
 
 
 def _template(lowering: Lowering, joiner: Joiner, value: Found, hint: str) -> Found:
@@ -822,7 +849,7 @@ def _trips(lowering: Lowering, loop: Loop, counted: Counted | None) -> None:
                 raise _never_settled(lowering, node) from None
             if better is plan:
                 return
-            checkpoint.restore()
+            checkpoint.restore(keep_sizes=True)
             plan = better
         raise _never_settled(lowering, node)
 

@@ -31,6 +31,7 @@ class Extent:
     high: int | None
 
 
+Carried = tuple[Var, Atom, Var, Atom]  # target, initial value, parameter, next value
 Extents = tuple[tuple[Extent, ...], ...]  # for each axis what is known
 
 
@@ -39,14 +40,26 @@ class Regions:
 
     def __init__(self, places: Places) -> None:
         self.places = places
-        self.web: dict[Var, Var] = {}
-        self.updates: dict[Var, list[Assign]] = {}
-        self.refused: set[Var] = set()
+        self.updates: list[Assign] = []
+        self.slots: dict[Var, Carried] = {}  # by the parameter
+        self.changed: dict[Atom, list[Var]] = {}  # what a value becomes by updates and in loops
         self.stored: dict[Var, Assign] = {}  # the first store of each variable
         self.known: dict[Var, Var | None] = {}
+        self.versions: dict[tuple[Var, Var], bool] = {}
         for statement in self.forward_statements():
-            self._join(statement)
-        self._refuse_what_is_not_one_array()
+            self._note(statement)
+
+    def _note(self, statement: Statement) -> None:
+        if isinstance(statement, For | While):
+            for slot in carried_of(statement):
+                if isinstance(slot[0].type, Array):
+                    self.slots[slot[2]] = slot
+                    self.changed.setdefault(slot[1], []).append(slot[0])
+        elif isinstance(statement, Assign) and statement.op.update:
+            if statement.op is SETITEM and isinstance(statement.operands[2], Var):
+                self.stored.setdefault(statement.operands[2], statement)
+            self.updates.append(statement)
+            self.changed.setdefault(statement.operands[0], []).append(statement.target)
 
     def final_array(self, var: Var) -> Var | None:
         """The array, behind the outermost loop, that still has what a variable was read from."""
@@ -70,26 +83,57 @@ class Regions:
     def _final(self, read: Assign) -> Var | None:
         """The same for what a statement reads, or stores."""
         source, index = read.operands[:2]
-        if not isinstance(source, Var) or not is_basic_index(index.type):
-            return None
-        web = self.find(source)
         home = self.places.home[read.target]
-        if not home or not home[0][0]:
+        if not isinstance(source, Var) or not is_basic_index(index.type) or not home:
             return None
-        outermost = self.places.statements[home[0][0]]
-        if web in self.refused or not isinstance(outermost, For | While):
+        outermost = self.places.statements.get(home[0][0])
+        if not isinstance(outermost, For | While):
             return None
-        final = next((t for t in outermost.targets if self.find(t) == web), None)
-        if final is None:
-            return None
-        elements = self.extents(index, source)
-        for update in self.updates.get(web, ()):
-            inside = self.places.home[update.target][:1] == home[:1]
-            if inside and not self.is_over(read, elements, update):
-                return None
-        return final
+        for target, _, parameter, following in carried_of(outermost):
+            if parameter not in self.slots or not self.is_version(source, parameter):
+                continue
+            if not self.is_version(following, parameter):
+                return None  # a trip hands on another array
+            elements = self.extents(index, source)
+            updates = [u for u in self.updates if self.is_version(u.operands[0], parameter)]
+            alone = all(self._is_changed_once(update.operands[0]) for update in updates)
+            simple = all(update.op in UPDATES for update in updates)
+            over = simple and all(self.is_over(read, elements, update) for update in updates)
+            return target if alone and over else None
+        return None
 
-    # Webs -----------------------------------------------------------------------------------------
+    # Versions -------------------------------------------------------------------------------------
+
+    def is_version(self, atom: Atom, of: Var) -> bool:
+        """Whether a value is an array as updates have left it, and not another of that name."""
+        if atom == of or not isinstance(atom, Var):
+            return atom == of
+        key = (atom, of)
+        if key not in self.versions:
+            self.versions[key] = False
+            self.versions[key] = self._is_version(atom, of)
+        return self.versions[key]
+
+    def _is_version(self, atom: Var, of: Var) -> bool:
+        if atom in self.slots:
+            _, initial, parameter, following = self.slots[atom]
+            return self.is_version(initial, of) and self.is_version(following, parameter)
+        match self.places.made_by.get(atom):
+            case Assign(op=op, operands=operands):
+                return bool(op.update) and self.is_version(operands[0], of)
+            case If(targets=targets, then=then, orelse=orelse):
+                place = targets.index(atom)
+                sides = (then.results[place], orelse.results[place])
+                return all(self.is_version(side, of) for side in sides)
+            case (For() | While()) as loop:
+                slot = next(slot for slot in carried_of(loop) if slot[0] == atom)
+                return self.is_version(slot[1], of) and self.is_version(slot[3], slot[2])
+        return False
+
+    def _is_changed_once(self, atom: Atom) -> bool:
+        """Whether a value becomes one other value only, or one on each side of a branch."""
+        targets = self.changed.get(atom, [])
+        return len(targets) <= 1 or self._on_different_sides(targets)
 
     def forward_statements(self) -> Iterator[Statement]:
         seen: set[int] = set()
@@ -97,61 +141,6 @@ class Regions:
             if id(statement) not in seen and not self.places.is_reverse(self.places.home[var]):
                 seen.add(id(statement))
                 yield statement
-
-    def find(self, var: Var) -> Var:
-        while var in self.web:
-            var = self.web[var]
-        return var
-
-    def union(self, var: Var, other: Atom) -> None:
-        if isinstance(other, Var):
-            left, right = self.find(var), self.find(other)
-            if left != right:
-                self.web[left] = right
-
-    def _join(self, statement: Statement) -> None:
-        """Versions of one array belong together."""
-        match statement:
-            case Assign():
-                if statement.op.update and isinstance(statement.target.type, Array):
-                    self.union(statement.target, statement.operands[0])
-            case If(targets=targets, then=then, orelse=orelse):
-                for target, *given in zip(targets, then.results, orelse.results, strict=True):
-                    for atom in given:
-                        if isinstance(target.type, Array):
-                            self.union(target, atom)
-            case For() | While():
-                for target, initial, parameter, following in carried_of(statement):
-                    if isinstance(target.type, Array):
-                        for atom in (initial, parameter, following):
-                            self.union(target, atom)
-
-    def _refuse_what_is_not_one_array(self) -> None:
-        """A web in which one loop carries two values, or one value is changed in two ways, holds
-        several arrays.
-        """
-        changed: dict[Var, list[Var]] = {}
-        for statement in self.forward_statements():
-            if isinstance(statement, Assign):
-                if statement.op is SETITEM and isinstance(statement.operands[2], Var):
-                    self.stored.setdefault(statement.operands[2], statement)
-                if statement.op.update:
-                    web = self.find(statement.target)
-                    self.updates.setdefault(web, []).append(statement)
-                    if statement.op not in UPDATES:
-                        self.refused.add(web)
-                    first = statement.operands[0]
-                    if isinstance(first, Var):
-                        changed.setdefault(first, []).append(statement.target)
-            elif isinstance(statement, For | While):
-                webs = [self.find(target) for target in statement.targets]
-                self.refused |= {web for web in webs if webs.count(web) > 1}
-                for target, initial, _, _ in carried_of(statement):
-                    if isinstance(initial, Var) and isinstance(target.type, Array):
-                        changed.setdefault(initial, []).append(target)
-        for var, targets in changed.items():
-            if len(targets) > 1 and not self._on_different_sides(targets):
-                self.refused.add(self.find(var))
 
     def _on_different_sides(self, targets: list[Var]) -> bool:
         sides = {self.places.home[target][-1:] for target in targets}
