@@ -25,6 +25,7 @@ from s2s_ad.backend.plan import (
     WhileLoop,
 )
 from s2s_ad.ir import Atom, Function, Structure, Var
+from s2s_ad.rewrite import count_uses
 from s2s_ad.types import Array, ListOf, Type, is_boolean, is_float, is_numeric
 
 
@@ -82,6 +83,7 @@ class _Namer:
     ) -> None:
         self.function, self.plan, self.folding = function, plan, folding
         self.expanded: dict[Var, frozenset[Var]] = {}
+        self.is_read = set(count_uses(function.body))
         self.live: LiveRanges = live_ranges(plan, function.body.results, self.reads, kept)
         self.has_blocks = any(not isinstance(node, Line) for node in plan.nodes)
         self.order: list[Var] = []
@@ -238,6 +240,8 @@ class _Namer:
             if not name:
                 wanted = _wanted(web, numbers)
                 wanted = "value" if value in web.members and _chosen(web) is None else wanted
+                if wanted == "_" and not self.is_read.isdisjoint(web.members):
+                    wanted = "trip"  # the user's loop does not ask which it is, its tapes do
                 name = self.free(wanted, web, taken, blocked)
                 taken.setdefault(name, []).append((web.ranges, web.kind))
             for member in web.members:

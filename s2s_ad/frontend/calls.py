@@ -41,6 +41,7 @@ from s2s_ad.frontend.values import Container, Growing, Method, Named, Partial, U
 from s2s_ad.ir import Atom, Const, Operation, Structure, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.arrays import COPY, COPY_METHOD, RANGE
+from s2s_ad.operations.support import RANGE_LENGTH
 from s2s_ad.types import Array, is_numeric, rank_of
 
 # Arguments that say how to compute, and are not computed with
@@ -123,11 +124,29 @@ def lower_call(lowering: Lowering, node: cst.Call, name: str) -> Value:
     summed = _generator_sum(lowering, node)
     if summed is not None:
         return summed
-    listed = _listed(lowering, node)
+    listed = _listed(lowering, node) or _range_length(lowering, node, name)
     if listed is not None:
         return listed
     function, *values = lower_all(lowering, [node.func, *(a.value for a in node.args)])
     return call(lowering, function, _arguments(lowering, node, values), name)
+
+
+def _range_length(lowering: Lowering, node: cst.Call, name: str) -> Value | None:
+    """`len(range(n))`: the number of trips of a loop."""
+    if not (isinstance(node.func, cst.Name) and node.func.value == "len" and len(node.args) == 1):
+        return None
+    inner = node.args[0].value
+    if not (isinstance(inner, cst.Call) and isinstance(inner.func, cst.Name)):
+        return None
+    if lower_expression(lowering, inner.func) != Named("builtins.range"):
+        return None
+    found = iteration(lowering, inner)
+    if isinstance(found, list):
+        return Const(len(found))
+    known = known_trips(lowering, found)
+    if known is not None:
+        return Const(len(known))
+    return lowering.assign(RANGE_LENGTH, list(found.trip), node, name)
 
 
 def _listed(lowering: Lowering, node: cst.Call) -> Value | None:

@@ -15,7 +15,7 @@ from s2s_ad.frontend.expressions import atom, lower_expression
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Container, Growing, Named, Value
 from s2s_ad.ir import Atom, Const, Structure, Var
-from s2s_ad.operations.lists import RANGE_LENGTH
+from s2s_ad.operations.support import RANGE_LENGTH
 from s2s_ad.types import Array, Number, Size, scalar_like
 
 MOST_ITEMS = 1000

@@ -59,7 +59,7 @@ from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.resolve import names_bound_in, target_names
 from s2s_ad.frontend.values import Container, Growing, Peel, Poison, Refused, Unsettled, Value
 from s2s_ad.ir import UNDEFINED, Atom, Block, Const, For, Structure, Var, While
-from s2s_ad.operations.lists import RANGE_LENGTH
+from s2s_ad.operations.support import RANGE_LENGTH
 from s2s_ad.types import Array, ListOf, Number
 
 MOST_TRIALS = 30
@@ -211,8 +211,9 @@ def _after(
 def _lower_loop(lowering: Lowering, loop: Loop) -> None:
     key = (loop.node, tuple(id(frame.call) for frame in lowering.frames))
     before = dict(lowering.frame.names)
-    plan = lowering.plans.get(key)
-    plan = _still_there(lowering, plan) if plan else _first_guess(lowering, loop)
+    known = lowering.plans.get(key)
+    first = known if isinstance(known, Plan) else _first_guess(lowering, loop)
+    plan = _still_there(lowering, first)
     for _ in range(MOST_TRIALS):
         checkpoint = Checkpoint(lowering)
         try:

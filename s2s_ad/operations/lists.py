@@ -175,13 +175,3 @@ def new_list(item: Type) -> Operation:
         printer=lambda _, __: "[]",
         constant=True,
     )
-
-
-RANGE_LENGTH = operation(
-    "out = range_length(start, stop, step)",
-    name="range.length",
-    infer=lambda _, operands: INT,
-    evaluate=lambda start, stop, step: len(range(start, stop, step)),
-    constant=True,
-    printer=lambda _, texts: f"len(range({', '.join(texts)}))",
-)
