@@ -26,6 +26,7 @@ from s2s_ad.frontend.values import (
     NotYet,
     Peel,
     Poison,
+    Raises,
     Refused,
     Unsettled,
     UserFunction,
@@ -89,8 +90,8 @@ def lower_all(lowering: Lowering, nodes: Sequence[cst.BaseExpression]) -> list[V
     for node in nodes:
         try:
             values.append(lower_expression(lowering, node))
-        except NotYet as not_yet:
-            refused = refused or not_yet
+        except (NotYet, Raises) as known:
+            refused = refused or known
         except Refused:
             refused = Refused()
     if refused is not None:
@@ -471,6 +472,11 @@ def item(lowering: Lowering, base: Container, index: Atom, node: cst.CSTNode) ->
     if isinstance(key, slice):
         items = base.items[key]
         return container(lowering, base.kind, items)
+    if not base.items and isinstance(index, Var):
+        from s2s_ad.frontend.guards import raise_if
+
+        raise_if(lowering, Const(True), None, 'IndexError("list index out of range")', node)
+        raise Raises() from lowering.refuse("bad-index", "the list is empty here", node)
     if key is None and isinstance(index, Var) and is_integer(index.type):
         fixed = replace(base, identity=None)  # only to be read from here
         return item_of(lowering, grown(lowering, fixed, None, node), index, node)

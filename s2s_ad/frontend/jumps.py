@@ -14,7 +14,7 @@ import libcst as cst
 
 from s2s_ad.frontend.blocks import DEAD
 from s2s_ad.frontend.lower import Lowering, lower_statement, names_changed_by
-from s2s_ad.frontend.values import NotYet, Poison, Refused, Unsettled, Value
+from s2s_ad.frontend.values import NotYet, Poison, Raises, Refused, Unsettled, Value
 from s2s_ad.ir import Atom, Const
 
 GONE = "<gone>"  # whether the rest of the suite is to be left out
@@ -61,12 +61,18 @@ def lower_suite(lowering: Lowering, statements: Sequence[cst.CSTNode]) -> None:
     refused = False
     for place, statement in enumerate(statements):
         rest = statements[place + 1 :]
+        mark = lowering.reporter.mark
         try:
             if isinstance(statement, cst.If) and may_leave(statement):
                 lower_if(lowering, statement, rest)
                 break
             lower_statement(lowering, statement)
             left = has_left(lowering)
+        except Raises:
+            lowering.reporter.rewind(mark)
+            lowering.postponed += 1  # a later statement of a loop may append to the list
+            die(lowering)
+            break
         except NotYet:
             lowering.postponed += 1
             continue

@@ -322,6 +322,7 @@ def _trial(lowering: Lowering, loop: Loop, plan: Plan) -> Plan:
     """Lower the loop by a plan; what comes back is the plan itself, or a better one."""
     run = _Run(lowering, loop, plan)
     run.enter()
+    mark = lowering.reporter.mark
     postponed, expected = lowering.postponed, lowering.frame.expected
     expected.append(set(loop.assigned))
     try:
@@ -334,7 +335,7 @@ def _trial(lowering: Lowering, loop: Loop, plan: Plan) -> Plan:
         return better
     if path.refused:
         raise Refused()
-    if lowering.postponed > postponed and not any(expected):
+    if lowering.postponed > postponed and not any(expected) and lowering.reporter.since(mark):
         raise Refused()
     run.finish(path)
     return plan

@@ -154,6 +154,10 @@ class NotYet(Refused):
     """A name is read that a later statement of the loop assigns: its type is not known yet."""
 
 
+class Raises(Refused):
+    """What is computed here raises an exception whenever it is reached."""
+
+
 __all__ = [
     "Container",
     "FreeVariable",
@@ -165,6 +169,7 @@ __all__ = [
     "Partial",
     "Peel",
     "Poison",
+    "Raises",
     "Refused",
     "Reporter",
     "Scope",
