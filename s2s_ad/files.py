@@ -19,6 +19,8 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())  # or the new name may stand for an empty file after a crash
         os.chmod(temporary, mode)
         os.replace(temporary, target)
     except BaseException:

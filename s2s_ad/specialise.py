@@ -403,6 +403,10 @@ def _as_refusals(function: types.FunctionType) -> Iterator[None]:
         yield
     except DifferentiationError:
         raise
+    except RecursionError:
+        message = f"`{function.__name__}` is nested too deeply to be differentiated"
+        help = "split its expressions over several statements"
+        raise _refusal("too-deep", message, None, help) from None
     except Exception as problem:
         message = f"{type(problem).__name__} while compiling `{function.__name__}`: {problem}"
         raise _refusal(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
@@ -47,11 +48,30 @@ class Lowered:
 
     def module(self, source: str) -> str:
         """The text of the module; `source` names the user's file in its header."""
-        return generate(self.function, self.options, source)
+        with _bounded(self.function.name):
+            return generate(self.function, self.options, source)
 
 
 def lower_target(target: Target, parsed: ParsedFile | None = None) -> Lowered:
     """Read the target's file, unless it is given. Raises DifferentiationError, BadTarget."""
+    with _bounded(target.function):
+        return _lowered(target, parsed)
+
+
+@contextmanager
+def _bounded(name: str) -> Iterator[None]:
+    """What is nested more deeply than recursion follows is refused, wherever that is noticed."""
+    try:
+        yield
+    except (RecursionError, MemoryError):
+        raise _refusal(
+            "too-deep",
+            f"`{name}` is nested too deeply to be differentiated",
+            "split its expressions over several statements",
+        ) from None
+
+
+def _lowered(target: Target, parsed: ParsedFile | None) -> Lowered:
     if parsed is None:
         try:
             parsed = parse_file(target.file)

@@ -44,7 +44,7 @@ def emit_module(
     texts += [FunctionPrinter(function, primal, options, module).lines() for function in functions]
     if options.mode == "vjp":
         texts.append(_pullback(functions, primal, module))
-    where = f" in {os.path.basename(source)}" if source else ""
+    where = f" in {_within_quotes(os.path.basename(source))}" if source else ""
     what = {
         "grad": "Gradient",
         "value-and-grad": "Value and gradient",
@@ -65,6 +65,18 @@ def emit_module(
     for function_lines in (*copied, *texts):
         lines += ["", "", *function_lines]
     return "\n".join(lines) + "\n"
+
+
+def _within_quotes(name: str) -> str:
+    """The name of a file as part of a docstring, which it must not end or reorder."""
+    return "".join(
+        f"\\{character}"
+        if character in '"\\'
+        else character
+        if character.isprintable()
+        else character.encode("unicode_escape", "surrogatepass").decode()
+        for character in name
+    )
 
 
 def _helper_sources(module: Module) -> list[list[str]]:

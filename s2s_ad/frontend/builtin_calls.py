@@ -125,6 +125,9 @@ def _is_kind(value: Value, kind: str) -> bool:
 def _isinstance(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """Decided when compiling: what a value is is known, except where its rank is not."""
     node = arguments.node
+    if len(arguments.positional) != 2:
+        message = "`isinstance` takes a value and what it may be"
+        raise lowering.refuse("bad-call", message, node)
     value, kind = (current(lowering, given, node) for given in arguments.positional)
     kinds = list(kind.items) if isinstance(kind, Structure) else [kind]
     names = [item.name for item in kinds if isinstance(item, Named)]

@@ -40,6 +40,8 @@ from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
 from s2s_ad.types import Array, Items, Number, Scalar, is_integer, shape_of
 
+# Each item is a variable of its own: longer sequences are better arrays.
+MOST_ITEMS = 10_000
 OPERATORS = {
     "Add": "+",
     "Subtract": "-",
@@ -331,6 +333,7 @@ def _binary(lowering: Lowering, node: cst.BinaryOperation, name: str) -> Value:
         joined = _sequence_arithmetic(lowering, symbol, left, right)
         if joined is not None:
             return joined
+        _refuse_sequence(lowering, symbol, left, right, node)
     operands = [
         arithmetic_operand(lowering, left, node.left),
         arithmetic_operand(lowering, right, node.right),
@@ -355,6 +358,7 @@ def _sequence_arithmetic(
         and isinstance(right, Structure)
         and symbol == "+"
         and left.kind == right.kind
+        and len(left.items) + len(right.items) <= MOST_ITEMS
     ):
         items = (*left.items, *right.items)
         return container(lowering, left.kind, items)
@@ -364,10 +368,35 @@ def _sequence_arithmetic(
             isinstance(sequence, Structure)
             and isinstance(times, Const)
             and isinstance(times.value, int)
+            and len(sequence.items) * times.value <= MOST_ITEMS
         ):
             items = sequence.items * times.value
             return container(lowering, sequence.kind, items)
     return None
+
+
+def _refuse_sequence(
+    lowering: Lowering, symbol: str, left: Value, right: Value, node: cst.BinaryOperation
+) -> None:
+    """A container is an array only where NumPy computes: `[x] * n` repeats it, `[x] * 2.0` raises.
+
+    Raises Refused.
+    """
+    sequence, other, place = (
+        (left, right, node.right) if isinstance(left, Structure) else (right, left, node.left)
+    )
+    assert isinstance(sequence, Structure)
+    kind = None if isinstance(other, Structure) else atom(lowering, other, place).type
+    if isinstance(kind, Scalar | Array):
+        maybe_number = isinstance(kind, Scalar) or kind.shape is None
+        if symbol != "*" or not maybe_number or not kind.dtype.startswith(("i", "u", "bool")):
+            return
+    raise lowering.refuse(
+        "unsupported-syntax",
+        f"`{symbol}` of a {sequence.kind} and what may be a number is not arithmetic",
+        node,
+        help="use an array (`np.array(...)`) to compute, and a small known number to repeat",
+    )
 
 
 def _unary(lowering: Lowering, node: cst.UnaryOperation, name: str) -> Value:

@@ -62,6 +62,8 @@ from s2s_ad.ir import UNDEFINED, Atom, Block, Const, For, Structure, Var, While
 from s2s_ad.operations.support import RANGE_LENGTH
 from s2s_ad.types import Array, ListOf, Number
 
+# Each level may be tried again for each trial of the one around it.
+MOST_NESTED = 12
 MOST_TRIALS = 30
 MOST_UNROLLED = 64
 # what may be settled by knowing the index of a loop
@@ -209,6 +211,13 @@ def _after(
 
 
 def _lower_loop(lowering: Lowering, loop: Loop) -> None:
+    if sum(len(frame.expected) for frame in lowering.frames) >= MOST_NESTED:
+        raise lowering.refuse(
+            "too-deep",
+            f"loops are nested more than {MOST_NESTED} deep here",
+            loop.node,
+            help="make one loop of several, or work on whole arrays",
+        )
     key = (loop.node, tuple(id(frame.call) for frame in lowering.frames))
     before = dict(lowering.frame.names)
     known = lowering.plans.get(key)

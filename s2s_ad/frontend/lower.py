@@ -44,6 +44,8 @@ from s2s_ad.rewrite import Builder, Names, rename
 from s2s_ad.types import Array, Items, Number, Size, Sizes, Type, TypeProblem
 
 MAXIMUM_DEPTH = 60
+# a minute's work
+MOST_STEPS = 20_000
 SIZE_NAMES = ("n", "m", "k", "d", "p", "q", "r")
 # numbers that `ruff format` would not touch
 PLAIN_NUMBER = re.compile(r"-?\d[\d_]*(\.\d+)?(e[-+]?\d+)?")
@@ -91,6 +93,7 @@ class Lowering:
     words: frozenset[str] = frozenset()
     taken_formals: frozenset[str] = frozenset()
     named_sizes: int = 0
+    steps: int = 0
     memory: Memory = field(default_factory=Memory)
     literal_defaults: dict[str, Const] = field(default_factory=dict)
     wanted_constants: set[str] = field(default_factory=set)
@@ -141,9 +144,18 @@ class Lowering:
         """The same for an operation with several results."""
         return self._typed(lambda: self.builder.assign_several(op, *operands), operands, node)
 
+    def count(self, node: cst.CSTNode) -> None:
+        """Refuse, at once, functions that grow without bounds as their calls are followed."""
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            message = f"this takes more than {MOST_STEPS} operations, all calls followed"
+            self.refuse("too-large", message, node, help="use a loop, or arrays")
+            self.reporter.raise_if_any()
+
     def _typed(
         self, assign: Callable[[], T], operands: tuple[Atom, ...] | list[Atom], node: cst.CSTNode
     ) -> T:
+        self.count(node)
         self.builder.span = self.span(node)
         try:
             return assign()
@@ -593,6 +605,7 @@ def inline(
         )
     if len(lowering.frames) > MAXIMUM_DEPTH:
         raise lowering.refuse("too-deep", "calls are nested too deeply", node)
+    lowering.count(node)
     frame = Frame(function, dict(names), function.unit, function.scope, node)
     for name, value in function.closure.items():
         if name not in frame.locals and name.isidentifier():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,12 @@ import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError, SourceFile, Span
+
+# What is larger takes libcst minutes and gigabytes; what is deeper, its recursion has no room for
+# (where it just has not, that is a RecursionError, which is refused as `too-deep` as well).
+MOST_TOKENS = 300_000
+MOST_LEVELS = 300
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(eq=False)
@@ -104,27 +111,65 @@ def parse_text(text: str, path: str, first_line: int = 1) -> ParsedFile:
     stopped.
     """
     file = SourceFile(path, text, first_line)
+    _refuse_what_is_too_much(file)
     try:
         return ParsedFile(file, cst.parse_module(text))
     except cst.ParserSyntaxError as error:
         problem = _syntax_problem(file, error)
-    except (RecursionError, ValueError) as error:
-        problem = Diagnostic(
-            "syntax-error", f"the file does not parse: {error}", None, help="simplify the nesting"
-        )
+    except RecursionError:
+        raise _too_deep(file) from None
+    except ValueError as error:
+        problem = Diagnostic("syntax-error", f"the file does not parse: {error}", None)
     raise DifferentiationError([problem])
 
 
-def _syntax_problem(file: SourceFile, error: cst.ParserSyntaxError) -> Diagnostic:
-    """What is wrong, in Python's own words where Python sees it too: it says it better."""
-    line, column, message = error.raw_line, error.raw_column, error.message.split(". ")[0]
+def _refuse_what_is_too_much(file: SourceFile) -> None:
+    """Refuse, in bounded time and memory, what libcst takes too long for, or ends the process on.
+
+    Python's own parser goes first: it has limits of its own, and says better what is wrong.
+    """
+    if len(_TOKEN.findall(file.text)) > MOST_TOKENS:
+        raise _refused("too-large", f"{file.path} is too large to be read",
+                       "move the function into a file of its own")  # fmt: skip
     try:
-        ast.parse(file.text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the user's strings, not for us to say
+            tree = ast.parse(file.text)
     except SyntaxError as problem:
-        line, column = problem.lineno or line, max((problem.offset or 1) - 1, 0)
-        message = problem.msg
-    except (RecursionError, ValueError, MemoryError):
-        pass
+        column = max((problem.offset or 1) - 1, 0)
+        located = _located(file, problem.lineno or 1, column, problem.msg)
+        raise DifferentiationError([located]) from None
+    except (RecursionError, MemoryError):
+        raise _too_deep(file) from None
+    except ValueError as problem:
+        raise _refused("syntax-error", f"the file does not parse: {problem}", "") from None
+    level: list[ast.AST] = [tree]
+    for _ in range(MOST_LEVELS):
+        level = [inner for node in level for inner in ast.iter_child_nodes(node)]
+        if not level:
+            return
+        # flat for Python, but nested for libcst
+        if any(isinstance(node, ast.BoolOp) and len(node.values) > MOST_LEVELS for node in level):
+            break
+    raise _too_deep(file)
+
+
+def _too_deep(file: SourceFile) -> DifferentiationError:
+    return _refused("too-deep", f"{file.path} is nested too deeply to be read",
+                    "split the expression or the chain of branches into several")  # fmt: skip
+
+
+def _refused(name: str, message: str, help: str) -> DifferentiationError:
+    return DifferentiationError([Diagnostic(name, message, None, help=help)])
+
+
+def _syntax_problem(file: SourceFile, error: cst.ParserSyntaxError) -> Diagnostic:
+    """What libcst does not take, though Python does."""
+    line, column, message = error.raw_line, error.raw_column, error.message.split(". ")[0]
+    return _located(file, line, column, message)
+
+
+def _located(file: SourceFile, line: int, column: int, message: str) -> Diagnostic:
     line = min(line, file.text.count("\n") + 1) + file.first_line - 1
     span = Span(file, line, column, line, column + 1)
     return Diagnostic("syntax-error", f"the file does not parse: {message}", span)

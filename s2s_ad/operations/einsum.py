@@ -12,7 +12,7 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from s2s_ad.ir import Atom, Rule
+from s2s_ad.ir import Atom, NotDifferentiable, Rule
 from s2s_ad.operations.declare import Catalogue
 from s2s_ad.operations.result_types import (
     constant,
@@ -237,7 +237,9 @@ def _contraction(labels: Labels, k: int, shape: Shape | None, ending: str) -> st
     for place, label in enumerate(own):
         axis = place - offset if "..." not in own[:place] else place - len(own)
         if label in target:
-            twin = next(letters)
+            twin = next(letters, "")
+            if not twin:
+                raise NotDifferentiable("there are not enough letters for its subscripts")
             factors.append((f"np.eye(np.shape(arrays{k})[{axis}])", (label, twin)))
             label = twin
         elif label not in available and label != "...":

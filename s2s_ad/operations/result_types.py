@@ -410,7 +410,12 @@ def dtype_argument(atom: Atom, default: str) -> str:
     value = constant(atom, "dtype")
     if value is None:
         return default
-    name = np.dtype(value).name
+    try:
+        name = np.dtype(value).name
+    except (TypeError, ValueError):
+        raise TypeProblem(
+            "unsupported-dtype", f"`{value}` is not a dtype", "use a real number type"
+        ) from None
     if name not in SHORT_DTYPES:
         raise TypeProblem(
             "unsupported-dtype",
