@@ -162,6 +162,8 @@ def lower_path(lowering: Lowering, action: Callable[[], None]) -> Path:
             action()
         except Refused:
             refused = True
+        except Unreached:
+            lowering.frame.names[DEAD] = Const(True)
         end = capture(lowering)
     resume(lowering, start)
     return Path(statements, end, refused)

@@ -114,13 +114,13 @@ def current(lowering: Lowering, value: Value, node: cst.CSTNode) -> Value:
     if isinstance(value, Named):
         return constant_of(value.name) or value
     if isinstance(value, FreeVariable):
-        return _hidden_parameter(lowering, value, node)
+        return hidden_parameter(lowering, value, node)
     if isinstance(value, Structure | Growing):
         return refreshed(lowering, value, node)
     return now(lowering, value, node) if isinstance(value, Var) else value
 
 
-def _hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode) -> Value:
+def hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode) -> Value:
     from s2s_ad.frontend.live import UnsupportedValue, type_of_value
     from s2s_ad.frontend.lower import _parameter_tree
 

@@ -23,7 +23,15 @@ from s2s_ad.frontend.annotations import ComplexType, TypeReader, TypeTree
 from s2s_ad.frontend.prune import prune
 from s2s_ad.frontend.resolve import FileScope, names_bound_in
 from s2s_ad.frontend.source import Unit
-from s2s_ad.frontend.values import FreeVariable, Growing, Refused, Scope, UserFunction, Value
+from s2s_ad.frontend.values import (
+    FreeVariable,
+    Growing,
+    RecursionFound,
+    Refused,
+    Scope,
+    UserFunction,
+    Value,
+)
 from s2s_ad.frontend.writes import Memory
 from s2s_ad.ir import (
     Assign,
@@ -97,6 +105,8 @@ class Lowering:
     memory: Memory = field(default_factory=Memory)
     literal_defaults: dict[str, Const] = field(default_factory=dict)
     wanted_constants: set[str] = field(default_factory=set)
+    recursive: frozenset[cst.CSTNode] = frozenset()  # functions that call themselves
+    recursions: dict[Any, Any] = field(default_factory=dict)  # those that were, or are, lowered
 
     @property
     def frame(self) -> Frame:
@@ -201,6 +211,7 @@ def lower_function(
     function: UserFunction,
     argument_types: Mapping[str, TypeTree | Const] | None = None,
     bound: Mapping[str, Value] | None = None,
+    recursive: frozenset[cst.CSTNode] = frozenset(),
 ) -> tuple[Function, list[FreeVariable]]:
     """Lower a function. `argument_types` overrides what annotations, defaults and use say about a
     parameter.
@@ -213,7 +224,9 @@ def lower_function(
     sizes = Sizes()
     words = identifiers(function.node)
     taken = words | _named_sizes(function.node, (argument_types or {}).values())
-    lowering = Lowering(reporter, Builder(Names(words), sizes), sizes, words=taken)
+    lowering = Lowering(
+        reporter, Builder(Names(words), sizes), sizes, words=taken, recursive=recursive
+    )
     frame = Frame(function, dict(bound or {}), function.unit, function.scope)
     lowering.frames.append(frame)
     formals: list[Formal] = []
@@ -224,7 +237,10 @@ def lower_function(
         lowering.parameters = {
             leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
         }
-        output = _tree(lowering, _body(lowering, function.node), function.node)
+        output = _tree(lowering, _whole(lowering, function), function.node)
+    except RecursionFound as found:
+        every = recursive | {found.node}
+        return lower_function(function, argument_types, bound, every)
     except Refused:
         pass
     except RecursionError:
@@ -241,13 +257,22 @@ def lower_function(
     }
     if reporter.diagnostics and constants:
         # `axis=0` as a default: the module is for that value, and checks it
-        return lower_function(function, {**(argument_types or {}), **constants}, bound)
+        return lower_function(function, {**(argument_types or {}), **constants}, bound, recursive)
     reporter.raise_if_any()
     for name, (_, tree) in lowering.hidden.items():
         formals.append(Formal(name, tree, kind="keyword", hidden=True))
     return _finish(lowering, function, formals, output, words), [
         free for free, _ in lowering.hidden.values()
     ]
+
+
+def _whole(lowering: Lowering, function: UserFunction) -> Value:
+    """What the function gives that is differentiated."""
+    if function.node not in lowering.recursive:
+        return _body(lowering, function.node)
+    from s2s_ad.frontend.recursion import call_recursive
+
+    return call_recursive(lowering, function, dict(lowering.frame.names), function.node)
 
 
 def _named_sizes(
@@ -596,13 +621,16 @@ def inline(
     lowering: Lowering, function: UserFunction, names: dict[str, Value], node: cst.CSTNode
 ) -> Value:
     """Lower a call of the user's function in place: `names` are its parameters' values."""
+    known = lowering.recursions.get(function.node)
+    if known is not None:
+        value: Value = known.call(lowering, names, node)
+        return value
+    if function.node in lowering.recursive:
+        from s2s_ad.frontend.recursion import call_recursive
+
+        return call_recursive(lowering, function, names, node)
     if any(frame.function.node is function.node for frame in lowering.frames):
-        raise lowering.refuse(
-            "recursion",
-            f"`{function.name}` calls itself",
-            node,
-            help="write the recursion as a loop over the cases",
-        )
+        raise RecursionFound(function.node)
     if len(lowering.frames) > MAXIMUM_DEPTH:
         raise lowering.refuse("too-deep", "calls are nested too deeply", node)
     lowering.count(node)

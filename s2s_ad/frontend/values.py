@@ -146,6 +146,18 @@ Value = (
 )
 
 
+class Unreached(Exception):
+    """The path ends here for now: what a function that calls itself gives is not known yet."""
+
+
+class RecursionFound(Exception):
+    """A function is called within itself: it has to be lowered on its own."""
+
+    def __init__(self, node: cst.CSTNode) -> None:
+        super().__init__()
+        self.node = node
+
+
 class Refused(Exception):
     """The construct has been reported; lowering goes on with the next statement."""
 

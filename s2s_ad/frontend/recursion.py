@@ -1,0 +1,238 @@
+"""Functions that call themselves, directly or through others: they are lowered once, as functions
+of their own, and called.
+
+What comes in: the function and the values of its parameters. What goes out: a call. The types of
+parameters and results are found by trial: at first a call of itself gives nothing (its path ends),
+then what the other paths give, until nothing changes any more. What a function reads of the one
+around it is passed along.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from s2s_ad.frontend.blocks import open_type, settled
+from s2s_ad.frontend.containers import filled, numeric_leaves
+from s2s_ad.frontend.joins import Joiner
+from s2s_ad.frontend.lower import Frame, Lowering, _body, identifiers
+from s2s_ad.frontend.values import FreeVariable, Unreached, UserFunction, Value
+from s2s_ad.ir import Assign, Block, Const, Formal, Function, Structure, Tree, Var
+from s2s_ad.operations.calls import Callee, call_of
+from s2s_ad.rewrite import Builder, Names, all_statements, rename
+from s2s_ad.types import Sizes, Type
+
+MOST_TRIALS = 8
+
+
+@dataclass(eq=False)
+class Recursion:
+    """A function that calls itself, while it is lowered."""
+
+    function: UserFunction
+    callee: Callee
+    arguments: dict[str, Value]  # with the caller's atoms; what is no number is the same throughout
+    types: list[Type]  # of the numbers and arrays among the arguments
+    passed: list[str]  # the names of those arguments that come from around the function
+    result: Value | None = None
+    results: list[Type] = field(default_factory=list)
+    hidden: dict[str, FreeVariable] = field(default_factory=dict)
+    changed: bool = False
+
+    def call(self, lowering: Lowering, names: dict[str, Value], node: cst.CSTNode) -> Value:
+        """A call from within. Raises Unreached as long as no result is known."""
+        around = {name: lowering.frames[0].names[name] for name in self.passed}
+        values = _current(lowering, {**names, **around}, node)
+        atoms = _atoms(values)
+        joiner = Joiner(lowering.sizes)
+        for place, (atom, type) in enumerate(zip(atoms, self.types, strict=True)):
+            joined = joiner.loose(type, open_type(atom.type))
+            if joined is None:
+                raise lowering.refuse(
+                    "changes-kind",
+                    f"`{self.function.name}` calls itself with arguments of another kind",
+                    node,
+                    help="let all calls have arguments of the same types",
+                )
+            if joined != type:
+                self.types[place], self.changed = joined, True
+        if self.result is None:
+            raise Unreached()
+        return _append(lowering, self, atoms, node)
+
+
+def call_recursive(
+    lowering: Lowering, function: UserFunction, names: dict[str, Value], node: cst.CSTNode
+) -> Value:
+    """The result of a call of a function that calls itself."""
+    used = identifiers(function.node)
+    around = {
+        name: value
+        for name, value in function.closure.items()
+        if name in used and name not in names and numeric_leaves(value)
+    }
+    values = _current(lowering, {**names, **around}, node)
+    name = function.name if function.name != "lambda" else "inner"
+    taken = {recursion.callee.name for recursion in lowering.recursions.values()}
+    while name in taken or (name in lowering.words and function.name == "lambda"):
+        name += "_"
+    recursion = Recursion(
+        function,
+        Callee(name),
+        values,
+        [open_type(atom.type) for atom in _atoms(values)],
+        list(around),
+    )
+    for _ in range(MOST_TRIALS):
+        mark = lowering.reporter.mark
+        recursion.changed = False
+        _lower_callee(lowering, recursion, node)
+        if not recursion.changed:
+            break
+        lowering.reporter.rewind(mark)
+    else:
+        raise lowering.refuse(
+            "changes-kind",
+            f"no types were found that fit every call of `{function.name}`",
+            node,
+            help="let it give values of one type",
+        )
+    if recursion.result is None:
+        raise lowering.refuse("recursion", f"`{function.name}` calls itself without end", node)
+    lowering.recursions[function.node] = recursion
+    return _append(lowering, recursion, _atoms(values), node)
+
+
+def _current(lowering: Lowering, values: dict[str, Value], node: cst.CSTNode) -> dict[str, Value]:
+    return {name: settled(lowering, value, node) for name, value in values.items()}  # type: ignore[misc]
+
+
+def _atoms(values: dict[str, Value]) -> list[Var | Const]:
+    return [atom for value in values.values() for atom in numeric_leaves(value)]
+
+
+def _append(
+    lowering: Lowering, recursion: Recursion, atoms: list[Var | Const], node: cst.CSTNode
+) -> Value:
+    types = [lowering.sizes.resolve_type(type) for type in recursion.results]
+    names = lowering.builder.names
+    targets = tuple(names.temporary(type) for type in types)
+    lowering.builder.span = lowering.span(node)
+    free = [lowering.hidden[name][1] for name in recursion.hidden]
+    operands = (*atoms, *(tree for tree in free if isinstance(tree, Var)))
+    lowering.builder.append(call_of(recursion.callee, types), targets, *operands)
+    assert recursion.result is not None
+    return filled(recursion.result, targets)
+
+
+def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -> None:
+    """Lower the function once, with what is known so far."""
+    from s2s_ad.frontend.expressions import current
+
+    function = recursion.function
+    words = identifiers(function.node)
+    sizes = Sizes()
+    sizes.assume = False
+    child = Lowering(lowering.reporter, Builder(Names(words), sizes), sizes, words=words)
+    child.recursions = {**lowering.recursions, function.node: recursion}
+    child.recursive, child.branches = lowering.recursive, 1
+    parameters: list[Var] = []
+    names: dict[str, Value] = {}
+    supply = iter(recursion.types)
+    for name, value in recursion.arguments.items():
+        own = [child.builder.names.fresh(name, next(supply)) for _ in numeric_leaves(value)]
+        parameters += own
+        names[name] = filled(value, own) if own else value
+    child.parameters = set(parameters)
+    frame = Frame(function, names, function.unit, function.scope, node)
+    for name, value in function.closure.items():
+        if name not in frame.locals and name.isidentifier():
+            frame.names.setdefault(name, value)
+    child.frames.append(frame)
+    _pass_hidden(lowering, child, recursion, parameters)
+    try:
+        value = current(child, _body(child, function.node), function.node)
+    except Unreached:
+        return
+    if child.memory.foreign:
+        raise lowering.refuse(
+            "recursion",
+            f"`{function.name}` calls itself and writes to its arguments",
+            node,
+            help="return what it changes",
+        )
+    for name, (free, _) in child.hidden.items():
+        if name not in recursion.hidden:
+            recursion.hidden[name], recursion.changed = free, True
+    atoms = numeric_leaves(value)
+    types = [open_type(atom.type) for atom in atoms]
+    if recursion.result is not None and len(types) == len(recursion.results):
+        joiner = Joiner(sizes)
+        pairs = zip(recursion.results, types, strict=True)
+        types = [joiner.loose(old, new) or new for old, new in pairs]
+    if recursion.result is None or types != recursion.results:
+        recursion.changed = True
+    recursion.result, recursion.results = value, types
+    lowering.statements += child.statements
+    recursion.callee.function = _function(child, recursion, parameters, tuple(atoms), words)
+    recursion.callee.effect = any(
+        isinstance(statement, Assign) and statement.op.effect
+        for statement in all_statements(recursion.callee.function.body)
+    )
+
+
+def _pass_hidden(
+    lowering: Lowering, child: Lowering, recursion: Recursion, parameters: list[Var]
+) -> None:
+    """Free variables of the function go through the caller, which has them as parameters."""
+    from s2s_ad.frontend.expressions import hidden_parameter
+
+    for name, free in recursion.hidden.items():
+        tree = hidden_parameter(lowering, free, recursion.function.node)
+        if not isinstance(tree, Var):
+            raise lowering.refuse(
+                "recursion",
+                f"`{recursion.function.name}` calls itself and reads `{name}` from outside",
+                recursion.function.node,
+                help="pass it as an argument",
+            )
+        own = child.builder.names.fresh(name, tree.type)
+        parameters.append(own)
+        child.hidden[name] = (free, own)
+
+
+def _function(
+    child: Lowering,
+    recursion: Recursion,
+    parameters: list[Var],
+    results: tuple[Var | Const, ...],
+    words: frozenset[str],
+) -> Function:
+    formals: dict[str, Formal] = {}
+    for var in parameters:
+        name = var.name
+        while name in formals:
+            name += "_"
+        formals[name] = Formal(name, var)
+    output: Tree = results[0] if results else Const(None)
+    if len(results) > 1:
+        output = Structure("tuple", tuple(range(len(results))), results)
+    made = Function(
+        name=recursion.callee.name,
+        formals=tuple(formals.values()),
+        body=Block(tuple(parameters), tuple(child.builder.statements), results),
+        output=output,
+        span=child.span(recursion.function.node),
+        taken_names=words,
+        guarded=False,
+    )
+
+    def settled_type(var: Var) -> Var:
+        type = child.refined.get(var, var.type)
+        return Var(var.name, child.sizes.resolve_type(type), var.version)
+
+    return rename(made, settled_type)
+
+
+__all__ = ["Recursion", "call_recursive"]
