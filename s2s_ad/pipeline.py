@@ -145,7 +145,7 @@ def derive_all(
     """The same, and the functions that they call."""
     check(function, after="lower")
     watch("lower", function)
-    derivatives = Derivatives()
+    derivatives = Derivatives(names={function.name})  # whose derivative is the module's own
     derived = run(function, passes_for(function, options, derivatives), watch)
     parts = split_sweeps(derived, function) if options.mode == "vjp" else [derived]
     functions = [run(part, (place_copies,), watch) for part in parts]

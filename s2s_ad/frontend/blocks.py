@@ -18,7 +18,16 @@ import libcst as cst
 from s2s_ad.frontend.containers import named
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.values import Container, Growing, Identity, Poison, Refused, Unsettled, Value
+from s2s_ad.frontend.values import (
+    Container,
+    Growing,
+    Identity,
+    Poison,
+    Refused,
+    Unreached,
+    Unsettled,
+    Value,
+)
 from s2s_ad.ir import UNDEFINED, Atom, Const, Statement, Structure, Var, leaves
 from s2s_ad.types import Array, ListOf, Number, Type, is_numeric
 

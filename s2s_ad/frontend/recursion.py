@@ -10,10 +10,11 @@ around it is passed along.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import overload
 
 import libcst as cst
 
-from s2s_ad.frontend.blocks import open_type, settled
+from s2s_ad.frontend.blocks import settled
 from s2s_ad.frontend.containers import filled, numeric_leaves
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Frame, Lowering, _body, identifiers
@@ -21,7 +22,7 @@ from s2s_ad.frontend.values import FreeVariable, Unreached, UserFunction, Value
 from s2s_ad.ir import Assign, Block, Const, Formal, Function, Structure, Tree, Var
 from s2s_ad.operations.calls import Callee, call_of
 from s2s_ad.rewrite import Builder, Names, all_statements, rename
-from s2s_ad.types import Sizes, Type
+from s2s_ad.types import Number, Sizes, Type
 
 MOST_TRIALS = 8
 
@@ -47,7 +48,7 @@ class Recursion:
         atoms = _atoms(values)
         joiner = Joiner(lowering.sizes)
         for place, (atom, type) in enumerate(zip(atoms, self.types, strict=True)):
-            joined = joiner.loose(type, open_type(atom.type))
+            joined = _plain(joiner.loose(type, _plain(atom.type)))
             if joined is None:
                 raise lowering.refuse(
                     "changes-kind",
@@ -81,7 +82,7 @@ def call_recursive(
         function,
         Callee(name),
         values,
-        [open_type(atom.type) for atom in _atoms(values)],
+        [_plain(atom.type) for atom in _atoms(values)],
         list(around),
     )
     for _ in range(MOST_TRIALS):
@@ -102,6 +103,20 @@ def call_recursive(
         raise lowering.refuse("recursion", f"`{function.name}` calls itself without end", node)
     lowering.recursions[function.node] = recursion
     return _append(lowering, recursion, _atoms(values), node)
+
+
+@overload
+def _plain(type: Type) -> Type: ...
+
+
+@overload
+def _plain(type: None) -> None: ...
+
+
+def _plain(type: Type | None) -> Type | None:
+    """The type without what is known of an integer's value."""
+    is_integer = isinstance(type, Number) and type.kind == "int"
+    return Number("int") if is_integer else type
 
 
 def _current(lowering: Lowering, values: dict[str, Value], node: cst.CSTNode) -> dict[str, Value]:
@@ -166,11 +181,11 @@ def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -
         if name not in recursion.hidden:
             recursion.hidden[name], recursion.changed = free, True
     atoms = numeric_leaves(value)
-    types = [open_type(atom.type) for atom in atoms]
+    types = [_plain(atom.type) for atom in atoms]
     if recursion.result is not None and len(types) == len(recursion.results):
         joiner = Joiner(sizes)
         pairs = zip(recursion.results, types, strict=True)
-        types = [joiner.loose(old, new) or new for old, new in pairs]
+        types = [_plain(joiner.loose(old, new) or new) for old, new in pairs]
     if recursion.result is None or types != recursion.results:
         recursion.changed = True
     recursion.result, recursion.results = value, types
