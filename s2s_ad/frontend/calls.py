@@ -41,6 +41,7 @@ from s2s_ad.frontend.values import Container, Growing, Method, Named, Partial, U
 from s2s_ad.ir import Atom, Const, Operation, Structure, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.arrays import COPY, COPY_METHOD, RANGE
+from s2s_ad.operations.effects import PRINT
 from s2s_ad.operations.support import RANGE_LENGTH
 from s2s_ad.types import Array, is_numeric, rank_of
 
@@ -725,12 +726,12 @@ def _power(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 
 
 def _print(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    raise lowering.refuse(
-        "unsupported-syntax",
-        "statements with effects are not supported yet",
-        arguments.node,
-        help="remove the call",
-    )
+    """`print("step", x)` prints once, in the forward sweep."""
+    no_more(lowering, arguments)
+    values = [atom(lowering, value, arguments.node) for value in arguments.positional]
+    lowering.builder.span = lowering.span(arguments.node)
+    lowering.effect(PRINT, values)
+    return Const(None)
 
 
 def _execution(lowering: Lowering, arguments: Arguments, name: str) -> Value:

@@ -29,3 +29,10 @@ RAISE_IF = CATALOGUE.operation(
     evaluate=_raise_if,
     printer=lambda operands, texts: f"raise {operands[1].value} if {texts[0]}",
 )
+PRINT = CATALOGUE.operation(
+    "out = print(*values)",
+    infer=_no_value,
+    constant=True,
+    effect=True,
+    evaluate=print,
+)

@@ -107,8 +107,23 @@ def price_of(places: Places, regions: Regions, var: Var) -> float:
     if op.name in CHEAP:
         return memory_of(var.type) * ARITHMETIC
     if op.elementwise:
-        return memory_of(var.type) * FUNCTION
+        # the same in every trip: a tape would hold copies
+        factor = ARITHMETIC if is_invariant(places, var) else FUNCTION
+        return memory_of(var.type) * factor
     return inf
+
+
+def is_invariant(places: Places, var: Var) -> bool:
+    """Whether a variable of a loop is computed from what is outside of the loop only."""
+    statement = places.made_by.get(var)
+    if not isinstance(statement, Assign):
+        return False
+    region = places.region(places.home[var])
+    return all(
+        places.region(places.home[operand]) != region or is_invariant(places, operand)
+        for operand in statement.operands
+        if isinstance(operand, Var)
+    )
 
 
 def memory_of(type: Type) -> float:

@@ -1,0 +1,100 @@
+"""Functions that call themselves: their derivatives are pairs of functions that do so too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from s2s_ad import grad, jvp
+
+SCALE = 0.7
+
+
+def power(x: float, n: int) -> float:
+    if n == 0:
+        return 1.0
+    if n % 2 == 0:
+        half = power(x, n // 2)
+        return half * half
+    return x * power(x, n - 1)
+
+
+def twice(x: float, n: int) -> float:
+    if n == 0:
+        return x
+    if n == 1:
+        return x * x
+    return twice(x, n - 1) * 0.5 + twice(x, n - 2) * x
+
+
+def even(x: float, n: int) -> float:
+    if n == 0:
+        return x
+    return odd(np.sin(x), n - 1)
+
+
+def odd(x: float, n: int) -> float:
+    if n == 0:
+        return x * x
+    return even(x * 1.1, n - 1)
+
+
+def with_a_global(x: float, n: int) -> float:
+    if n == 0:
+        return x
+    return SCALE * with_a_global(x, n - 1) * x
+
+
+def of_an_inner_function(x: float, n: int) -> float:
+    def inner(k):
+        return x if k == 0 else np.sin(x * inner(k - 1))
+
+    return inner(n)
+
+
+def in_a_loop(x: float, n: int) -> float:
+    total = 0.1
+    for i in range(n):
+        total = total + power(x * total, i)
+    return total
+
+
+PROGRAMS = [power, twice, even, odd, with_a_global, of_an_inner_function, in_a_loop]
+
+
+def slope(f: Callable[..., Any], x: float, n: int) -> float:
+    """Richardson's extrapolation of central differences: an error of h**4."""
+    quotients = [(f(x + h, n) - f(x - h, n)) / (2 * h) for h in (1e-3, 5e-4)]
+    return float((4 * quotients[1] - quotients[0]) / 3)
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("n", [0, 1, 4])
+@pytest.mark.parametrize("f", PROGRAMS)
+def test_gradient(f: Callable[..., Any], n: int, level: int) -> None:
+    assert grad(f, level=level)(0.6, n) == pytest.approx(slope(f, 0.6, n), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("f", PROGRAMS)
+def test_forward(f: Callable[..., Any]) -> None:
+    value, moved = jvp(f, (0.6, 4), (1.0, None))
+    assert value == f(0.6, 4)
+    assert moved == pytest.approx(slope(f, 0.6, 4), rel=1e-9)
+
+
+def tree(x, low, high):
+    if high - low == 1:
+        return x[low] ** 2
+    middle = (low + high) // 2
+    return tree(x, low, middle) * tree(x, middle, high) + x[low]
+
+
+def test_an_array_that_is_passed_along() -> None:
+    x = np.array([0.3, 0.9, 0.5, 1.1, 0.7])
+    gradient = grad(tree)(x, 0, 5)
+    for k in range(5):
+        along = [tree(x + sign * 1e-6 * np.eye(5)[k], 0, 5) for sign in (1, -1)]
+        assert gradient[k] == pytest.approx((along[0] - along[1]) / 2e-6, rel=1e-7)
