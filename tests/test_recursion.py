@@ -62,7 +62,23 @@ def in_a_loop(x: float, n: int) -> float:
     return total
 
 
-PROGRAMS = [power, twice, even, odd, with_a_global, of_an_inner_function, in_a_loop]
+def hanoi(x: float, n: int) -> float:
+    """Writes to a list and an array that all calls share."""
+    moves = [0, 0]
+    heights = np.zeros(3)
+
+    def move(k, scale):
+        if k == 0:
+            return scale
+        first = move(k - 1, scale * x)
+        moves[k % 2] += 1
+        heights[k % 3] = heights[k % 3] * x + first
+        return first + move(k - 1, np.sin(scale))
+
+    return move(n, x) * moves[0] + np.sum(heights * heights)
+
+
+PROGRAMS = [power, twice, even, odd, with_a_global, of_an_inner_function, in_a_loop, hanoi]
 
 
 def slope(f: Callable[..., Any], x: float, n: int) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 
 import libcst as cst
 
-from s2s_ad.frontend.containers import container, grown, item_of, refreshed
+from s2s_ad.frontend.containers import container, grown, item_of, named, refreshed, with_item
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.resolve import constant_of
 from s2s_ad.frontend.values import (
@@ -329,8 +329,8 @@ def _binary(lowering: Lowering, node: cst.BinaryOperation, name: str) -> Value:
         raise lowering.refuse(
             "unsupported-syntax", f"`{lowering.code(node.operator).strip()}` is not supported", node
         )
-    if isinstance(left, Structure) or isinstance(right, Structure):
-        joined = _sequence_arithmetic(lowering, symbol, left, right)
+    if isinstance(left, Container) or isinstance(right, Container):
+        joined = _sequence_arithmetic(lowering, symbol, left, right, node)
         if joined is not None:
             return joined
         _refuse_sequence(lowering, symbol, left, right, node)
@@ -350,8 +350,8 @@ def arithmetic_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> A
 
 
 def _sequence_arithmetic(
-    lowering: Lowering, symbol: str, left: Value, right: Value
-) -> Structure | None:
+    lowering: Lowering, symbol: str, left: Value, right: Value, node: cst.CSTNode
+) -> Container | None:
     """`(a, b) + (c,)` and `[a] * 3`: containers, not arrays."""
     if (
         isinstance(left, Structure)
@@ -362,6 +362,12 @@ def _sequence_arithmetic(
     ):
         items = (*left.items, *right.items)
         return container(lowering, left.kind, items)
+    is_list = isinstance(right, Structure) and right.kind == "list"
+    if isinstance(left, Growing) and isinstance(right, Structure) and is_list and symbol == "+":
+        longer = left
+        for item in right.items:
+            longer = with_item(lowering, longer, None, item, node)
+        return named(lowering, longer)
     if symbol == "*":
         sequence, times = (left, right) if isinstance(left, Structure) else (right, left)
         if (

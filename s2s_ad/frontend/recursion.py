@@ -15,10 +15,11 @@ from typing import overload
 import libcst as cst
 
 from s2s_ad.frontend.blocks import settled
-from s2s_ad.frontend.containers import filled, numeric_leaves
+from s2s_ad.frontend.containers import change, filled, grown, named, numeric_leaves
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Frame, Lowering, _body, identifiers
-from s2s_ad.frontend.values import FreeVariable, Unreached, UserFunction, Value
+from s2s_ad.frontend.values import Container, FreeVariable, Growing, Unreached, UserFunction, Value
+from s2s_ad.frontend.writes import replace
 from s2s_ad.ir import Assign, Block, Const, Formal, Function, Structure, Tree, Var
 from s2s_ad.operations.calls import Callee, call_of
 from s2s_ad.rewrite import Builder, Names, all_statements, rename
@@ -39,12 +40,24 @@ class Recursion:
     result: Value | None = None
     results: list[Type] = field(default_factory=list)
     hidden: dict[str, FreeVariable] = field(default_factory=dict)
+    written: dict[str, Value] = field(default_factory=dict)  # the arguments that it changes
+    growing: set[str] = field(default_factory=set)  # lists of which it changes any item
     changed: bool = False
+    loses: bool = False  # whether it writes to what cannot be handed back
 
     def call(self, lowering: Lowering, names: dict[str, Value], node: cst.CSTNode) -> Value:
         """A call from within. Raises Unreached as long as no result is known."""
         around = {name: lowering.frames[0].names[name] for name in self.passed}
         values = _current(lowering, {**names, **around}, node)
+        for name, value in values.items():
+            if isinstance(value, Growing) and not isinstance(self.arguments[name], Growing):
+                self.growing.add(name)
+        if self.growing and any(
+            isinstance(self.arguments[name], Structure) for name in self.growing
+        ):
+            self.changed = True
+            raise Unreached()
+        values = _grown(lowering, values, self.growing, node)
         atoms = _atoms(values)
         joiner = Joiner(lowering.sizes)
         for place, (atom, type) in enumerate(zip(atoms, self.types, strict=True)):
@@ -60,7 +73,7 @@ class Recursion:
                 self.types[place], self.changed = joined, True
         if self.result is None:
             raise Unreached()
-        return _append(lowering, self, atoms, node)
+        return _append(lowering, self, values, node)
 
 
 def call_recursive(
@@ -88,6 +101,10 @@ def call_recursive(
     for _ in range(MOST_TRIALS):
         mark = lowering.reporter.mark
         recursion.changed = False
+        if any(isinstance(values[name], Structure) for name in recursion.growing):
+            values = _grown(lowering, values, recursion.growing, node)
+            recursion.arguments = values
+            recursion.types = [_plain(atom.type) for atom in _atoms(values)]
         _lower_callee(lowering, recursion, node)
         if not recursion.changed:
             break
@@ -101,8 +118,15 @@ def call_recursive(
         )
     if recursion.result is None:
         raise lowering.refuse("recursion", f"`{function.name}` calls itself without end", node)
+    if recursion.loses:
+        raise lowering.refuse(
+            "recursion",
+            f"`{function.name}` calls itself and writes to an item of an argument",
+            node,
+            help="pass the array itself",
+        )
     lowering.recursions[function.node] = recursion
-    return _append(lowering, recursion, _atoms(values), node)
+    return _append(lowering, recursion, values, node)
 
 
 @overload
@@ -123,22 +147,53 @@ def _current(lowering: Lowering, values: dict[str, Value], node: cst.CSTNode) ->
     return {name: settled(lowering, value, node) for name, value in values.items()}  # type: ignore[misc]
 
 
+def _grown(
+    lowering: Lowering, values: dict[str, Value], names: set[str], node: cst.CSTNode
+) -> dict[str, Value]:
+    """The arguments with lists of unknown length where the function takes such."""
+    made = dict(values)
+    for name in names:
+        value = values[name]
+        if isinstance(value, Structure):
+            longer = grown(lowering, value, None, node)
+            change(lowering, value, longer, node)
+            made[name] = longer
+    return made
+
+
 def _atoms(values: dict[str, Value]) -> list[Var | Const]:
     return [atom for value in values.values() for atom in numeric_leaves(value)]
 
 
 def _append(
-    lowering: Lowering, recursion: Recursion, atoms: list[Var | Const], node: cst.CSTNode
+    lowering: Lowering, recursion: Recursion, values: dict[str, Value], node: cst.CSTNode
 ) -> Value:
+    """Append the call. What the function writes to its arguments are further results."""
     types = [lowering.sizes.resolve_type(type) for type in recursion.results]
+    changes = {
+        name: [_plain(atom.type) for atom in numeric_leaves(values[name])]
+        for name in recursion.written
+    }
+    every = [*types, *(type for own in changes.values() for type in own)]
     names = lowering.builder.names
-    targets = tuple(names.temporary(type) for type in types)
+    targets = tuple(names.temporary(type) for type in every)
     lowering.builder.span = lowering.span(node)
     free = [lowering.hidden[name][1] for name in recursion.hidden]
-    operands = (*atoms, *(tree for tree in free if isinstance(tree, Var)))
-    lowering.builder.append(call_of(recursion.callee, types), targets, *operands)
+    operands = (*_atoms(values), *(tree for tree in free if isinstance(tree, Var)))
+    lowering.builder.append(call_of(recursion.callee, every), targets, *operands)
+    rest = list(targets[len(types) :])
+    for name, own in changes.items():
+        new, rest = rest[: len(own)], rest[len(own) :]
+        value = values[name]
+        if isinstance(value, Container):
+            after = filled(value, new)
+            assert isinstance(after, Container)
+            change(lowering, value, after, node)
+        else:
+            assert isinstance(value, Var)
+            replace(lowering, value, new[0], node)
     assert recursion.result is not None
-    return filled(recursion.result, targets)
+    return filled(recursion.result, targets[: len(types)])
 
 
 def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -> None:
@@ -158,25 +213,26 @@ def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -
     for name, value in recursion.arguments.items():
         own = [child.builder.names.fresh(name, next(supply)) for _ in numeric_leaves(value)]
         parameters += own
-        names[name] = filled(value, own) if own else value
+        inside = filled(value, own) if own else value
+        if isinstance(inside, Container) and getattr(value, "identity", None) is not None:
+            inside = named(child, inside)  # type: ignore[type-var]
+        names[name] = inside
     child.parameters = set(parameters)
     frame = Frame(function, names, function.unit, function.scope, node)
     for name, value in function.closure.items():
         if name not in frame.locals and name.isidentifier():
             frame.names.setdefault(name, value)
+    names_before = dict(names)
     child.frames.append(frame)
     _pass_hidden(lowering, child, recursion, parameters)
     try:
         value = current(child, _body(child, function.node), function.node)
     except Unreached:
         return
-    if child.memory.foreign:
-        raise lowering.refuse(
-            "recursion",
-            f"`{function.name}` calls itself and writes to its arguments",
-            node,
-            help="return what it changes",
-        )
+    written = _written(child, recursion, names_before)
+    if written.keys() != recursion.written.keys():
+        recursion.changed = True
+    recursion.written = written
     for name, (free, _) in child.hidden.items():
         if name not in recursion.hidden:
             recursion.hidden[name], recursion.changed = free, True
@@ -190,11 +246,30 @@ def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -
         recursion.changed = True
     recursion.result, recursion.results = value, types
     lowering.statements += child.statements
-    recursion.callee.function = _function(child, recursion, parameters, tuple(atoms), words)
+    every = (*atoms, *(atom for value in written.values() for atom in numeric_leaves(value)))
+    recursion.callee.function = _function(child, recursion, parameters, every, words)
     recursion.callee.effect = any(
         isinstance(statement, Assign) and statement.op.effect
         for statement in all_statements(recursion.callee.function.body)
     )
+
+
+def _written(child: Lowering, recursion: Recursion, before: dict[str, Value]) -> dict[str, Value]:
+    """The arguments that the function has changed, as they are at its end."""
+    memory = child.memory
+    found: dict[str, Value] = {}
+    for name in recursion.arguments:
+        value = before[name]
+        if isinstance(value, Var):
+            if value in memory.latest:
+                found[name] = memory.latest[value]
+        elif isinstance(value, Container) and value.identity is not None:
+            after = memory.contents[value.identity]
+            if numeric_leaves(after) != numeric_leaves(value):
+                found[name] = after
+    roots = {value for value in found.values() if isinstance(value, Var)}
+    recursion.loses = len(memory.foreign) > len(roots)
+    return found
 
 
 def _pass_hidden(
