@@ -1,11 +1,11 @@
 """Random programs against difference quotients: as many as you like, from any seed.
 
     python scripts/farm.py --seed 0 --count 1000 --jobs 2
-    python scripts/farm.py --seed 0 --count 100000 --state farm.jsonl    goes on where it stopped
-    python scripts/farm.py --seed 77 --show                              one program, and its verdict
+    python scripts/farm.py --count 100000 --state farm.jsonl    goes on where it stopped
+    python scripts/farm.py --seed 77 --show                    one program, and its verdict
 
-Every program follows from its seed. One for which the derivative is wrong, or the compiler fails, is
-made small and printed as a golden case (`tests/cases`). The exit status is 1 then.
+Every program follows from its seed. One for which the derivative is wrong, or the compiler fails,
+is made small and printed as a golden case (`tests/cases`). The exit status is 1 then.
 """
 
 from __future__ import annotations

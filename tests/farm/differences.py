@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 STEPS = tuple(2.0**-power for power in range(5, 22, 2))
 EPSILON = 2.0**-52
@@ -51,4 +52,4 @@ def slope(line: Callable[[float], float]) -> Slope:
 
 
 def _pairs(values: list[float]) -> list[tuple[float, float]]:
-    return list(zip(values, values[1:], strict=False))
+    return list(pairwise(values))

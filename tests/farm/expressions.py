@@ -128,7 +128,9 @@ class ExpressionWriter:
         items = self.name(scope, "floats")
         if items is None:
             return a
-        return self.pick(f"{items}[-1]", f"0.3 * sum({items})", f"{items}[0]", f"len({items}) * {a}")
+        return self.pick(
+            f"{items}[-1]", f"0.3 * sum({items})", f"{items}[0]", f"len({items}) * {a}"
+        )
 
     def _call(self, scope: Scope, depth: int, a: str, b: str) -> str:
         helpers = [h for h in scope.helpers if h.results == ("float",)]

@@ -278,7 +278,11 @@ class ProgramWriter(WriteWriter, ExpressionWriter):
             inner.kinds[item] = "float"
         elif vector is None or form in ("range", "items"):
             form_text = self.random.choice(FORMS)
-            if "{n}" in form_text and vector is None or form_text == "k" and "k" not in scope.kinds:
+            if (
+                ("{n}" in form_text
+                and vector is None)
+                or (form_text == "k" and "k" not in scope.kinds)
+            ):
                 form_text = "3"
             bounds = form_text.replace("{n}", vector or "")
             wrap = self.pick("range({})", "range({})", "range({})", "reversed(range({}))")
@@ -315,7 +319,7 @@ class ProgramWriter(WriteWriter, ExpressionWriter):
         self.loops += 1
         counter = f"trips{self.loops}"
         self.add(depth, f"{counter} = 0")
-        more = f" and {self.test(scope)}" if self.chance(0.7) else ""
+        more = f" and ({self.test(scope)})" if self.chance(0.7) else ""
         self.add(depth, f"while {counter} < {self.pick('3', '5', *scope.of_kind('int'))}{more}:")
         self.add(depth + 1, f"{counter} += 1")
         inner = scope.inner()

@@ -12,6 +12,7 @@ import linecache
 import random
 import signal
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -196,7 +197,10 @@ def careful(function: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
     """Raise TooLong when the time is over, where the system has timers."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+    ):
         yield
         return
 
@@ -204,12 +208,14 @@ def limited(seconds: float) -> Iterator[None]:
         raise TooLong
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    start = time.monotonic()
+    around, _ = signal.setitimer(signal.ITIMER_REAL, seconds)  # what is left of a limit around
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        left = max(1e-3, around - (time.monotonic() - start)) if around else 0.0
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, left)
 
 
 # Points -------------------------------------------------------------------------------------------
@@ -308,7 +314,9 @@ class Trial:
 
         self._compare(seen, slope(line), max(1.0, abs(seen)), "wrong second derivative")
 
-    def _check_slope(self, exact: list[Any], seeds: list[Any], direction: Any, scale: float) -> None:
+    def _check_slope(
+        self, exact: list[Any], seeds: list[Any], direction: Any, scale: float
+    ) -> None:
         along = [direction[place] for place in self.places]
         seen = weighted([np.asarray(x) for x in exact], [np.asarray(d) for d in along])
 
@@ -391,7 +399,9 @@ def call(function: Callable[..., Any], arguments: Sequence[Any], more: Sequence[
     return function(*copies, *more)
 
 
-def guarded(function: Callable[..., Any], arguments: Sequence[Any], more: Sequence[Any] = ()) -> Any:
+def guarded(
+    function: Callable[..., Any], arguments: Sequence[Any], more: Sequence[Any] = ()
+) -> Any:
     """Call a derivative. One that does not take the arguments at its entry has kept its promise."""
     try:
         return function(*arguments, *more)

@@ -46,14 +46,20 @@ class WriteWriter(ExpressionWriter):
         choices += [f"{name}[[0, 0]] {operator} {s}", f"{name}[:] {operator} {other}"]
         choices += [f"np.add.at({name}, [0, -1, 0], {s})", f"{name}[...] {operator} {other}"]
         if kind in VECTORS:
-            choices += [f"{name}[1:] {operator} ({other})[:-1]", f"{name}[:-1] {operator} {name}[1:]"]
+            choices += [
+                f"{name}[1:] {operator} ({other})[:-1]",
+                f"{name}[:-1] {operator} {name}[1:]",
+            ]
             choices += [f"{name}[np.array([1, 0, 1])] {operator} ({other})[0]"]
         if kind == "n" and scope.makes("h"):
             choices += [f"{name}[1:] {operator} {self.array(scope, 'h', 1)}"] * 2
         if kind in ("mn", "nn") and scope.makes("n"):
             row = self.array(scope, "n", 1)
             choices += [f"{name}[{self.index(scope, kind[0])}] {operator} {row}"] * 2
-            choices += [f"{name}[:, {self.index(scope, 'n')}] {operator} {s}", f"{name}[1:] *= {row}"]
+            choices += [
+                f"{name}[:, {self.index(scope, 'n')}] {operator} {s}",
+                f"{name}[1:] *= {row}",
+            ]
         return self.pick(*choices)
 
     def _whole(self, scope: Scope, kind: str, name: str) -> str:
