@@ -278,10 +278,8 @@ class ProgramWriter(WriteWriter, ExpressionWriter):
             inner.kinds[item] = "float"
         elif vector is None or form in ("range", "items"):
             form_text = self.random.choice(FORMS)
-            if (
-                ("{n}" in form_text
-                and vector is None)
-                or (form_text == "k" and "k" not in scope.kinds)
+            if ("{n}" in form_text and vector is None) or (
+                form_text == "k" and "k" not in scope.kinds
             ):
                 form_text = "3"
             bounds = form_text.replace("{n}", vector or "")
