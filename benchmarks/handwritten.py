@@ -107,3 +107,92 @@ def attention(Q, K, V, T):
     grad_scores = weights * (grad_weights - np.sum(grad_weights * weights, axis=1, keepdims=True))
     grad_scores *= scale
     return value, (grad_scores @ K, grad_scores.T @ Q, weights.T @ grad_out)
+
+
+def iterated_map(x, n):
+    saved = np.empty(n)
+    s = 1.0
+    for i in range(n):
+        saved[i] = s
+        s = s * x + 0.1 * np.sin(s)
+    grad_s, grad_x = 1.0, 0.0
+    for i in range(n - 1, -1, -1):
+        before = saved[i]
+        grad_x += grad_s * before
+        grad_s *= x + 0.1 * np.cos(before)
+    return s, (grad_x,)
+
+
+def heat_elements(u0, alpha, steps):
+    u = u0.copy()
+    last = len(u) - 1
+    for _ in range(steps):
+        for i in range(1, last):
+            middle = u[i]
+            u[i] = middle + alpha * (u[i - 1] - 2.0 * middle + u[i + 1])
+    value = np.sum(u * u)
+    grad = 2.0 * u
+    for _ in range(steps):
+        for i in range(last - 1, 0, -1):
+            new = grad[i]
+            part = alpha * new
+            grad[i] = new - 2.0 * part
+            grad[i - 1] += part
+            grad[i + 1] += part
+    return value, (grad,)
+
+
+def heat_slices(u0, alpha, steps):
+    u = u0.copy()
+    saved = np.empty((steps, len(u) - 2))
+    for t in range(steps):
+        bend = u[:-2] - 2.0 * u[1:-1] + u[2:]
+        saved[t] = bend
+        u[1:-1] += alpha * bend
+    value = np.sum(u * u)
+    grad, grad_alpha = 2.0 * u, 0.0
+    for t in range(steps - 1, -1, -1):
+        grad_alpha += grad[1:-1] @ saved[t]
+        part = alpha * grad[1:-1]
+        grad[1:-1] -= 2.0 * part
+        grad[2:] += part
+        grad[:-2] += part
+    return value, (grad, grad_alpha)
+
+
+def recurrent(W, x, n):
+    saved = np.empty((n + 1, len(x)))
+    saved[0] = x
+    for t in range(n):
+        saved[t + 1] = np.tanh(W @ saved[t] + x)
+    grad = np.ones(len(x))
+    grad_z = np.empty((n, len(x)))
+    for t in range(n - 1, -1, -1):
+        after = saved[t + 1]
+        grad_z[t] = grad * (1.0 - after * after)
+        grad = W.T @ grad_z[t]
+    return np.sum(saved[n]), (grad_z.T @ saved[:n], grad + grad_z.sum(axis=0))
+
+
+def cholesky_loops(A):
+    n = len(A)
+    L = np.zeros_like(A)
+    for j in range(n):
+        row = L[j, :j]
+        L[j, j] = np.sqrt(A[j, j] - row @ row)
+        for i in range(j + 1, n):
+            L[i, j] = (A[i, j] - L[i, :j] @ row) / L[j, j]
+    diagonal = np.diag(L)
+    grad_L, grad_A = np.diag(1.0 / diagonal), np.zeros_like(A)
+    for j in range(n - 1, -1, -1):
+        row, pivot = L[j, :j], L[j, j]
+        for i in range(n - 1, j, -1):
+            part = grad_L[i, j] / pivot
+            grad_A[i, j] = part
+            grad_L[j, j] -= part * L[i, j]
+            grad_L[i, :j] -= part * row
+            grad_L[j, :j] -= part * L[i, :j]
+        part = 0.5 * grad_L[j, j] / pivot
+        grad_A[j, j] = part
+        grad_L[j, :j] -= 2.0 * part * row
+    return np.sum(np.log(diagonal)), (grad_A,)

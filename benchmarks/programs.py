@@ -90,6 +90,45 @@ def attention(
     return np.mean((weights @ V - T) ** 2)
 
 
+def iterated_map(x: float, n: int) -> float:
+    s = 1.0
+    for _ in range(n):
+        s = s * x + 0.1 * np.sin(s)
+    return s
+
+
+def heat_elements(u0: Float[Array, "n"], alpha: float, steps: int) -> float:
+    u = u0.copy()
+    for _ in range(steps):
+        for i in range(1, len(u) - 1):
+            u[i] = u[i] + alpha * (u[i - 1] - 2.0 * u[i] + u[i + 1])
+    return np.sum(u * u)
+
+
+def heat_slices(u0: Float[Array, "n"], alpha: float, steps: int) -> float:
+    u = u0.copy()
+    for _ in range(steps):
+        u[1:-1] += alpha * (u[:-2] - 2.0 * u[1:-1] + u[2:])
+    return np.sum(u * u)
+
+
+def recurrent(W: Float[Array, "d d"], x: Float[Array, "d"], n: int) -> float:
+    h = x
+    for _ in range(n):
+        h = np.tanh(W @ h + x)
+    return np.sum(h)
+
+
+def cholesky_loops(A: Float[Array, "n n"]) -> float:
+    n = len(A)
+    L = np.zeros_like(A)
+    for j in range(n):
+        L[j, j] = np.sqrt(A[j, j] - L[j, :j] @ L[j, :j])
+        for i in range(j + 1, n):
+            L[i, j] = (A[i, j] - L[i, :j] @ L[j, :j]) / L[j, j]
+    return np.sum(np.log(np.diag(L)))
+
+
 @dataclass(frozen=True)
 class Program:
     """A function, the parameters to differentiate, and how to draw arguments."""
@@ -190,5 +229,30 @@ PROGRAMS = (
             random.normal(size=(128, 32)),
         ),
         "128 x 32, one head",
+    ),
+    Program(iterated_map, ("x",), lambda random: (0.9, 1000), "1000 trips, scalars"),
+    Program(
+        heat_elements,
+        ("u0",),
+        lambda random: (random.normal(size=50), 0.1, 20),
+        "50 x 20 trips, by element, linear",
+    ),
+    Program(
+        heat_slices,
+        ("u0", "alpha"),
+        lambda random: (random.normal(size=1000), 0.1, 200),
+        "1000 x 200 trips, by slices",
+    ),
+    Program(
+        recurrent,
+        ("W", "x"),
+        lambda random: (random.normal(size=(50, 50)) / 10.0, random.normal(size=50), 100),
+        "50 x 50, 100 trips",
+    ),
+    Program(
+        cholesky_loops,
+        ("A",),
+        lambda random: (random.random((20, 20)) + 20.0 * np.eye(20),),
+        "20 x 20, by element",
     ),
 )
