@@ -12,7 +12,7 @@ from s2s_ad.backend.fold import Folding, fold
 from s2s_ad.backend.guards import Entry, entry_checks
 from s2s_ad.backend.module import KINDS, Module
 from s2s_ad.backend.name_variables import late_values, name_variables
-from s2s_ad.backend.plan import Plan, plan
+from s2s_ad.backend.plan import Line, Plan, plan
 from s2s_ad.backend.signature import annotation, parameters_of
 from s2s_ad.backend.spelling import spell_atom
 from s2s_ad.backend.statements import StatementPrinter
@@ -68,6 +68,7 @@ class FunctionPrinter:
         )
         self.entry = Entry()
         self.speller = Speller(self.folding, self.names, module.library)
+        blocks = any(not isinstance(node, Line) for node in self.plan.nodes)
         unread = {var for var in self.names if not self.uses.get(var)}
         self.printer = StatementPrinter(
             self.speller,
@@ -75,6 +76,7 @@ class FunctionPrinter:
             naming.needless,
             naming.read_names,
             unread,
+            naming.widened - {formal.name for formal in function.formals} if blocks else (),
         )
 
     def is_printed(self, statement: Assign) -> bool:

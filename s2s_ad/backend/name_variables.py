@@ -26,7 +26,7 @@ from s2s_ad.backend.plan import (
 )
 from s2s_ad.ir import Atom, Function, Structure, Var
 from s2s_ad.rewrite import count_uses
-from s2s_ad.types import Array, ListOf, Type, is_boolean, is_float, is_numeric
+from s2s_ad.types import Array, ListOf, Number, Scalar, Type, is_boolean, is_float, is_numeric
 
 
 @dataclass
@@ -36,6 +36,8 @@ class Naming:
     names: dict[Var, str]
     needless: set[tuple[int, Var]]
     expand: Callable[[Iterable[Atom]], set[Var]]
+
+    widened: frozenset[str]  # a scalar of NumPy's first and a number of Python's later
 
     def read_names(self, atom: Atom) -> set[str]:
         """The names in the printed form of an atom."""
@@ -63,7 +65,26 @@ def name_variables(
     if kept:
         namer = _Namer(function, plan, folding, kept)
     names = namer.names(set(reserved), level)
-    return Naming(names, namer.live.needless, namer.reads)
+    return Naming(names, namer.live.needless, namer.reads, _widened(plan, names))
+
+
+def _widened(plan: Plan, names: Mapping[Var, str]) -> frozenset[str]:
+    """The names whose first value has a narrower type, for who checks types, than a later one."""
+    first: dict[str, Type] = {}
+    widened: set[str] = set()
+    for _, node in _all_nodes(plan.nodes, 0):
+        pairs: list[tuple[Var, Type]] = []
+        match node:
+            case Line(statement=statement):
+                pairs = [(target, target.type) for target in statement.targets]
+            case Moves(pairs=moved) | ForLoop(initial=Moves(pairs=moved)):
+                pairs = [(target, source.type) for target, source in moved]
+        for target, type in pairs:
+            if isinstance(type, Number | Scalar) and is_float(target.type):
+                before = first.setdefault(names[target], type)
+                if isinstance(before, Scalar) and isinstance(type, Number):
+                    widened.add(names[target])
+    return frozenset(widened)
 
 
 def late_values(function: Function, plan: Plan, folding: Folding) -> set[Var]:

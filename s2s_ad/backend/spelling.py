@@ -14,6 +14,7 @@ from s2s_ad.types import rank_of
 ATOMIC = 16
 UNARY = 13
 POWER = 14
+MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,10 @@ def spell_operation(statement: Assign, spell: Spell, library: Callable[[str], st
         base, index = expressions[0].within(ATOMIC), subscript(operands[1], spell)
         return Expression(f"{base}[{index}]", weight=weight)
     if op.template:
+        if op.name in MIRRORED and isinstance(operands[0], Const):
+            # `0 < x` is `x > 0` to who reads it
+            op = replace(op, template=f"{{0}} {MIRRORED[op.name]} {{1}}")
+            expressions.reverse()
         return _spell_template(op, expressions, weight)
     texts = [expression.text for expression in expressions]
     if op.printer is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from s2s_ad.backend import layout
 from s2s_ad.backend.comments import Comments
@@ -36,10 +36,12 @@ class StatementPrinter:
         needless: set[tuple[int, Var]],
         read_names: Callable[[Atom], set[str]],
         unread: set[Var],
+        widened: Collection[str],
     ) -> None:
         self.speller, self.comments, self.needless = speller, comments, needless
         self.read_names, self.unread = read_names, unread
         self.names: Mapping[Var, str] = speller.names
+        self.widened = widened
         self.annotated: set[str] = set()
 
     def block(self, nodes: Sequence[Node], indent: str) -> list[str]:
@@ -86,10 +88,11 @@ class StatementPrinter:
         """The name, the first time with a type where the value does not show it."""
         name = self.names[target]
         is_first = name not in self.annotated
+        first_of_two = is_first and name in self.widened
         self.annotated.add(name)
         if is_first and isinstance(target.type, ListOf) and right == "[]":
             return f"{name}: {annotation(target, self.speller.library)}"
-        return name
+        return f"{name}: {self.speller.library('builtins.float')}" if first_of_two else name
 
     def added(self, statement: Assign, name: str) -> str | None:
         """`v` of `x = x + v`, for numbers in code that is not the user's nor the textbook's."""
@@ -175,9 +178,10 @@ class StatementPrinter:
             line = f"{name} = {text}" if added is None else f"{name} += {added}"
             return layout.commented(f"{indent}{line}", comment)
         is_whole = isinstance(source, Const) and isinstance(source.value, int)
-        if is_whole and is_float(target.type) and name not in self.annotated:
-            self.annotated.add(name)
-            name = f"{name}: {annotation(target, self.speller.library)}"
+        is_first = name not in self.annotated
+        self.annotated.add(name)
+        if is_first and is_float(target.type) and (is_whole or name in self.widened):
+            name = f"{name}: {self.speller.library('builtins.float')}"
         return [f"{indent}{name} = {self.speller.spell(source).text}"]
 
     # Blocks ---------------------------------------------------------------------------------------
@@ -209,7 +213,8 @@ class StatementPrinter:
         bounds = [stop] if start == "0" else [start, stop]
         if step != "1":
             bounds = [start, stop, step]
-        is_unused = node.index.is_temporary and node.index in self.unread
+        by_us = node.index.is_temporary or node.role != "primal"
+        is_unused = by_us and node.index in self.unread
         name = "_" if is_unused else self.names[node.index]
         called = f"{self.speller.library('builtins.range')}({', '.join(bounds)})"
         head = f"{indent}for {name} in {called}:"
