@@ -145,6 +145,6 @@ class ProgramWriter:
         self.indices.pop()
 
     def loop_while(self, depth: int, in_loop: bool) -> None:
-        self.add(depth, f"while k < 6 and {self.test()}:")
+        self.add(depth, f"while k < 6 and ({self.test()}):")
         self.add(depth + 1, "k += 1")
         self.block(depth + 1, True)
