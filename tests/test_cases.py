@@ -9,6 +9,7 @@ last bit.
 from __future__ import annotations
 import __future__
 
+import copy
 import inspect
 import linecache
 import shutil
@@ -167,7 +168,7 @@ class Execution:
     ) -> None:
         self.case, self.block, self.request, self.function = case, block, request, function
         self.arguments = arguments
-        self.primal: Callable[..., Any] = program(case)[function.name]
+        self.primal = sparing(program(case)[function.name])
         self.wrt = differentiable(function, golden.options_of(request, function))
         names = [formal.name for formal in function.formals]
         self.places = [names.index(name) for name in self.wrt]
@@ -314,6 +315,17 @@ def call(function: Callable[..., Any], arguments: Sequence[Any], more: Sequence[
     keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
     positional = [next(values) for _ in range(len(parameters) - len(keywords))]
     return function(*positional, **dict(zip(keywords, values, strict=True)))
+
+
+def sparing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, called with copies: a primal may write to its parameters."""
+
+    def called(*arguments: Any, **keywords: Any) -> Any:
+        given = copy.deepcopy((arguments, keywords))
+        return function(*given[0], **given[1])
+
+    called.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return called
 
 
 def careful(function: Callable[..., Any]) -> Callable[..., Any]:
