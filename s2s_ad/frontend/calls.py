@@ -42,6 +42,7 @@ from s2s_ad.ir import Atom, Const, Operation, Structure, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.arrays import COPY, COPY_METHOD, RANGE
 from s2s_ad.operations.effects import PRINT
+from s2s_ad.operations.lists import SUM_ITEMS
 from s2s_ad.operations.support import RANGE_LENGTH
 from s2s_ad.types import Array, is_numeric, rank_of
 
@@ -628,6 +629,17 @@ METHODS: dict[str, Callable[[Lowering, Atom, Arguments, str], Value]] = {
 # Functions that need a hand -----------------------------------------------------------------------
 
 
+def _stack(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`np.stack` of a list of unknown length is the array of it."""
+    arrays = arguments.positional[0] if arguments.positional else None
+    if isinstance(arrays, Growing):
+        axis = arguments.take(1, "axis", Const(0))
+        if axis == Const(0):
+            no_more(lowering, arguments)
+            return array_operand(lowering, arrays, arguments.node)
+    return call_operation(lowering, lowering.operation("numpy.stack"), arguments, name)
+
+
 def _array(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`np.array` of a display, a number or an array."""
     node = arguments.node
@@ -638,6 +650,8 @@ def _array(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     if isinstance(value, Structure):
         return display(lowering, value, dtype if isinstance(dtype, Const) else None, node)
     x = array_operand(lowering, value, node)
+    if isinstance(value, Growing) and dtype == Const(None):
+        return x
     copied = lowering.assign(COPY, [x], node, name if dtype == Const(None) else "")
     if dtype == Const(None):
         return copied
@@ -688,6 +702,9 @@ def _sum(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     node = arguments.node
     value = arguments.positional[0] if arguments.positional else Const(None)
     total: Atom = atom(lowering, arguments.take(1, "start", Const(0)), node)
+    of_numbers = isinstance(value, Growing) and isinstance(value.item, Var | Const)
+    if isinstance(value, Growing) and of_numbers and total == Const(0):
+        return lowering.assign(SUM_ITEMS, [atom(lowering, value.items[0], node)], node, name)
     if isinstance(value, Growing):
         from s2s_ad.frontend.comprehensions import sum_of
 
@@ -777,6 +794,7 @@ def _partial(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     **LINEAR_ALGEBRA,
     "numpy.array": _array,
+    "numpy.stack": _stack,
     "numpy.asarray": _asarray,
     "numpy.asanyarray": _asarray,
     "numpy.arange": _arange,

@@ -37,6 +37,7 @@ from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.arrays import DISPLAY
 from s2s_ad.operations.indexing import SLICE, TUPLE
+from s2s_ad.operations.lists import TO_ARRAY
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
 from s2s_ad.types import Array, Items, Number, Scalar, is_integer, shape_of
 
@@ -176,6 +177,8 @@ def array_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
     value = current(lowering, value, node)
     if isinstance(value, Structure):
         return display(lowering, value, None, node)
+    if isinstance(value, Growing) and len(value.items) == 1 and isinstance(value.item, Var | Const):
+        return lowering.assign(TO_ARRAY, [value.items[0]], node)
     if isinstance(value, Const) and isinstance(value.value, tuple):
         items = tuple(Const(item) for item in value.value)
         return display(lowering, Structure("tuple", tuple(range(len(items))), items), None, node)

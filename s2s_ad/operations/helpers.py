@@ -291,3 +291,13 @@ def next_snapshot(start: int, stop: int, snapshots: int) -> int:
     least = before * (rounds - 1) // (states + rounds - 1)
     behind = reached * states // (states + rounds)
     return start + max(1, least, stop - start - behind)
+
+
+def rows_of(x: Any) -> list[Any]:
+    """The rows of an array, each with memory of its own."""
+    return [np.copy(row) if isinstance(row, np.ndarray) else row for row in x]
+
+
+def repeated(value: Any, items: list[Any]) -> list[Any]:
+    """A list with the value for each of the items."""
+    return [np.copy(value) if isinstance(value, np.ndarray) else value for _ in items]

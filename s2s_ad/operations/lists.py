@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from s2s_ad.ir import Atom, Operation
 from s2s_ad.operations.declare import Catalogue
 from s2s_ad.types import (
@@ -25,7 +27,9 @@ from s2s_ad.types import (
     TypeProblem,
     dtype_of,
     is_float,
+    is_numeric,
     promote,
+    shape_of,
 )
 
 CATALOGUE = Catalogue()
@@ -175,3 +179,51 @@ def new_list(item: Type) -> Operation:
         printer=lambda _, __: "[]",
         constant=True,
     )
+
+
+def _stacked_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    item = list_type(operands[0].type).item
+    shape = shape_of(item)
+    if not is_numeric(item) or shape is None:
+        raise TypeProblem("not-a-number", f"a list of {item} is no array")
+    return Array(dtype_of(item), (sizes.fresh(), *shape))
+
+
+def _rows_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    array = operands[0].type
+    assert isinstance(array, Array) and array.shape
+    rest = array.shape[1:]
+    return ListOf(Array(array.dtype, rest) if rest else Scalar(array.dtype))
+
+
+TO_ARRAY = operation(
+    "out = list_to_array(x)",
+    name="list.to_array",
+    infer=_stacked_type,
+    evaluate=np.array,
+    linear=("x",),
+    printer=lambda _, texts: f"np.array({texts[0]})",
+)
+ROWS = operation(
+    "out = rows_of(x)",
+    name="helper.rows_of",
+    infer=_rows_type,
+    helper="rows_of",
+    linear=("x",),
+)
+# from left to right, as Python adds
+SUM_ITEMS = operation(
+    "out = sum(x)",
+    name="list.sum",
+    infer=_item_type,
+    evaluate=sum,
+    linear=("x",),
+)
+REPEATED = operation(
+    "out = repeated(value, x)",
+    name="helper.repeated",
+    infer=lambda _, operands: list_type(operands[1].type),
+    helper="repeated",
+    linear=("value",),
+    shape_only=("x",),
+)

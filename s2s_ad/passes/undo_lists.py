@@ -17,7 +17,11 @@ from s2s_ad.operations.lists import (
     DISPLAY,
     ITEM,
     POP,
+    REPEATED,
+    ROWS,
     SET_ITEM,
+    SUM_ITEMS,
+    TO_ARRAY,
 )
 from s2s_ad.operations.support import ZEROS_LIKE
 from s2s_ad.types import Array, ListOf
@@ -107,6 +111,38 @@ def undo_sums(sweep: Sweep, statement: Assign) -> None:
             sweep.accumulate(items, grad)
 
 
+def undo_array(sweep: Sweep, statement: Assign) -> None:
+    """`np.array(l)`"""
+    (items,) = statement.operands
+    if isinstance(items, Var) and items in sweep.active:
+        sweep.accumulate(items, sweep.builder.assign(ROWS, sweep.adjoints[statement.target]))
+
+
+def undo_rows(sweep: Sweep, statement: Assign) -> None:
+    """The rows of an array as a list."""
+    (array,) = statement.operands
+    if isinstance(array, Var) and array in sweep.active:
+        grad = sweep.builder.assign(TO_ARRAY, sweep.adjoints[statement.target])
+        sweep.accumulate(array, sweep.fitted(grad, array.type))
+
+
+def undo_sum(sweep: Sweep, statement: Assign) -> None:
+    """`sum(l)`"""
+    (items,) = statement.operands
+    if isinstance(items, Var) and items in sweep.active:
+        grad = sweep.adjoints[statement.target]
+        every = sweep.builder.assign(REPEATED, grad, sweep.recall(items))
+        sweep.accumulate(items, every)
+
+
+def undo_repeated(sweep: Sweep, statement: Assign) -> None:
+    """A list with one value throughout."""
+    value, _ = statement.operands
+    if isinstance(value, Var) and value in sweep.active:
+        total = sweep.builder.assign(SUM_ITEMS, sweep.adjoints[statement.target])
+        sweep.accumulate(value, sweep.fitted(total, value.type))
+
+
 UNDO: dict[Operation, Callable[[Sweep, Assign], None]] = {
     ITEM: undo_item,
     APPEND: undo_append,
@@ -114,6 +150,10 @@ UNDO: dict[Operation, Callable[[Sweep, Assign], None]] = {
     SET_ITEM: undo_set,
     DISPLAY: undo_display,
     ADD_LISTS: undo_sums,
+    TO_ARRAY: undo_array,
+    ROWS: undo_rows,
+    SUM_ITEMS: undo_sum,
+    REPEATED: undo_repeated,
     ADD_TO_ITEM: undo_add,
 }
 
