@@ -25,6 +25,7 @@ from s2s_ad.frontend.blocks import (
     Missing,
     Path,
     Place,
+    State,
     alike,
     at_end,
     capture,
@@ -274,16 +275,36 @@ def _still_there(lowering: Lowering, plan: Plan) -> Plan:
         _add_roots(lowering, frame.names.values(), alive)
     _add_roots(lowering, lowering.memory.contents.values(), alive)
 
+    by_name: dict[str, list[Var]] = {}
+    for root in alive:
+        if isinstance(root, Var) and not root.is_temporary:
+            by_name.setdefault(root.name, []).append(root)
+
+    def now_called(key: Any) -> Any:
+        """An array of an earlier trial goes by its name, where that is one array now."""
+        if isinstance(key, tuple):
+            return tuple(map(now_called, key))
+        if isinstance(key, Var) and key not in alive:
+            same = by_name.get(key.name, [])
+            return same[0] if len(same) == 1 and same[0].type == key.type else key
+        return key
+
     def is_there(place: Place) -> bool:
         kinds = {"root": alive, "heap": lowering.memory.contents}
         return place[0] not in kinds or place[1] in kinds[place[0]]
 
-    places = {place: value for place, value in plan.templates.items() if is_there(place)}
-    kept = frozenset(filter(is_there, plan.kept))
-    lost = frozenset(root for root in plan.lost if root in alive)
-    if (places.keys(), kept, lost) == (plan.templates.keys(), plan.kept, plan.lost):
+    renewed = {now_called(place): value for place, value in plan.templates.items()}
+    places = {place: value for place, value in renewed.items() if is_there(place)}
+    kept = frozenset(filter(is_there, map(now_called, plan.kept)))
+    lost = frozenset(root for root in map(now_called, plan.lost) if root in alive)
+    overlaps = frozenset(map(now_called, plan.overlaps))
+    if len(places) < len(plan.templates):
+        overlaps = frozenset()
+    if (places.keys(), kept, lost, overlaps) == (
+        plan.templates.keys(), plan.kept, plan.lost, plan.overlaps
+    ):  # fmt: skip
         return plan
-    return replace(plan, templates=places, kept=kept, lost=lost, overlaps=frozenset())
+    return replace(plan, templates=places, kept=kept, lost=lost, overlaps=overlaps)
 
 
 def _add_roots(lowering: Lowering, values: Iterable[object], alive: set[object]) -> None:
@@ -732,13 +753,23 @@ class _Run:
         }
         found: list[Atom] = []
 
+        starts: list[State] = []
+
         def action() -> None:
             self.begin(copies)
+            starts.append(capture(lowering))
             found.append(test())
 
         path = lower_path(lowering, action)
         if path.refused:
             raise Refused()
+        if any(place[0] != "name" for place in changed_places(lowering, starts[0], path.end)):
+            raise lowering.refuse(
+                "write-in-place",
+                "the test of this loop writes to an array or a list",
+                self.node,
+                help="write `while True:`, and the test with a `break` in the body",
+            )
         self.copies = copies
         return Block((), tuple(path.statements), tuple(found))
 
