@@ -31,4 +31,14 @@ def store_what_was_cleared(context: Context, statement: Assign) -> Atom | None:
     return None
 
 
-REWRITINGS = [((ADDITEM.name,), store_what_was_cleared, False)]
+def store_what_is_there(context: Context, statement: Assign) -> Atom | None:
+    """`g[i] = g[i]` changes nothing."""
+    base, index, value = statement.operands
+    found = context.defined_by(value, "getitem")
+    return base if found is not None and found.operands == (base, index) else None
+
+
+REWRITINGS = [
+    ((ADDITEM.name,), store_what_was_cleared, False),
+    ((SETITEM.name,), store_what_is_there, False),
+]
