@@ -241,6 +241,20 @@ class _Namer:
             if var in self.reads((source,)) and self.web(target) is not self.web(var)
         )
 
+    def beside(self, web: _Web) -> set[Var]:
+        """The indices of loops whose bounds are in a web, and the bounds of those whose index is:
+        `for k in range(k - 1)` would be hard to read.
+        """
+        found: set[Var] = set()
+        for _, node in _all_nodes(self.plan.nodes, 0):
+            if isinstance(node, ForLoop):
+                bounds = self.reads(node.trip)
+                if node.index in web.members:
+                    found |= bounds
+                if not bounds.isdisjoint(web.members):
+                    found.add(node.index)
+        return found
+
     # Names ----------------------------------------------------------------------------------------
 
     def names(self, reserved: set[str], level: int) -> dict[Var, str]:
@@ -263,7 +277,8 @@ class _Namer:
                 wanted = "value" if value in web.members and _chosen(web) is None else wanted
                 if wanted == "_" and not self.is_read.isdisjoint(web.members):
                     wanted = "trip"  # the user's loop does not ask which it is, its tapes do
-                name = self.free(wanted, web, taken, blocked)
+                bounds = {names[var] for var in self.beside(web) if var in names}
+                name = self.free(wanted, web, taken, blocked | bounds)
                 taken.setdefault(name, []).append((web.ranges, web.kind))
             for member in web.members:
                 names[member] = name
