@@ -1015,3 +1015,10 @@ def loaded() -> Iterator[Callable[[str], set[str]]]:
 def test_nothing_is_imported_before_it_is_needed(loaded: Callable[[str], set[str]]) -> None:
     assert not {"numpy", "libcst"} & loaded("import s2s_ad, s2s_ad.cli")
     assert "libcst" not in loaded("from s2s_ad import grad; grad(lambda x: x)")
+
+
+def test_a_pullback_of_a_result_that_is_not_read() -> None:
+    """The adjoint of a constant is given and not read: it must not take another one's name."""
+    out, pullback = vjp(lambda z: (z**2, 0.5 * 1.0), 3.0)
+    assert out == (9.0, 0.5)
+    assert pullback((1.0, 7.0)) == (6.0,)

@@ -28,6 +28,8 @@ from s2s_ad.ir import Atom, Function, Structure, Var
 from s2s_ad.rewrite import count_uses
 from s2s_ad.types import Array, ListOf, Number, Scalar, Type, is_boolean, is_float, is_numeric
 
+ENTRY = -(10**9)  # a position before all others
+
 
 @dataclass
 class Naming:
@@ -138,6 +140,8 @@ class _Namer:
             web = self.web(parameter)
             web.parameter = fixed.get(parameter, "")
             web.is_users = web.is_given = True
+            # all of them have their names at the entry, read or not
+            web.ranges = [*web.ranges, (ENTRY, ENTRY)]
         for depth, node in _all_nodes(self.plan.nodes, 0):
             match node:
                 case Line(statement=statement):

@@ -414,7 +414,9 @@ class Sweep:
         """The operand, recalled if it may be read: `unbroadcast` asks it for its shape."""
         return (
             operand
-            if isinstance(operand.type, Array) and operand.type == value.type
+            if isinstance(operand.type, Array)
+            and operand.type == value.type
+            and operand.type.shape is not None
             else self.recall(operand)
         )
 

@@ -18,10 +18,12 @@ import pytest
 
 from s2s_ad.check import check
 from s2s_ad.interpret import interpret
-from s2s_ad.ir import Function, show
+from s2s_ad.ir import Assign, Function, show
+from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.place_copies import place_copies
 from s2s_ad.passes.split_sweeps import split_sweeps
 from s2s_ad.pipeline import CLEAN_UP, MODES, Options, UntilStable, derive, pass_name, passes_for
+from s2s_ad.rewrite import all_statements
 from tests import golden
 from tests.numerics import Sampler, is_floating, is_scalar_result, leaves_of, same_bits
 
@@ -149,7 +151,7 @@ def results_of_the_end(
         for part in split_sweeps(derived, primal)
     )
     value, saved = interpret(forward, arguments)
-    return value, interpret(reverse, [*leaves_of(saved), *seeds])
+    return value, interpret(reverse, [*saved, *seeds])  # of which one may be a list
 
 
 @pytest.mark.parametrize("level", [0, 1])
@@ -163,16 +165,28 @@ def test_passes_preserve_the_result(name: str, mode: str, level: int) -> None:
     value = interpret(function, arguments)
     options = Options(mode=mode, level=level)
     derivative: Any = None
+    derived = False
     stage = function
     for step, stage in single_passes(function, options):
         check(stage, after=step)
-        if derivative is None and step not in DERIVING:
+        derived |= step in DERIVING
+        if not derived:
             assert same_bits(interpret(stage, arguments), value), step
             continue
+        if recalls_from_blocks(stage):
+            continue  # what a recall gives is decided later, by `save_values`
         result = interpret(stage, [*arguments, *seeds_for(stage, function)])
         derivative = compared(result, derivative, value, mode, step)
     result = results_of_the_end(stage, function, options, arguments)
     compared(result, derivative, value, mode, "the last passes")
+
+
+def recalls_from_blocks(function: Function) -> bool:
+    """Whether the reverse sweep still asks for values of loops or branches."""
+    return any(
+        isinstance(statement, Assign) and statement.op is RECALL
+        for statement in all_statements(function.body)
+    ) and not all(isinstance(statement, Assign) for statement in function.body.statements)
 
 
 def compared(result: Any, derivative: Any, value: Any, mode: str, step: str) -> Any:
