@@ -238,7 +238,7 @@ class _Editor:
         parameters = self.fresh(keys)
         own = loop.body.parameters
         if isinstance(loop, For) and loop.undoes:
-            forward = self.places.statements[loop.undoes]
+            forward = self.places.statements.get(loop.undoes)  # none, if it had nothing to do
             if isinstance(forward, For):
                 self.local[forward.body.parameters[0]] = own[0]
         self.state.update(zip(keys, parameters, strict=True))
