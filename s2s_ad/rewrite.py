@@ -7,7 +7,7 @@ appends, folds nothing and knows no operation by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from s2s_ad.diagnostics import Span
@@ -15,12 +15,14 @@ from s2s_ad.ir import (
     Assign,
     Atom,
     Block,
+    Const,
     For,
     Formal,
     Function,
     If,
     Operation,
     Statement,
+    Structure,
     Tree,
     Var,
     While,
@@ -260,3 +262,24 @@ def formal_variables(formals: Iterable[Formal]) -> tuple[Var, ...]:
     return tuple(
         leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
     )
+
+
+def flat_formals(variables: Iterable[Var], taken: Iterable[str] = ()) -> tuple[Formal, ...]:
+    """A parameter for each variable, called like it, and differently from the others."""
+    formals: dict[str, Formal] = {}
+    reserved = set(taken)
+    for var in variables:
+        name = var.base_name
+        while name in formals or name in reserved:
+            name += "_"
+        formals[name] = Formal(name, var)
+    return tuple(formals.values())
+
+
+def flat_output(results: Sequence[Atom]) -> Tree:
+    """What a function with these results returns: one by itself, several as a tuple."""
+    if not results:
+        return Const(None)
+    if len(results) == 1:
+        return results[0]
+    return Structure("tuple", tuple(range(len(results))), tuple(results))

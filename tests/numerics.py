@@ -166,7 +166,10 @@ def weighted(result: Any, weights: Sequence[Any]) -> float:
 
 
 def central_differences(
-    function: Callable[..., float], arguments: Sequence[Any], wrt: Sequence[int]
+    function: Callable[..., float],
+    arguments: Sequence[Any],
+    wrt: Sequence[int],
+    relative_step: float = 2e-3,
 ) -> list[list[Any]]:
     """The derivative of a scalar function by each float leaf of the arguments `wrt`.
 
@@ -188,7 +191,7 @@ def central_differences(
                 ) -> float:
                     return function(*_moved(wide, place, number, index, step))
 
-                step = 2e-3 * max(1.0, abs(float(np.asarray(leaf)[index])))
+                step = relative_step * max(1.0, abs(float(np.asarray(leaf)[index])))
                 coarse = (moved(step) - moved(-step)) / (2 * step)
                 fine = (moved(step / 2) - moved(-step / 2)) / step
                 gradient[index] = (4 * fine - coarse) / 3

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from s2s_ad import jvp, value_and_grad
+from tests.numerics import central_differences
 from tests.programs import CASES
 
 Program = Callable[..., Any]
@@ -24,31 +25,12 @@ def run(function: Program, arguments: tuple[Any, ...]) -> float:
     return float(function(*copy.deepcopy(arguments)))
 
 
-def gradient(function: Program, arguments: tuple[Any, ...], place: int) -> np.ndarray:
-    """Central differences, extrapolated: an error of h**4, against rounding of 1e-16 / h."""
-    x = np.asarray(arguments[place], dtype=float)
-    found = np.zeros(x.shape)
-
-    def at(moved: np.ndarray) -> float:
-        value = moved if isinstance(arguments[place], np.ndarray) else float(moved)
-        return run(function, (*arguments[:place], value, *arguments[place + 1 :]))
-
-    for index in np.ndindex(x.shape):
-        quotients = []
-        for h in (2e-4, 1e-4):
-            up, down = x.copy(), x.copy()
-            up[index] += h
-            down[index] -= h
-            quotients.append((at(up) - at(down)) / (2 * h))
-        found[index] = (4 * quotients[1] - quotients[0]) / 3
-    return found
-
-
 @pytest.mark.parametrize(("function", "arguments"), CASES, ids=NAMES)
 def test_program(function: Program, arguments: tuple[Any, ...]) -> None:
     places = tuple(k for k, value in enumerate(arguments) if is_float(value))
     value = function(*copy.deepcopy(arguments))
-    expected = [gradient(function, arguments, place) for place in places]
+    quotients = central_differences(lambda *moved: run(function, moved), arguments, places, 2e-4)
+    expected = [each for (each,) in quotients]
     scale = max([1.0, *(np.max(np.abs(each), initial=0.0) for each in expected)])
     for level in (0, 1):
         given = copy.deepcopy(arguments)

@@ -20,9 +20,9 @@ from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Frame, Lowering, _body, identifiers
 from s2s_ad.frontend.values import Container, FreeVariable, Growing, Unreached, UserFunction, Value
 from s2s_ad.frontend.writes import replace
-from s2s_ad.ir import Assign, Block, Const, Formal, Function, Structure, Tree, Var
+from s2s_ad.ir import Assign, Block, Const, Function, Structure, Var
 from s2s_ad.operations.calls import Callee, call_of
-from s2s_ad.rewrite import Builder, Names, all_statements, rename
+from s2s_ad.rewrite import Builder, Names, all_statements, flat_formals, flat_output, rename
 from s2s_ad.types import Number, Sizes, Type
 
 MOST_TRIALS = 8
@@ -299,20 +299,11 @@ def _function(
     results: tuple[Var | Const, ...],
     words: frozenset[str],
 ) -> Function:
-    formals: dict[str, Formal] = {}
-    for var in parameters:
-        name = var.name
-        while name in formals:
-            name += "_"
-        formals[name] = Formal(name, var)
-    output: Tree = results[0] if results else Const(None)
-    if len(results) > 1:
-        output = Structure("tuple", tuple(range(len(results))), results)
     made = Function(
         name=recursion.callee.name,
-        formals=tuple(formals.values()),
+        formals=flat_formals(parameters),
         body=Block(tuple(parameters), tuple(child.builder.statements), results),
-        output=output,
+        output=flat_output(results),
         span=child.span(recursion.function.node),
         taken_names=words,
         guarded=False,

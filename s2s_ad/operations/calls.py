@@ -17,6 +17,12 @@ from s2s_ad.types import Items, Sizes, Static, Type
 SAVED = Static("saved")
 
 
+def _value_of(function: Function, arguments: Sequence[Any]) -> Any:
+    """What a call gives: the result, or a tuple of several."""
+    results = run_block(function.body, arguments, {})
+    return results[0] if len(results) == 1 else tuple(results)
+
+
 @dataclass(eq=False)
 class Callee:
     """A function that is called; `function` is there once it has been lowered.
@@ -30,8 +36,7 @@ class Callee:
 
     def run(self, *arguments: Any) -> Any:
         assert self.function is not None
-        results = run_block(self.function.body, arguments, {})
-        return results[0] if len(results) == 1 else tuple(results)
+        return _value_of(self.function, arguments)
 
 
 @dataclass(eq=False)
@@ -51,8 +56,7 @@ class Halves:
         return (*results[:count], tuple(results[count:]))
 
     def run_reverse(self, saved: tuple[Any, ...], *grads: Any) -> Any:
-        results = run_block(self.functions[1].body, (*saved, *grads), {})
-        return results[0] if len(results) == 1 else tuple(results)
+        return _value_of(self.functions[1], (*saved, *grads))
 
 
 @dataclass(eq=False)
@@ -65,8 +69,7 @@ class Pushed:
     functions: list[Function] = field(default_factory=list)
 
     def run(self, *arguments: Any) -> Any:
-        results = run_block(self.functions[0].body, arguments, {})
-        return results[0] if len(results) == 1 else tuple(results)
+        return _value_of(self.functions[0], arguments)
 
 
 def call_of(callee: Callee, types: Sequence[Type]) -> Operation:

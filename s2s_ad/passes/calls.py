@@ -12,11 +12,9 @@ from s2s_ad.ir import (
     Atom,
     Block,
     Const,
-    Formal,
     Function,
     Statement,
     Structure,
-    Tree,
     Var,
     leaves,
 )
@@ -29,11 +27,18 @@ from s2s_ad.operations.calls import (
     reverse_of,
 )
 from s2s_ad.passes.undo_types import adjoint_type
-from s2s_ad.rewrite import Names, map_statement, with_body
+from s2s_ad.rewrite import (
+    Names,
+    flat_formals,
+    flat_output,
+    formal_variables,
+    map_statement,
+    with_body,
+)
 from s2s_ad.types import is_float
 
 if TYPE_CHECKING:
-    from s2s_ad.passes.adjoint import Sweep
+    from s2s_ad.passes.sweep import Sweep
 
 
 @dataclass
@@ -92,28 +97,18 @@ def flat_halves(functions: list[Function], halves: Halves) -> list[Function]:
     forward, reverse = functions
     assert isinstance(forward.output, Structure)
     value, saved = forward.output.items
-    output = Structure("tuple", (), (*leaves(value), saved))
-    places = tuple(range(len(output.items)))
-    forward = replace(
-        forward, name=halves.forward_name, output=replace(output, keys=places), guarded=False
-    )
+    items = (*leaves(value), saved)
+    output = Structure("tuple", tuple(range(len(items))), items)
+    forward = replace(forward, name=halves.forward_name, output=output, guarded=False)
     kept, *seeds = reverse.formals
-    flat: dict[str, Formal] = {}
-    for leaf in (leaf for seed in seeds for leaf in leaves(seed.tree) if isinstance(leaf, Var)):
-        name = leaf.base_name
-        while name in flat or name == kept.name:
-            name += "_"
-        flat[name] = Formal(name, leaf)
-    reverse = replace(reverse, name=halves.reverse_name, formals=(kept, *flat.values()))
+    formals = (kept, *flat_formals(formal_variables(seeds), (kept.name,)))
+    reverse = replace(reverse, name=halves.reverse_name, formals=formals)
     return [forward, _giving(reverse, tuple(leaves(reverse.output)))]
 
 
 def _giving(function: Function, given: tuple[Atom, ...]) -> Function:
-    output: Tree = given[0]
-    if len(given) > 1:
-        output = Structure("tuple", tuple(range(len(given))), given)
     body = replace(function.body, results=given)
-    return replace(function, body=body, output=output, guarded=False)
+    return replace(function, body=body, output=flat_output(given), guarded=False)
 
 
 def call_forward(

@@ -21,12 +21,9 @@ from s2s_ad.ir import (
     Block,
     Const,
     For,
-    Formal,
     Function,
     If,
     Operation,
-    Structure,
-    Tree,
     Var,
     While,
 )
@@ -39,13 +36,14 @@ from s2s_ad.operations.calls import (
     forward_of,
     reverse_of,
 )
-from s2s_ad.passes.activity import carried_of, free_variables, relevant_slots, relevant_variables
-from s2s_ad.passes.undo_types import adjoint_type
-from s2s_ad.rewrite import Builder
+from s2s_ad.passes.activity import free_variables
+from s2s_ad.passes.contributions import zero_like
+from s2s_ad.passes.undo_blocks import CarriedBack
+from s2s_ad.rewrite import Builder, flat_formals, flat_output
 from s2s_ad.types import INT, is_float
 
 if TYPE_CHECKING:
-    from s2s_ad.passes.adjoint import Sweep
+    from s2s_ad.passes.sweep import Sweep
 
 BISECTION = "bisection"
 
@@ -60,8 +58,7 @@ def undo_in_parts(sweep: Sweep, loop: For, snapshots: int | str) -> None:
     parts = _Parts(sweep, loop)
     builder = sweep.builder
     builder.span = loop.span
-    grads = [sweep.adjoint_or_zero(parts.carried[k][0]) for k in parts.slots]
-    grads += [sweep.adjoint_or_zero(var) for var in parts.outside]
+    grads = parts.back.initial(sweep)
     undo = parts.undo(snapshots)
     state = [Const(None) if atom == UNDEFINED else sweep.recall(atom) for atom in loop.initial]
     free = [sweep.recall(var) for var in parts.free]
@@ -69,18 +66,9 @@ def undo_in_parts(sweep: Sweep, loop: For, snapshots: int | str) -> None:
     # an empty range has nothing to undo
     left: list[Atom] = [] if snapshots == BISECTION else [Const(snapshots)]
     operands = (start, stop, *left, *state, *free, *grads)
-    variables = [*(parts.carried[k][2] for k in parts.slots), *parts.outside]
-    targets = tuple(
-        builder.names.fresh(f"grad_{var.name}", adjoint_type(var.type)) for var in variables
-    )
+    targets = parts.back.fresh_grads(builder.names)
     builder.append(undo, targets, *operands)
-    for var, target in zip(parts.outside, targets[len(parts.slots) :], strict=True):
-        sweep.adjoints[var] = target
-    for k, target in zip(parts.slots, targets, strict=False):
-        first = parts.carried[k][1]
-        if isinstance(first, Var) and first in sweep.active:
-            builder.span = loop.span
-            sweep.accumulate(first, sweep.fitted(target, first.type))
+    parts.back.hand_back(sweep, loop, targets)
 
 
 class _Parts:
@@ -89,33 +77,19 @@ class _Parts:
     def __init__(self, sweep: Sweep, loop: For) -> None:
         self.sweep, self.loop = sweep, loop
         self.names = sweep.builder.names
-        self.carried = carried_of(loop)
-        self.slots = relevant_slots(loop, sweep.adjoints, sweep.active)
-        wanted = [self.carried[k][3] for k in self.slots]
-        inner = relevant_variables(loop.body, wanted, sweep.active)
+        self.back = CarriedBack.of(sweep, loop)
+        self.carried, self.slots = self.back.carried, self.back.slots
         self.free = free_variables((loop.body,))
-        self.outside = [var for var in self.free if var in inner]
         self.of = sweep.derivatives.unused(sweep.function.name)
 
     def function(self, name: str, parameters: Sequence[Var], block: Block) -> Function:
-        formals: list[Formal] = []
-        taken: set[str] = set()
-        for var in parameters:
-            wanted = var.base_name
-            while wanted in taken:
-                wanted += "_"
-            taken.add(wanted)
-            formals.append(Formal(wanted, var))
-        output: Tree = block.results[0]
-        if len(block.results) > 1:
-            output = Structure("tuple", tuple(range(len(block.results))), block.results)
         body = replace(block, parameters=tuple(parameters))
         return replace(
             self.sweep.function,
             name=name,
-            formals=tuple(formals),
+            formals=flat_formals(parameters),
             body=body,
-            output=output,
+            output=flat_output(block.results),
             guarded=False,
         )
 
@@ -141,15 +115,14 @@ class _Parts:
         step, advance = self.step(), self.advance()
         places = [1 + k for k in self.slots]
         offset = 1 + len(self.carried)
-        places += [offset + self.free.index(var) for var in self.outside]
+        places += [offset + self.free.index(var) for var in self.back.outside]
         halves = self.sweep.derivatives.of(step, tuple(places))
         names = self.names
         start, stop = names.fresh("start", INT), names.fresh("stop", INT)
         left = [] if snapshots == BISECTION else [names.fresh("snapshots", INT)]
         state = [names.fresh(p.name, p.type) for _, _, p, _ in self.carried]
-        variables = [*(self.carried[k][2] for k in self.slots), *self.outside]
-        types = [adjoint_type(var.type) for var in variables]
-        grads = self.fresh_grads(variables)
+        grads = self.fresh_grads()
+        types = [grad.type for grad in grads]
         made = Callee(f"undo_{self.of}")
         undo = call_of_made(made, types)
         builder = Builder(names, self.sweep.builder.sizes, role="adjoint")
@@ -164,14 +137,14 @@ class _Parts:
         forward = forward_of(halves, [value.type for value in values])
         builder.append(forward, (*values, saved), start, *state, *self.free)
         seeds = self.seeds(builder, values, sums)
-        given = self.fresh_grads(variables)
+        given = self.fresh_grads()
         builder.append(reverse_of(halves, types), given, saved, *seeds)
         results: list[Atom] = list(given[: len(self.slots)])
         for total, part in zip(sums[len(self.slots) :], given[len(self.slots) :], strict=True):
             results.append(builder.assign(operations["+"], total, part))
         then = Block((), tuple(builder.statements), tuple(results))
         builder.statements = outer
-        targets = self.fresh_grads(variables)
+        targets = self.fresh_grads()
         builder.statements.append(
             If(targets, some, then, Block((), (), tuple(sums)), None, "adjoint")
         )
@@ -194,9 +167,8 @@ class _Parts:
     ) -> tuple[Var, ...]:
         """While there is more than one trip: undo those behind a snapshot, then the rest."""
         operations, names = catalogue().operations, self.names
-        variables = [*(self.carried[k][2] for k in self.slots), *self.outside]
-        tested = (names.fresh("stop", INT), *self.fresh_grads(variables))
-        own = (names.fresh("stop", INT), *self.fresh_grads(variables))
+        tested = (names.fresh("stop", INT), *self.fresh_grads())
+        own = (names.fresh("stop", INT), *self.fresh_grads())
         outer, builder.statements = builder.statements, []
         count = builder.assign(operations["-"], tested[0], start)
         more = builder.assign(operations[">"], count, Const(1))
@@ -214,18 +186,16 @@ class _Parts:
         there = tuple(names.fresh(p.name, p.type) for _, _, p, _ in self.carried)
         reach = call_of(advance, [var.type for var in there])
         builder.append(reach, there, start, middle, *state, *self.free)
-        given = self.fresh_grads(variables)
+        given = self.fresh_grads()
         builder.append(undo, given, middle, own[0], *less, *there, *self.free, *own[1:])
         body = Block(own, tuple(builder.statements), (middle, *given))
         builder.statements = outer
-        targets = (names.fresh("stop", INT), *self.fresh_grads(variables))
+        targets = (names.fresh("stop", INT), *self.fresh_grads())
         builder.statements.append(While(targets, (stop, *grads), test, body, None, "adjoint"))
         return targets
 
-    def fresh_grads(self, variables: Sequence[Var]) -> tuple[Var, ...]:
-        return tuple(
-            self.names.fresh(f"grad_{var.name}", adjoint_type(var.type)) for var in variables
-        )
+    def fresh_grads(self) -> tuple[Var, ...]:
+        return self.back.fresh_grads(self.names)
 
     def seeds(self, builder: Builder, values: list[Var], sums: Sequence[Var]) -> list[Atom]:
         """An adjoint for each float that a trip hands on."""
@@ -233,7 +203,7 @@ class _Parts:
         seeds: list[Atom] = []
         for k, value in enumerate(values):
             if is_float(value.type):
-                seeds.append(by_slot[k] if k in by_slot else self.sweep.zero_like(builder, value))
+                seeds.append(by_slot[k] if k in by_slot else zero_like(builder, value))
         return seeds
 
 

@@ -8,18 +8,27 @@ where the dtypes differ.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError, Span
 from s2s_ad.frontend.rules import reads
 from s2s_ad.ir import Assign, Atom, Const, NotDifferentiable, Rule, Var
 from s2s_ad.operations import catalogue
-from s2s_ad.operations.support import ASTYPE, BROADCAST_TO, IDENTITY, NUMPY_SHAPE
+from s2s_ad.operations.lists import ZERO_ITEMS
+from s2s_ad.operations.support import (
+    ASTYPE,
+    BROADCAST_TO,
+    IDENTITY,
+    NUMPY_SHAPE,
+    ZEROS_LIKE,
+)
 from s2s_ad.rewrite import Builder
 from s2s_ad.types import (
     DTYPES,
     ONE,
     Array,
+    ListOf,
     Number,
     Scalar,
     Type,
@@ -58,6 +67,15 @@ def rule_lines(rule: Rule, statement: Assign) -> tuple[str, ...]:
         return rule.lines_for(statement.operands)
     except NotDifferentiable as problem:
         raise no_derivative(statement, str(problem), problem.help) from None
+
+
+def operand_of_line(line: str) -> str:
+    """The operand that a line of a rule writes to: `grad_x += ...`, `grad_x[i] += ...`,
+    `np.add.at(grad_x, ...)`.
+    """
+    found = re.match(r"(?:np\.add\.at\()?grad_(\w+)", line)
+    assert found is not None, line
+    return found[1]
 
 
 def lines_for_results(
@@ -144,6 +162,15 @@ def spread_to(builder: Builder, value: Atom, like: Atom) -> Atom:
     if wanted != () and (shape is None or wanted is None or shape != wanted):
         value = builder.assign(BROADCAST_TO, value, builder.assign(NUMPY_SHAPE, like))
     return cast_like(builder, value, like.type)
+
+
+def zero_like(builder: Builder, value: Atom) -> Atom:
+    """The adjoint or tangent of a value that has none: of its shape, or a number."""
+    if isinstance(value.type, ListOf):
+        return builder.assign(ZERO_ITEMS, value)
+    if isinstance(value.type, Array):
+        return builder.assign(ZEROS_LIKE, value, Const(None))
+    return Const(0.0)
 
 
 def named(builder: Builder, value: Atom, name: str) -> Var:

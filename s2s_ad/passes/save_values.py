@@ -14,11 +14,11 @@ from s2s_ad.ir import UNDEFINED, For, Function, Var
 from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.activity import carried_of
 from s2s_ad.passes.propagate_copies import replace_by_operand
+from s2s_ad.passes.sizes import can_compute
 from s2s_ad.passes.storage.choose import choose, is_free, operands_of_variable
 from s2s_ad.passes.storage.edit import Plan, apply_plan
 from s2s_ad.passes.storage.places import TOP, Place, Places
 from s2s_ad.passes.storage.regions import Regions
-from s2s_ad.passes.storage.sizes import can_compute
 from s2s_ad.passes.storage.tapes import Tape, storage_for
 from s2s_ad.types import Number
 

@@ -29,6 +29,7 @@ from s2s_ad.ir import (
 from s2s_ad.passes.activity import free_variables
 from s2s_ad.passes.remove_dead_code import has_effects
 from s2s_ad.passes.undefined import nothing_for_undefined
+from s2s_ad.rewrite import formal_variables
 
 
 def split_sweeps(function: Function, primal: Function) -> list[Function]:
@@ -56,14 +57,11 @@ def split_sweeps(function: Function, primal: Function) -> list[Function]:
         output=outward,
     )
     formals = (Formal("saved", kept), *seeds)
-    inward = tuple(
-        leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
-    )
     reverse_function = replace(
         function,
         name=f"reverse_{primal.name}",
         formals=formals,
-        body=Block(inward, reverse, tuple(leaves(gradients))),
+        body=Block(formal_variables(formals), reverse, tuple(leaves(gradients))),
         output=gradients,
         guarded=False,
     )

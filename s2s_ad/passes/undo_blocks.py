@@ -8,6 +8,7 @@ nothing is known yet.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from s2s_ad.ir import Atom, Block, Const, For, If, Statement, Var, While
@@ -20,56 +21,83 @@ from s2s_ad.passes.activity import (
     relevant_variables,
 )
 from s2s_ad.passes.undo_types import adjoint_type
+from s2s_ad.rewrite import Names
 from s2s_ad.types import INT
 
 if TYPE_CHECKING:
-    from s2s_ad.passes.adjoint import Sweep
+    from s2s_ad.passes.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class CarriedBack:
+    """What the reverse of a loop carries: the adjoints of those carried values (`slots`) that
+    matter, then those of what the body reads from `outside`.
+    """
+
+    carried: list[tuple[Var, Atom, Var, Atom]]
+    slots: list[int]
+    outside: list[Var]
+
+    @staticmethod
+    def of(sweep: Sweep, loop: For | While) -> CarriedBack:
+        carried = carried_of(loop)
+        slots = relevant_slots(loop, sweep.adjoints, sweep.active)
+        inner = relevant_variables(loop.body, [carried[k][3] for k in slots], sweep.active)
+        outside = [var for var in free_variables((loop.body,)) if var in inner]
+        return CarriedBack(carried, slots, outside)
+
+    @property
+    def variables(self) -> list[Var]:
+        """The values, as the body calls them, whose adjoints are carried."""
+        return [*(self.carried[k][2] for k in self.slots), *self.outside]
+
+    def initial(self, sweep: Sweep) -> list[Atom]:
+        """The adjoints behind the loop."""
+        behind = [*(self.carried[k][0] for k in self.slots), *self.outside]
+        return [sweep.adjoint_or_zero(var) for var in behind]
+
+    def fresh_grads(self, names: Names) -> tuple[Var, ...]:
+        return tuple(
+            names.fresh(f"grad_{var.name}", adjoint_type(var.type)) for var in self.variables
+        )
+
+    def hand_back(self, sweep: Sweep, loop: For | While, grads: Sequence[Var]) -> None:
+        """Add the adjoints before the loop to those of what went into it."""
+        found = dict(zip(self.variables, grads, strict=True))
+        for var in self.outside:
+            sweep.adjoints[var] = found[var]
+        for k in self.slots:
+            _, first, parameter, _ = self.carried[k]
+            if isinstance(first, Var) and first in sweep.active:
+                sweep.builder.span = loop.span
+                sweep.accumulate(first, sweep.fitted(found[parameter], first.type))
 
 
 def undo_loop(sweep: Sweep, loop: For | While) -> None:
     """Append the loop that carries the adjoints of a loop's targets back."""
     builder = sweep.builder
-    carried = carried_of(loop)
-    slots = relevant_slots(loop, sweep.adjoints, sweep.active)
-    inner = relevant_variables(loop.body, [carried[k][3] for k in slots], sweep.active)
-    outside = [var for var in free_variables((loop.body,)) if var in inner]
+    back = CarriedBack.of(sweep, loop)
     builder.span = loop.span
     trip = _trip_back(sweep, loop)
-    initial = [sweep.adjoint_or_zero(carried[k][0]) for k in slots]
-    initial += [sweep.adjoint_or_zero(var) for var in outside]
-    variables = [*(carried[k][2] for k in slots), *outside]
-    types = [adjoint_type(var.type) for var in variables]
-    parameters = [
-        builder.names.fresh(f"grad_{var.name}", type)
-        for var, type in zip(variables, types, strict=True)
-    ]
+    initial = back.initial(sweep)
+    parameters = back.fresh_grads(builder.names)
     index = loop.body.parameters[0] if isinstance(loop, For) else None
     counter = builder.names.fresh(index.name if index else "trip", index.type if index else INT)
-    grads = dict(zip(variables, parameters, strict=True))
-    with sweep.scope(loop.body, {var: grads[var] for var in outside}) as statements:
-        for k in slots:
-            _, _, parameter, following = carried[k]
+    grads = dict(zip(back.variables, parameters, strict=True))
+    with sweep.scope(loop.body, {var: grads[var] for var in back.outside}) as statements:
+        for k in back.slots:
+            _, _, parameter, following = back.carried[k]
             if isinstance(following, Var) and following in sweep.active:
                 sweep.accumulate(following, sweep.fitted(grads[parameter], following.type))
         sweep.reverse(loop.body)
         builder.span = loop.span
-        results = tuple(sweep.adjoint_or_zero(var) for var in variables)
+        results = tuple(sweep.adjoint_or_zero(var) for var in back.variables)
     body = Block((counter, *parameters), tuple(statements), results)
-    targets = tuple(
-        builder.names.fresh(f"grad_{var.name}", type)
-        for var, type in zip(variables, types, strict=True)
-    )
+    targets = back.fresh_grads(builder.names)
     builder.statements.append(
         For(targets, trip, tuple(initial), body, loop.span, "adjoint", undoes=loop.label)
     )
-    found = dict(zip(variables, targets, strict=True))
-    for var in outside:
-        sweep.adjoints[var] = found[var]
-    for k in slots:
-        _, first, parameter, _ = carried[k]
-        if isinstance(first, Var) and first in sweep.active:
-            builder.span = loop.span
-            sweep.accumulate(first, sweep.fitted(found[parameter], first.type))
+    back.hand_back(sweep, loop, targets)
 
 
 def _trip_back(sweep: Sweep, loop: For | While) -> tuple[Atom, Atom, Atom]:

@@ -27,7 +27,7 @@ from s2s_ad.operations.support import ZEROS_LIKE
 from s2s_ad.types import Array, ListOf
 
 if TYPE_CHECKING:
-    from s2s_ad.passes.adjoint import Sweep
+    from s2s_ad.passes.sweep import Sweep
 
 
 def undo_item(sweep: Sweep, statement: Assign) -> None:

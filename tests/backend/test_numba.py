@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.golden import Request, module_text
+from tests.test_numba import without_checks
 
 numba = pytest.importorskip("numba")
 
@@ -75,30 +74,13 @@ def f(x: "Float[Array, 'n']", a: float, steps: int) -> float:
 }
 
 
-def without_checks(module: str, name: str) -> str:
-    """The functions of a module, without the tests at the entry that Numba has no types for."""
-    tree = ast.parse(module)
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            node.body = [line for line in node.body if not _is_check(line)]
-    return ast.unparse(tree)
-
-
-def _is_check(line: ast.stmt) -> bool:
-    return (
-        isinstance(line, ast.If)
-        and isinstance(line.body[0], ast.Raise)
-        and re.search(r"expected|share memory", ast.unparse(line)) is not None
-    )
-
-
 @pytest.mark.parametrize("title", PROGRAMS)
 @pytest.mark.parametrize("level", [0, 1])
 def test_the_compiled_gradient_is_the_same(title: str, level: int) -> None:
     text, arguments = PROGRAMS[title]
     module = module_text("import numpy as np\n\n" + text, Request(level=level))
     namespace: dict[str, Any] = {}
-    exec(without_checks(module, "grad_f"), namespace)
+    exec(without_checks(module), namespace)
     expected = namespace["grad_f"](*arguments)
     found = numba.njit(namespace["grad_f"])(*arguments)
     if not isinstance(expected, tuple):

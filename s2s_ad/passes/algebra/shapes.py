@@ -9,6 +9,7 @@ from s2s_ad.operations.indexing import ADDITEM, SETITEM, TUPLE
 from s2s_ad.operations.result_types import is_basic_index
 from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, ZEROS_LIKE
 from s2s_ad.passes.algebra.context import Context
+from s2s_ad.passes.sizes import compute
 from s2s_ad.types import DTYPES, Array, Number, Size, shape_of, size_of
 
 
@@ -16,25 +17,16 @@ def size_value(context: Context, size: Size) -> Atom | None:
     """An integer with the value of a size: a constant, a parameter's size or dimension, or a
     product of them.
     """
-    if size.constant is not None:
-        return Const(size.constant)
-    for parameter in context.parameters:
-        for axis, other in enumerate(shape_of(parameter.type) or ()):
-            if other == size:
-                return context.assign(DIMENSION, parameter, Const(axis))
-    for parameter in context.parameters:
-        if size_of(parameter.type) == size:
-            return context.assign("ndarray.size", parameter)
-    if len(size.terms) == 1 and (len(size.terms[0][0]) > 1 or size.terms[0][1] != 1):
-        monomial, factor = size.terms[0]
-        parts = [size_value(context, Size.of(symbol)) for symbol in monomial]
-        if all(part is not None for part in parts):
-            result: Atom = Const(factor)
-            for part in parts:
-                assert part is not None
-                result = part if result == Const(1) else context.assign("*", result, part)
-            return result
-    return None
+    arrays = [x for x in context.parameters if isinstance(x.type, Array)]
+    dimensions = {size for x in arrays for size in shape_of(x.type) or ()}
+    if size.constant is None and size not in dimensions:
+        whole = next((x for x in arrays if size_of(x.type) == size), None)
+        if whole is not None:
+            return context.assign("ndarray.size", whole)
+        factors = size.terms[0][0] if len(size.terms) == 1 else ()
+        if not factors or not all(Size.of(symbol) in dimensions for symbol in factors):
+            return None
+    return compute(context.assign, size, arrays)
 
 
 def known_size(context: Context, statement: Assign) -> Atom | None:

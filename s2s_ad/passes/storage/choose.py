@@ -56,8 +56,9 @@ def choose(places: Places, regions: Regions, region: Place, wanted: Iterable[Var
             continue
         seen.add(var)
         graph.connect((var, "in"), (var, "out"), memory_of(var.type))
-        graph.connect("source", (var, "in"), price_of(places, regions, var))
-        if price_of(places, regions, var) < inf:
+        price = price_of(places, regions, var)
+        graph.connect("source", (var, "in"), price)
+        if price < inf:
             for operand in operands_of_variable(places, regions, var):
                 if places.region(places.home[operand]) == region and not is_free(places, operand):
                     graph.connect((operand, "out"), (var, "in"), inf)

@@ -25,8 +25,8 @@ from s2s_ad.operations.lists import LENGTH
 from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.activity import carried_of
 from s2s_ad.passes.contributions import refusal
+from s2s_ad.passes.sizes import compute
 from s2s_ad.passes.storage.places import TOP, Places, Step
-from s2s_ad.passes.storage.sizes import compute
 from s2s_ad.passes.storage.tapes import Stack, Storage, Tape
 from s2s_ad.passes.undefined import handed_to
 from s2s_ad.rewrite import Builder, Names, substitute, with_body
@@ -213,7 +213,7 @@ class _Editor:
         if var in self.plan.sizes:
             assert isinstance(var.type, Number) and var.type.value is not None
             self.builder.span, self.builder.role = None, "adjoint"
-            self.local[var] = compute(self.builder, var.type.value, self.parameters)
+            self.local[var] = compute(self.builder.assign, var.type.value, self.parameters)
             return
         # exactly as it was computed before: tests must come out as they did
         operands: tuple[Atom, ...]

@@ -36,8 +36,7 @@ class Places:
     order: dict[Var, int] = field(default_factory=dict)
     made_by: dict[Var, Statement] = field(default_factory=dict)  # parameters have no entry
     statements: dict[int, For | While | If] = field(default_factory=dict)  # by label
-    recalled: dict[Var, Assign] = field(default_factory=dict)  # the first recall of each variable
-    undone: set[Step] = field(default_factory=set)  # the blocks that the reverse sweep has
+    recalled: dict[Var, None] = field(default_factory=dict)  # in the order of the first recalls
 
     @staticmethod
     def of(function: Function) -> Places:
@@ -54,12 +53,10 @@ class Places:
                 self.made_by[target] = statement
             if isinstance(statement, Assign):
                 if statement.op is RECALL and isinstance(statement.operands[0], Var):
-                    self.recalled.setdefault(statement.operands[0], statement)
+                    self.recalled.setdefault(statement.operands[0])
                 continue
             if statement.label:
                 self.statements[statement.label] = statement
-            if not isinstance(statement, While) and statement.undoes:
-                self.undone.update(step for step, _ in steps_of(statement, statement.undoes))
             for step, inner in steps_of(statement, statement.label):
                 self._visit(inner, (*place, step))
 
@@ -74,7 +71,7 @@ class Places:
         return place
 
     def is_reverse(self, place: Place) -> bool:
-        """Whether a place is in the reverse sweep, or in no loop or branch with a label."""
+        """Whether a place is inside a loop or branch without a label, as the reverse sweep is."""
         return any(label == 0 for label, _ in place)
 
 

@@ -15,8 +15,8 @@ from s2s_ad.operations import catalogue
 from s2s_ad.operations.indexing import SETITEM, TUPLE
 from s2s_ad.operations.lists import APPEND, POP, new_list
 from s2s_ad.operations.support import COPY, RANGE_LENGTH
+from s2s_ad.passes.sizes import can_compute, compute
 from s2s_ad.passes.storage.places import TOP, Places
-from s2s_ad.passes.storage.sizes import can_compute, compute
 from s2s_ad.rewrite import Builder
 from s2s_ad.types import DTYPES, Array, ListOf, Number, Scalar, Static, dtype_of, shape_of
 
@@ -43,7 +43,7 @@ class Tape:
         if self.ahead:
             lengths[-1] = builder.assign(catalogue().operations["+"], lengths[-1], Const(1))
         for size in shape_of(self.var.type) or ():
-            lengths.append(compute(builder, size, parameters))
+            lengths.append(compute(builder.assign, size, parameters))
         shape: Atom
         if len(lengths) == 1:
             shape = lengths[0]
@@ -161,7 +161,7 @@ def _at_top(builder: Builder, atom: Atom, parameters: tuple[Var, ...], top: froz
     if isinstance(atom, Const) or atom in top:
         return atom
     assert isinstance(atom.type, Number) and atom.type.value is not None
-    return compute(builder, atom.type.value, parameters)
+    return compute(builder.assign, atom.type.value, parameters)
 
 
 def as_before(builder: Builder, found: Var, var: Var) -> Var:

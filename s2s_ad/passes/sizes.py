@@ -1,19 +1,20 @@
-"""Sizes as atoms that the top of a function can compute: for the shapes of tapes."""
+"""Sizes as integers that the top of a function can compute, from the dimensions of parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from s2s_ad.ir import Atom, Const, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.support import DIMENSION, GREATER, SMALLER
-from s2s_ad.rewrite import Builder
 from s2s_ad.types import Array, Number, Size, SliceLength, Symbol, shape_of
+
+Assigner = Callable[..., Atom]  # appends an operation with its operands, gives its value
 
 
 def can_compute(size: Size, parameters: Sequence[Var]) -> bool:
     """Whether `compute` knows a way."""
-    return all(
+    return _source(size, parameters) is not None or all(
         all(_is_known(symbol, parameters) for symbol in monomial) for monomial, _ in size.terms
     )
 
@@ -40,37 +41,39 @@ def _plain_bounds(length: SliceLength) -> tuple[int, int | None] | None:
     return (0, last) if first == 0 else None
 
 
-def compute(builder: Builder, size: Size, parameters: Sequence[Var]) -> Atom:
+def compute(assign: Assigner, size: Size, parameters: Sequence[Var]) -> Atom:
     """An integer with the value of a size, from the dimensions of parameters."""
     operations = catalogue().operations
     if size.constant is not None:
         return Const(size.constant)
+    if _source(size, parameters) is not None:
+        return _read(assign, size, parameters)
     total: Atom | None = None
     for monomial, factor in size.terms:
         product: Atom | None = Const(abs(factor)) if abs(factor) != 1 or not monomial else None
         for symbol in monomial:
-            part = _value_of(builder, symbol, parameters)
-            product = part if product is None else builder.assign(operations["*"], product, part)
+            part = _value_of(assign, symbol, parameters)
+            product = part if product is None else assign(operations["*"], product, part)
         assert product is not None
         if total is None:
-            total = product if factor > 0 else builder.assign(operations["-x"], product)
+            total = product if factor > 0 else assign(operations["-x"], product)
         else:
-            total = builder.assign(operations["+" if factor > 0 else "-"], total, product)
+            total = assign(operations["+" if factor > 0 else "-"], total, product)
     assert total is not None
     return total
 
 
-def _value_of(builder: Builder, symbol: Symbol, parameters: Sequence[Var]) -> Atom:
+def _value_of(assign: Assigner, symbol: Symbol, parameters: Sequence[Var]) -> Atom:
     if isinstance(symbol, str) or _source(Size.of(symbol), parameters) is not None:
-        return _read(builder, Size.of(symbol), parameters)
+        return _read(assign, Size.of(symbol), parameters)
     plain = _plain_bounds(symbol)
     assert plain is not None
     less, most = plain
-    whole = compute(builder, symbol.size, parameters)
+    whole = compute(assign, symbol.size, parameters)
     if most is not None:
-        return builder.assign(SMALLER, whole, Const(most))
+        return assign(SMALLER, whole, Const(most))
     minus = catalogue().operations["-"]
-    return builder.assign(GREATER, builder.assign(minus, whole, Const(less)), Const(0))
+    return assign(GREATER, assign(minus, whole, Const(less)), Const(0))
 
 
 def _source(size: Size, parameters: Sequence[Var]) -> tuple[Var, int | None] | None:
@@ -84,8 +87,8 @@ def _source(size: Size, parameters: Sequence[Var]) -> tuple[Var, int | None] | N
     return None
 
 
-def _read(builder: Builder, size: Size, parameters: Sequence[Var]) -> Atom:
+def _read(assign: Assigner, size: Size, parameters: Sequence[Var]) -> Atom:
     found = _source(size, parameters)
     assert found is not None
     parameter, axis = found
-    return parameter if axis is None else builder.assign(DIMENSION, parameter, Const(axis))
+    return parameter if axis is None else assign(DIMENSION, parameter, Const(axis))

@@ -1,0 +1,341 @@
+"""The reverse sweep: adjoints so far, and the statements that compute them.
+
+`adjoint` begins it with the seed; `undo_blocks`, `undo_lists`, `calls` and `checkpoint` undo what
+is more than one operation. An operation is undone here, by the lines of its rule.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from s2s_ad.frontend.rules import Contribution, lower_line, reads
+from s2s_ad.ir import Assign, Atom, Block, Const, Formal, Function, If, Statement, Tree, Var
+from s2s_ad.operations import catalogue
+from s2s_ad.operations.calls import Halves
+from s2s_ad.operations.indexing import SETITEM
+from s2s_ad.operations.lists import ADD_LISTS
+from s2s_ad.operations.support import RECALL
+from s2s_ad.passes.calls import Derivatives, undo_call
+from s2s_ad.passes.checkpoint import can_checkpoint, undo_in_parts
+from s2s_ad.passes.contributions import (
+    cast_like,
+    choose_rule,
+    lines_for_results,
+    named,
+    no_derivative,
+    operand_of_line,
+    refusal,
+    rule_lines,
+    sum_to,
+    zero_like,
+)
+from s2s_ad.passes.masks import Mask, Masks
+from s2s_ad.passes.undo_blocks import undo_branches, undo_loop
+from s2s_ad.passes.undo_lists import UNDO
+from s2s_ad.rewrite import Builder, Names, map_tree
+from s2s_ad.types import (
+    DTYPES,
+    Array,
+    ListOf,
+    Number,
+    Scalar,
+    Sizes,
+    Type,
+    TypeProblem,
+    is_float,
+    rank_of,
+    scalar_like,
+    shape_of,
+)
+
+
+class Sweep:
+    """The reverse sweep: adjoints so far, and the statements that compute them.
+
+    Loops and branches open a scope: within it `adjoints` holds those of the block, and recalls made
+    there are not seen outside.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        active: set[Var],
+        trips: dict[int, Var],
+        halves: dict[Var, Halves],
+        derivatives: Derivatives,
+        checkpoint: int | str,
+    ) -> None:
+        self.function, self.derivatives, self.checkpoint = function, derivatives, checkpoint
+        self.depth = 0
+        sizes = Sizes.knowing(function.assumptions, 1_000_000)
+        self.builder = Builder(Names.of(function), sizes, role="adjoint")
+        self.active = active
+        self.trips = trips
+        self.halves = halves
+        self.adjoints: dict[Var, Atom] = {}
+        self.recalled: ChainMap[Var, Var] = ChainMap()
+        self.masks = Masks(function.body)
+        self.taken = {formal.name for formal in function.formals}
+
+    def seed_one(self, result: Atom) -> None:
+        if not (isinstance(result, Var) and result in self.active):
+            return
+        one: Atom = Const(1.0)
+        if isinstance(result.type, Array) and result.type.shape is None:
+            one = self.builder.assign(
+                catalogue().operations["numpy.ones_like"], self.recall(result), Const(None)
+            )
+        elif not isinstance(result.type, Number):
+            # 1.0 is weak: in float32 code it stays float32
+            one = cast_like(self.builder, one, result.type)
+        self.adjoints[result] = named(self.builder, one, f"grad_{result.name}")
+
+    def seed_parameter(self, value: Tree) -> Formal:
+        """A parameter with the structure of the result."""
+
+        def seed(leaf: Atom) -> Atom:
+            if not is_float(leaf.type):
+                return Const(None)
+            name = leaf.name if isinstance(leaf, Var) and not leaf.is_temporary else "out"
+            grad = self.builder.names.fresh(f"grad_{name}", leaf.type)
+            if isinstance(leaf, Var) and leaf in self.active:
+                known = self.adjoints.get(leaf)
+                plus = catalogue().operations["+"]
+                self.adjoints[leaf] = (
+                    grad if known is None else self.builder.assign(plus, known, grad)
+                )
+            return grad
+
+        tree = map_tree(value, seed)
+        name = tree.base_name if isinstance(tree, Var) else "grad_out"
+        while name in self.taken:
+            name += "_"
+        return Formal(name, tree)
+
+    def reverse(self, block: Block) -> None:
+        for statement in reversed(block.statements):
+            if not any(target in self.adjoints for target in statement.targets):
+                continue
+            if isinstance(statement, Assign):
+                self.undo(statement)
+            elif isinstance(statement, If):
+                undo_branches(self, statement)
+            elif self.checkpoint != "" and self.depth == 0 and can_checkpoint(statement):
+                undo_in_parts(self, statement, self.checkpoint)
+            else:
+                undo_loop(self, statement)
+
+    @contextmanager
+    def scope(self, block: Block, adjoints: dict[Var, Atom]) -> Iterator[list[Statement]]:
+        """Reverse a block of its own: gives the list that its statements are appended to."""
+        outer = (self.adjoints, self.builder.statements, self.recalled, self.masks)
+        statements: list[Statement] = []
+        self.adjoints, self.builder.statements = adjoints, statements
+        self.recalled, self.masks = self.recalled.new_child(), Masks(block)
+        self.depth += 1
+        try:
+            yield statements
+        finally:
+            self.depth -= 1
+            self.adjoints, self.builder.statements, self.recalled, self.masks = outer
+
+    def adjoint_or_zero(self, var: Var) -> Atom:
+        """What is known of the adjoint of a variable, as a value to hand on."""
+        found = self.adjoints.get(var)
+        return self.zeros(var) if found is None else found
+
+    def fitted(self, value: Atom, type: Type) -> Atom:
+        """The adjoint of a value that a loop or branch hands on, for what was handed in."""
+        if isinstance(type, ListOf):
+            return value
+        shape, wanted = shape_of(value.type), shape_of(type)
+        if wanted == () and shape != ():
+            total = catalogue().operations["numpy.sum"]
+            value = self.builder.assign(total, value, Const(None), Const(False))
+        return cast_like(self.builder, value, type)
+
+    def accumulate(self, var: Var, value: Atom) -> None:
+        """Add to the adjoint of a variable what has its shape and dtype already."""
+        known = self.adjoints.get(var)
+        if known is not None:
+            plus = ADD_LISTS if isinstance(var.type, ListOf) else catalogue().operations["+"]
+            value = self.builder.assign(plus, known, value)
+        self.set_adjoint(var, value)
+
+    def undo(self, statement: Assign) -> None:
+        """Carry the adjoints of a statement's targets to its operands."""
+        on_lists = UNDO.get(statement.op)
+        if on_lists is not None:
+            self.builder.span = statement.span
+            on_lists(self, statement)
+            return
+        if statement.targets[-1] in self.halves:
+            undo_call(self, statement)
+            return
+        op = statement.op
+        results = dict(zip(op.result_names, statement.targets, strict=False))
+        self.builder.span = statement.span
+        names = op.operand_names(len(statement.operands))
+        carried = [
+            name
+            for name, operand in zip(names, statement.operands, strict=True)
+            if operand in self.active and not op.is_marked(op.shape_only, name)
+        ]
+        rule = choose_rule(statement, statement.operands)
+        lines = [line for line in rule_lines(rule, statement) if operand_of_line(line) in names]
+        written = {operand_of_line(line) for line in lines}
+        for name in carried:
+            if name not in written:
+                raise no_derivative(statement, f"there is none with respect to `{name}`")
+        adjoints: dict[str, Atom] = {
+            f"grad_{name}": self.adjoints[result]
+            for name, result in results.items()
+            if result in self.adjoints
+        }
+        wanted = lines_for_results(statement, lines, "grad_", set(adjoints))
+        wanted = [line for line in wanted if operand_of_line(line) in carried]
+        environment: dict[str, Atom] = dict(adjoints)
+        read = reads(wanted)
+        for name, operand in zip(names, statement.operands, strict=True):
+            environment[name] = self.recall(operand) if name in read else operand
+        for name, result in results.items():
+            if name in read:
+                environment[name] = self.recall(result)
+        by_name = dict(zip(names, statement.operands, strict=True))
+        for line in wanted:
+            try:
+                contribution = lower_line(self.builder, line, environment)
+            except TypeProblem as problem:
+                raise refusal(problem.name, str(problem), statement.span, problem.help) from None
+            operand = by_name[contribution.operand]
+            assert isinstance(operand, Var)
+            contribution = self.masked(statement, contribution, operand)
+            self.add(statement, contribution, operand, next(iter(adjoints.values())))
+
+    def masked(self, statement: Assign, contribution: Contribution, operand: Var) -> Contribution:
+        """The contribution, zero again where a `where` further on does not take this value."""
+        if contribution.update is not None:
+            return contribution
+        value = contribution.value
+        where = catalogue().operations["numpy.where"]
+        if self.masks.is_moved(statement, operand):
+            # elements have changed places since the `where`: the adjoint itself tells which count
+            reached = catalogue().operations["!="]
+            test: Atom = self.builder.assign(reached, self.adjoints[statement.target], Const(0.0))
+            return replace(contribution, value=self.builder.assign(where, test, value, Const(0.0)))
+        for mask in self.masks.ending_at(statement, operand):
+            test = self.test_shaped_like(value, mask)
+            same = shape_of(value.type) == shape_of(mask.test.type) is not None
+            taken = mask.taken or not same
+            branches = (value, Const(0.0)) if taken else (Const(0.0), value)
+            value = self.builder.assign(where, test, *branches)
+        return replace(contribution, value=value)
+
+    def test_shaped_like(self, value: Atom, mask: Mask) -> Atom:
+        """The test of a `where`; of another shape than the value, whether any element takes it."""
+        test: Atom = self.recall(mask.test)
+        operations = catalogue().operations
+        shape, tested = shape_of(value.type), shape_of(mask.test.type)
+        if shape == tested and shape is not None:
+            return test
+        if not mask.taken:
+            test = self.builder.assign(operations["numpy.logical_not"], test)
+        if shape == ():
+            return self.builder.assign(operations["numpy.any"], test, Const(None), Const(False))
+        counted = self.builder.assign(operations["*"], test, Const(1.0))
+        times = self.builder.assign(operations["helper.unbroadcast"], counted, value)
+        return self.builder.assign(operations[">"], times, Const(0.0))
+
+    def recall(self, atom: Atom) -> Atom:
+        """The value that a variable of the primal had."""
+        if not isinstance(atom, Var):
+            return atom
+        if atom not in self.recalled:
+            self.recalled[atom] = self.builder.assign(RECALL, atom)
+        return self.recalled[atom]
+
+    def add(
+        self, statement: Assign, contribution: Contribution, operand: Atom, grad_out: Atom
+    ) -> None:
+        assert isinstance(operand, Var)
+        name = f"grad_{operand.name}"
+        known = self.adjoints.get(operand)
+        value = contribution.value
+        if contribution.update is SETITEM:
+            assert contribution.index is not None
+            value = self.builder.assign(SETITEM, grad_out, contribution.index, value)
+        elif contribution.update is not None:
+            assert contribution.index is not None
+            base = known if known is not None else self.zeros(operand)
+            changed = self.builder.assign(contribution.update, base, contribution.index, value)
+            self.adjoints[operand] = named(self.builder, changed, name)
+            return
+        elif statement.op.elementwise and _alone_has_shape(statement, operand):
+            value = cast_like(self.builder, value, operand.type)
+        elif statement.op.elementwise or statement.op.is_marked(
+            statement.op.broadcasts, contribution.operand
+        ):
+            value = sum_to(self.builder, value, self.shape_only(value, operand))
+        else:
+            value = cast_like(self.builder, value, operand.type)
+        if known is not None:
+            value = self.builder.assign(catalogue().operations["+"], known, value)
+        self.adjoints[operand] = named(self.builder, value, name)
+
+    def shape_only(self, value: Atom, operand: Var) -> Atom:
+        """The operand, recalled if it may be read: `unbroadcast` asks it for its shape."""
+        return (
+            operand
+            if isinstance(operand.type, Array)
+            and operand.type == value.type
+            and operand.type.shape is not None
+            else self.recall(operand)
+        )
+
+    def set_adjoint(self, var: Var, value: Atom) -> None:
+        """Replace the adjoint of a variable by another version of it."""
+        self.adjoints[var] = named(self.builder, value, f"grad_{var.name}")
+
+    def zeros(self, operand: Var) -> Atom:
+        held = isinstance(operand.type, ListOf | Array)
+        return zero_like(self.builder, self.recall(operand) if held else operand)
+
+    def gradient(self, leaf: Atom) -> Atom:
+        """The finished adjoint of an argument's leaf: of its type, zero if nothing depends on
+        it.
+        """
+        if not isinstance(leaf, Var):
+            return leaf
+        self.builder.span = None
+        if not is_float(leaf.type):
+            return Const(0) if not isinstance(leaf.type, Array) else self.zeros(leaf)
+        found = self.adjoints.get(leaf)
+        if found is None:
+            return named(self.builder, self.zeros(leaf), f"grad_{leaf.name}")
+        if leaf.type == Array(getattr(leaf.type, "dtype", ""), ()) and not isinstance(
+            found.type, Array
+        ):
+            copied = catalogue().operations["numpy.copy"]
+            return named(self.builder, self.builder.assign(copied, found), f"grad_{leaf.name}")
+        if isinstance(leaf.type, Scalar) and isinstance(found.type, Number):
+            # a weak 1.0 has served for a float32 so far; the result has the argument's type
+            exact = catalogue().operations[f"numpy.{DTYPES[leaf.type.dtype]}"]
+            return found if leaf.type.dtype == "f64" else self.builder.assign(exact, found)
+        return cast_like(self.builder, found, leaf.type)
+
+
+def _alone_has_shape(statement: Assign, operand: Var) -> bool:
+    """Whether an operand of unknown rank has the shape of the result because all others are
+    numbers.
+    """
+    if rank_of(operand.type) is not None:
+        return False
+    return statement.operands.count(operand) == 1 and all(
+        other == operand or scalar_like(other.type) for other in statement.operands
+    )
+
+
+__all__ = ["Sweep"]
