@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from s2s_ad.api import Derivative, grad, jvp, value_and_grad, vjp
+    from s2s_ad.api import Derivative, grad, jac_sparsity, jvp, value_and_grad, vjp
     from s2s_ad.checking import check_grads
     from s2s_ad.diagnostics import Diagnostic, DifferentiationError
     from s2s_ad.operations.declared import declare
@@ -18,6 +18,7 @@ __all__ = [
     "check_grads",
     "declare",
     "grad",
+    "jac_sparsity",
     "jvp",
     "value_and_grad",
     "vjp",
@@ -26,6 +27,7 @@ __all__ = [
 _HOMES = {
     "Derivative": "api",
     "grad": "api",
+    "jac_sparsity": "api",
     "jvp": "api",
     "value_and_grad": "api",
     "vjp": "api",

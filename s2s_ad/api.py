@@ -14,7 +14,7 @@ import pickle
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.directions import matched, pattern_of
@@ -29,6 +29,9 @@ from s2s_ad.specialise import (
     Wanted,
     table_of,
 )
+
+if TYPE_CHECKING:
+    import scipy.sparse
 
 VARIABLE_NUMBER = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 Wrt = int | str | Sequence[int | str]
@@ -376,6 +379,29 @@ def table_for(
     names = _positional(function)[0 if owner is None else 1 :]
     wrt = tuple(names[place] for place in places if place < len(names))
     return table_of(function, Wanted(mode, wrt, False, bool(has_aux), level), owner)
+
+
+# Sparsity -------------------------------------------------------------------------------------
+
+
+def jac_sparsity(f: Callable[..., Any], *args: Any, wrt: Wrt = 0) -> scipy.sparse.csr_array:
+    """Where the Jacobian of `f` may differ from zero, for arguments of these shapes: ones in CSR.
+
+    Rows are the elements of the result, columns those of the arguments `wrt`, one after the other.
+    Integers count with the values that they have in `args`; of floats only the shapes are read.
+    For `jac_sparsity=` of `scipy.integrate.solve_ivp` and `scipy.optimize.least_squares`. Raises
+    DifferentiationError.
+
+    >>> jac_sparsity(lambda x: x[1:] * x[:-1], np.zeros(3)).toarray()
+    array([[1., 1., 0.],
+           [0., 1., 1.]])
+    """
+    from s2s_ad.sparse.live import as_csr, live_pattern
+
+    function, owner = _function_of(f)
+    names = _names(function, wrt, 0 if owner is None else 1)
+    table = table_of(function, Wanted("jvp", names, False, False, 1), owner)
+    return as_csr(live_pattern(table, table.parameters.bind(*args)))
 
 
 # Functions and their parameters ---------------------------------------------------------------

@@ -211,12 +211,16 @@ class Table:
         assert function is not None
         return function
 
+    def signature(self, values: Sequence[Any]) -> object:
+        """What a specialisation for these arguments serves: equal keys, same code."""
+        return _signature(values)
+
     def find(self, values: Sequence[Any]) -> tuple[Specialisation, dict[str, Any]]:
         """The specialisation for these arguments, compiled if need be, and its free variables.
 
         Raises DifferentiationError.
         """
-        signature = _signature(values)
+        signature = self.signature(values)
         while True:
             known = self.found.get(signature, ())
             for candidate in known:
@@ -237,7 +241,7 @@ class Table:
 
     def compile(self, values: Sequence[Any]) -> Specialisation:
         """Compile for the types of these arguments. Raises DifferentiationError."""
-        with _as_refusals(self.primal()):
+        with as_refusals(self.primal()):
             used: list[tuple[Callable[[], object], object]] = []
             user_function = self.source(used)
             argument_types = self.argument_types(user_function, values)
@@ -245,7 +249,7 @@ class Table:
 
     def compile_unseen(self) -> Specialisation:
         """Compile for what annotations and use say. Raises DifferentiationError."""
-        with _as_refusals(self.primal()):
+        with as_refusals(self.primal()):
             used: list[tuple[Callable[[], object], object]] = []
             return self.generate(self.source(used), {}, used)
 
@@ -288,12 +292,10 @@ class Table:
             raise DifferentiationError(problems)
         return found
 
-    def generate(
-        self,
-        user_function: UserFunction,
-        argument_types: Mapping[str, TypeTree | Const],
-        used: Sequence[tuple[Callable[[], object], object]],
-    ) -> Specialisation:
+    def lowered(
+        self, user_function: UserFunction, argument_types: Mapping[str, TypeTree | Const]
+    ) -> tuple[Function, Sequence[Any]]:
+        """The function as IR, and its free variables."""
         from s2s_ad.frontend.live_scope import LiveScope
         from s2s_ad.frontend.lower import lower_function
 
@@ -302,7 +304,15 @@ class Table:
             first = _params(user_function)[0].name.value
             assert isinstance(user_function.scope, LiveScope)
             bound[first] = user_function.scope.held_object(first, self.owner, "self")
-        function, free = lower_function(user_function, argument_types, bound)
+        return lower_function(user_function, argument_types, bound)
+
+    def generate(
+        self,
+        user_function: UserFunction,
+        argument_types: Mapping[str, TypeTree | Const],
+        used: Sequence[tuple[Callable[[], object], object]],
+    ) -> Specialisation:
+        function, free = self.lowered(user_function, argument_types)
         text = self.text(function, self.name)
         hidden = tuple(formal.name for formal in function.formals if formal.hidden)
         functions = load_module(text, self.name)
@@ -351,7 +361,7 @@ class Table:
             return self.compile_unseen().text
         if len(every) == 1:
             return every[0].text
-        with _as_refusals(self.primal()):
+        with as_refusals(self.primal()):
             names = [f"{self.name}_{label}" for label in _distinct_labels(every)]
             return join_modules(
                 [self.text(made.primal, name) for made, name in zip(every, names, strict=True)
@@ -397,7 +407,7 @@ def derivative_name(mode: str, function: types.FunctionType) -> str:
 
 
 @contextlib.contextmanager
-def _as_refusals(function: types.FunctionType) -> Iterator[None]:
+def as_refusals(function: types.FunctionType) -> Iterator[None]:
     """Whatever goes wrong in the compiler reaches the user as a DifferentiationError."""
     try:
         yield

@@ -24,6 +24,7 @@ LAYERS = [
     ("backend",),
     ("pipeline",),
     ("modules", "directions", "specialise", "explain"),
+    ("sparse",),
     ("targets", "differences", "points", "sampling", "coverage"),
     ("verify",),
     ("running",),
