@@ -637,7 +637,9 @@ def _stack(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         if axis == Const(0):
             no_more(lowering, arguments)
             return array_operand(lowering, arrays, arguments.node)
-    return call_operation(lowering, lowering.operation("numpy.stack"), arguments, name)
+    from s2s_ad.frontend.calls_joins import joining
+
+    return joining("stack")(lowering, arguments, name)
 
 
 def _array(lowering: Lowering, arguments: Arguments, name: str) -> Value:

@@ -7,10 +7,14 @@ arguments there are: each chooses operations of the catalogue, or a definition.
 from __future__ import annotations
 
 from s2s_ad.frontend import calls_choices as choices
+from s2s_ad.frontend import calls_joins as joins
 from s2s_ad.frontend import calls_several as several
 from s2s_ad.frontend import calls_sums as sums
 from s2s_ad.frontend import calls_writes as writes
 from s2s_ad.frontend.calls import Arguments
+from s2s_ad.frontend.calls_operator import FUNCTIONS_OF_OPERATOR
+from s2s_ad.frontend.calls_polynomials import POLYNOMIALS
+from s2s_ad.frontend.calls_products import PRODUCTS
 from s2s_ad.frontend.calls_tools import Function, MethodCall
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Value
@@ -70,10 +74,14 @@ FUNCTIONS: dict[str, Function] = {
         "diagflat": sums.lower_diagonal_matrix,
         **{name: sums.partial(name) for name in PARTIAL},
         "put": writes.lower_put,
+        "place": writes.lower_place,
         "putmask": writes.lower_put_mask,
         "copyto": writes.lower_copy_to,
         "fill_diagonal": writes.lower_fill_diagonal,
         "put_along_axis": writes.lower_put_along_axis,
+        **joins.JOINS,
+        **POLYNOMIALS,
+        **PRODUCTS,
         "add.accumulate": sums.accumulate("cumsum"),
         "multiply.accumulate": sums.accumulate("cumprod"),
         **{f"{name}.reduce": sums.reduce(target) for name, target in UFUNC_REDUCTIONS.items()},
@@ -88,6 +96,7 @@ FUNCTIONS: dict[str, Function] = {
     }.items()
 }
 FUNCTIONS["builtins.divmod"] = several.both("//", "%")
+FUNCTIONS.update(FUNCTIONS_OF_OPERATOR)
 
 
 def _as_method(function: Function) -> MethodCall:

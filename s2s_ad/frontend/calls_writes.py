@@ -68,6 +68,18 @@ def lower_put_mask(lowering: Lowering, arguments: Arguments, name: str) -> Value
     return _store(lowering, base, mask, value, node)
 
 
+def lower_place(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`np.place(arr, mask, vals)`: the first values, in order, where the mask holds."""
+    node = arguments.node
+    base = atom(lowering, arguments.take(0, "arr", Const(None)), node)
+    mask, values = operand(lowering, arguments, 1, "mask"), operand(lowering, arguments, 2, "vals")
+    no_more(lowering, arguments)
+    if not is_boolean(mask.type) or shape_of(mask.type) != shape_of(base.type):
+        raise unsupported(lowering, "the mask has the shape of the array", node, "use `np.where`")
+    count = apply(lowering, node, "count_nonzero", mask)
+    return _store(lowering, base, mask, apply(lowering, node, "resize", values, count), node)
+
+
 def lower_copy_to(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`np.copyto(dst, src, where=mask)`"""
     node = arguments.node

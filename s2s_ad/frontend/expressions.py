@@ -464,6 +464,10 @@ def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:
 
 def _subscript(lowering: Lowering, node: cst.Subscript, name: str) -> Value:
     base = lower_expression(lowering, node.value)
+    if base in (Named("numpy.r_"), Named("numpy.c_")):
+        from s2s_ad.frontend.calls_joins import lower_bracket_join
+
+        return lower_bracket_join(lowering, base == Named("numpy.c_"), node)
     if isinstance(base, Structure | Growing):
         return _item(lowering, base, node)
     if isinstance(base, Const) and isinstance(base.value, tuple):

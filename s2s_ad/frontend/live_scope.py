@@ -11,6 +11,7 @@ import builtins
 import inspect
 import linecache
 import math
+import operator
 import os
 import sys
 import types
@@ -27,7 +28,7 @@ from s2s_ad.frontend.values import FreeVariable, Named, UserFunction, Value
 from s2s_ad.ir import Const
 from s2s_ad.operations.declared import DECLARED
 
-LIBRARIES = ("numpy", "math", "scipy", "builtins")
+LIBRARIES = ("numpy", "math", "scipy", "builtins", "operator")
 
 
 def _names_of_objects() -> dict[int, str]:
@@ -36,9 +37,10 @@ def _names_of_objects() -> dict[int, str]:
     So are those of the modules of SciPy that the user has imported, and no others.
     """
     from s2s_ad.frontend.calls import SPECIAL
+    from s2s_ad.frontend.calls_numpy import FUNCTIONS
     from s2s_ad.operations import catalogue
 
-    names = {*catalogue().operations, *SPECIAL}
+    names = {*catalogue().operations, *SPECIAL, *FUNCTIONS}
     modules = {".".join(name.split(".")[:2]) for name in names if name.startswith("scipy.")}
     return _named_objects(frozenset(names), frozenset(modules & sys.modules.keys()))
 
@@ -46,7 +48,8 @@ def _names_of_objects() -> dict[int, str]:
 @cache
 def _named_objects(names: frozenset[str], loaded: frozenset[str]) -> dict[int, str]:
     table: dict[int, str] = {id(partial): "functools.partial"}
-    homes = {"numpy": np, "numpy.linalg": np.linalg, "math": math, "builtins": builtins}
+    homes = {"numpy": np, "numpy.linalg": np.linalg, "numpy.fft": np.fft}
+    homes |= {"math": math, "builtins": builtins, "operator": operator}
     homes |= {module: sys.modules[module] for module in loaded}
     for name in sorted(names):
         module, _, attribute = name.rpartition(".")

@@ -30,6 +30,7 @@ CONSTANTS: dict[str, Any] = {
     "numpy.pi": np.pi, "numpy.e": np.e, "numpy.inf": np.inf, "numpy.nan": np.nan,
     "numpy.euler_gamma": np.euler_gamma, "math.pi": math.pi, "math.e": math.e, "math.inf": math.inf,
     "math.nan": math.nan, "math.tau": math.tau, "numpy.newaxis": None,
+    "builtins.Ellipsis": Ellipsis,
 }  # fmt: skip
 
 
@@ -38,7 +39,7 @@ def constant_of(name: str) -> Const | None:
     if name not in CONSTANTS:
         return None
     value = CONSTANTS[name]
-    return Const(value, "" if value is None else name)
+    return Const(value, "" if value is None or value is Ellipsis else name)
 
 
 # Files --------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ def catalogue() -> Catalogue:
         einsum,
         elementwise,
         factorisations,
+        fourier,
         gathers,
         indexing,
         joining,
@@ -27,6 +28,7 @@ def catalogue() -> Catalogue:
         ordering,
         padding,
         parts,
+        polynomial_arithmetic,
         polynomials,
         product_adjoints,
         products,
@@ -42,6 +44,7 @@ def catalogue() -> Catalogue:
         special,
         support,
         tensordot,
+        vector_products,
     )
 
     families = (
@@ -55,11 +58,14 @@ def catalogue() -> Catalogue:
         diagonals,
         product_adjoints,
         products,
+        vector_products,
         tensordot,
         solving,
         factorisations,
         norms,
         polynomials,
+        polynomial_arithmetic,
+        fourier,
         scipy_linalg,
         special,
         distributions,

@@ -96,6 +96,27 @@ def correlation(c: Any) -> Any:
     return np.clip(c / np.expand_dims(deviations, 1) / np.expand_dims(deviations, 0), -1, 1)
 
 
+# Polynomials --------------------------------------------------------------------------------------
+
+
+def polynomial_derivative(p: Any) -> Any:
+    """The coefficients of a derivative."""
+    return p[:-1] * np.arange(np.shape(p)[0] - 1, 0, -1)
+
+
+def polynomial_integral(p: Any, k: Any) -> Any:
+    """The coefficients of an integral, with `k` as that of the power 0."""
+    return np.concatenate((p / np.arange(np.shape(p)[0], 0, -1), np.reshape(k, (1,))))
+
+
+def polynomial_from_roots(roots: Any) -> Any:
+    """The coefficients of the polynomial with these zeros."""
+    a = np.ones(1)
+    for zero in roots:
+        a = np.convolve(a, np.array([1.0, -zero]))
+    return a
+
+
 # Spacing ------------------------------------------------------------------------------------------
 
 

@@ -98,6 +98,22 @@ def unique_places(x: Any) -> Any:
     return np.unique(x, return_index=True)[1]
 
 
+def first_places(x: Any, values: Any) -> Any:
+    """Where each of `values` stands first among the elements of `x`, counted row by row."""
+    order = np.argsort(np.ravel(x), kind="stable")
+    return order[np.searchsorted(np.ravel(x)[order], values)]
+
+
+def trimmed_places(filt: Any, trim: Any) -> Any:
+    """Which elements `np.trim_zeros(filt, trim)` keeps."""
+    kept = np.flatnonzero(filt)
+    if len(kept) == 0:
+        return kept
+    start = kept[0] if "f" in trim.lower() else 0
+    stop = kept[-1] + 1 if "b" in trim.lower() else len(filt)
+    return np.arange(start, stop)
+
+
 def running_choice(x: Any, out: Any, axis: Any) -> Any:
     """The index along `axis` of the extreme so far, where `out` is `np.maximum.accumulate(x)`."""
     shape = [1] * np.ndim(x)

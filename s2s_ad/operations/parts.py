@@ -223,6 +223,20 @@ CATALOGUE.operation(
     constant=True,
     helper="unique_places",
 )
+CATALOGUE.operation(
+    "out = np.unique_values(x)",
+    "grad_x += scattered(grad_out, first_places(x, out), np.shape(x))",
+    infer=_unique_type,
+    tangent="tangent_out = np.take(tangent_x, first_places(x, out))",
+    samples=({"x": "f[4]"}, {"x": "f[2,3]"}, {"x": "f[0]"}, {"x": "f[1]"}),
+    note="of equal elements the first one; the order is NumPy's own affair",
+)
+CATALOGUE.operation(
+    "out = first_places(x, values)",
+    infer=_vector_of_integers,
+    constant=True,
+    helper="first_places",
+)
 RETURNS = ("index", "inverse", "counts")
 
 

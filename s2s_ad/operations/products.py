@@ -336,6 +336,7 @@ def _outer_type(_: Sizes, operands: Sequence[Atom]) -> Type:
 
 operation(
     "out = np.outer(a, b)",
+    also=("numpy.linalg.outer",),
     infer=_outer_type,
     rules=(
         rule("grad_a += grad_out @ b", "grad_b += a @ grad_out", when=ranks(1, 1)),

@@ -323,6 +323,7 @@ def _transposed_matrices(_: Sizes, operands: Sequence[Atom]) -> Type:
 operation(
     "out = np.matrix_transpose(x)",
     "grad_x += np.matrix_transpose(grad_out)",
+    also=("numpy.linalg.matrix_transpose",),
     infer=_transposed_matrices,
     linear=("x",),
     view_of="x",

@@ -175,6 +175,75 @@ x.mT @ x
 np.sum(x, axis=0, where=x > 0.0)
 np.std(x, axis=1, where=x > 0.0, ddof=1, keepdims=True)
 x.mean(0, where=x > 0.0)
+np.polyadd(v, w[:3]) * np.polysub(w[:3], v)
+np.polyadd(v, a)
+np.polymul(v, w[:3])
+np.polymul(v, a)
+np.polyder(v)
+np.polyder(v, 3)
+np.polyder(v, m=0)
+np.polyint(v)
+np.polyint(v, 3)
+np.polyint(v, 2, k=a)
+np.polyint(v, 3, k=[a, 1.0, v[2]])
+np.polyint(v, 2, k=w[:2])
+np.poly(v)
+np.polyval(np.poly(v), a)
+np.trim_zeros(np.where(v > 0.5, v, 0.0))
+np.trim_zeros(np.where(v < 0.5, v, 0.0), "f")
+np.unique_values(v) ** 2
+np.vecdot(v, w)
+np.vecdot(x, x[0])
+np.vecdot(x, x**2, axis=0)
+np.matvec(x, v[:4])
+np.matvec(x, x)
+np.vecmat(v[:3], x)
+np.linalg.vecdot(x, np.cos(x), axis=0)
+np.linalg.cross(x[:, :3], x[:, 1:])
+np.linalg.cross(x, np.cos(x), axis=0)
+np.cross(x, np.cos(x), axisa=0, axisb=0, axisc=0)
+np.cross(np.stack([x, 2.0 * x]), x, axisa=1, axisb=0)
+np.linalg.diagonal(np.stack([x, 2.0 * x]))
+np.linalg.diagonal(np.stack([x, x**2]), offset=-1)
+np.linalg.trace(np.stack([x, x**2]), offset=1)
+np.linalg.matrix_transpose(x) ** 2
+np.linalg.outer(v, w)
+np.linalg.vector_norm(x)
+np.linalg.vector_norm(x, axis=1, ord=3)
+np.linalg.vector_norm(np.stack([x, x**2]), axis=(2, 0), keepdims=True)
+np.linalg.vector_norm(x, keepdims=True, ord=1)
+np.linalg.matrix_norm(np.stack([x, x**2]))
+np.linalg.matrix_norm(x, ord=1, keepdims=True)
+np.linalg.tensorinv((x[:, :3] + 3.0 * np.eye(3)).reshape(3, 1, 3), ind=1)
+np.fft.fftshift(v) * np.fft.ifftshift(v)
+np.fft.fftshift(x, axes=1)
+np.fft.fftfreq(5, a) * v
+np.fft.rfftfreq(5, d=a)
+np.einsum(x, [0, 1], [1, 0])
+np.einsum(x, [0, 1], v[:4], [1], [0])
+np.einsum(x, (0, 1), x, (0, 2))
+np.einsum(x, [0, ...], v[:3], [0], [...])
+np.einsum("ij->ji", x)
+np.einsum("ii->i", x[:, :3])
+np.einsum("iij->ji", np.stack([x[:2], x[1:]]))
+np.einsum("i...->...i", np.stack([x, x**2]))
+np.einsum("ij", x) ** 2
+np.vstack(x) ** 2
+np.hstack(x) ** 2
+np.column_stack(v) ** 2
+np.column_stack(x) ** 2
+np.dstack(x) * 2.0
+np.vstack(np.stack([x, x**2])) ** 2
+np.hstack(np.stack([x, x**2])) ** 2
+np.stack(x, axis=1) ** 2
+np.concatenate(x) ** 2
+np.concatenate(np.stack([x, x**2]), axis=1)
+np.r_[v, a, w]
+np.r_[x, 2.0 * x]
+np.r_[a, 0.0:2.0:0.5, v]
+np.c_[v, w]
+np.c_[x, v[:3]]
+np.c_[x, x**2]
 """.strip().splitlines()
 
 
