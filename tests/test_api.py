@@ -475,6 +475,24 @@ def test_closures_are_read_at_each_call() -> None:
     np.testing.assert_allclose(derivative(W), 36.0 * W)
 
 
+def test_free_variables_that_have_to_be_constants_are_read_at_each_call() -> None:
+    axis: Any = 0
+    places = [0, 1]
+
+    def f(x):
+        return np.sum(np.max(x, axis=axis) * x[places].sum() * np.transpose(x, places)[0, 0])
+
+    derivative = grad(f)
+    x = np.array([[1.0, 2.0], [4.0, 3.0]])
+    for axis in (0, 1, None, (0,), -1):  # noqa: B007
+        expected = [
+            (f(x + step) - f(x - step)) / 2e-5 for step in 1e-5 * np.eye(4).reshape(4, 2, 2)
+        ]
+        np.testing.assert_allclose(derivative(x).ravel(), expected, rtol=1e-7)
+    places[:] = [1, 0]
+    assert derivative(x)[1, 0] == grad(f)(x)[1, 0]
+
+
 def test_a_free_variable_is_not_confused_with_a_parameter() -> None:
     n, grad_x, np_ = 2.0, 3.0, 4.0
 

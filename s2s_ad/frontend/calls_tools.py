@@ -46,8 +46,7 @@ def known(lowering: Lowering, value: Value, what: str, node: cst.CSTNode) -> Any
     try:
         return constant(operand, what)
     except TypeProblem as problem:
-        if isinstance(operand, Var) and operand in lowering.parameters:
-            lowering.wanted_constants.add(operand.name)
+        lowering.want_constants([operand])
         raise lowering.refuse(problem.name, str(problem), node, help=problem.help) from None
 
 

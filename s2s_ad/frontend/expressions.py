@@ -125,6 +125,10 @@ def hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode) 
     from s2s_ad.frontend.live import UnsupportedValue, type_of_value
     from s2s_ad.frontend.lower import _parameter_tree
 
+    if free.identity in lowering.fixed_free:
+        fixed = _fixed(lowering, free)
+        if fixed is not None:
+            return fixed
     for other, tree in lowering.hidden.values():
         if other.identity == free.identity:
             return tree
@@ -143,6 +147,29 @@ def hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode) 
     tree = _parameter_tree(lowering, type, name)
     lowering.hidden[name] = (free, tree)
     return tree
+
+
+def _fixed(lowering: Lowering, free: FreeVariable) -> Value | None:
+    """The value of a free variable as constants; the code is stale once it has another."""
+    from s2s_ad.frontend.live_scope import LiveScope
+
+    scope, value = lowering.frame.scope, free.read()
+    tree = _constants(value)
+    if tree is None or not isinstance(scope, LiveScope):
+        return None
+    seen = repr(value)
+    scope.used.append((lambda: repr(free.read()) == seen, True))
+    return tree
+
+
+def _constants(value: object) -> Value | None:
+    """Numbers and strings, nested in tuples and lists, as constants; None for anything else."""
+    if isinstance(value, tuple | list):
+        items = [_constants(item) for item in value]
+        kind = "tuple" if isinstance(value, tuple) else "list"
+        return None if None in items else Structure(kind, tuple(range(len(items))), tuple(items))
+    is_plain = type(value) in (int, float, bool, str) or value is None
+    return Const(value) if is_plain else None
 
 
 # Values as operands -------------------------------------------------------------------------------

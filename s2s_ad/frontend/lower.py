@@ -105,6 +105,8 @@ class Lowering:
     memory: Memory = field(default_factory=Memory)
     literal_defaults: dict[str, Const] = field(default_factory=dict)
     wanted_constants: set[str] = field(default_factory=set)
+    wanted_free: set[object] = field(default_factory=set)  # free variables needed as constants
+    fixed_free: frozenset[object] = frozenset()  # those that are taken as constants
     recursive: frozenset[cst.CSTNode] = frozenset()  # functions that call themselves
     recursions: dict[Any, Any] = field(default_factory=dict)  # those that were, or are, lowered
 
@@ -171,12 +173,22 @@ class Lowering:
             return assign()
         except TypeProblem as problem:
             if problem.name == "not-constant":
-                self.wanted_constants.update(
-                    operand.name
-                    for operand in operands
-                    if isinstance(operand, Var) and operand in self.parameters
-                )
+                self.want_constants(operands)
             raise self.refuse(problem.name, str(problem), node, help=problem.help) from None
+
+    def want_constants(self, operands: Iterable[Atom]) -> None:
+        """Note that parameters and free variables among these would do if they were constants."""
+        pending = [operand for operand in operands if isinstance(operand, Var)]
+        while pending:
+            var = pending.pop()
+            if var in self.parameters:
+                self.wanted_constants.add(var.name)
+            for free, tree in self.hidden.values():
+                if var in leaves(tree):
+                    self.wanted_free.add(free.identity)
+            made = self.definition(var)
+            if made is not None and made.op.name == "builtins.tuple":
+                pending += [each for each in made.operands if isinstance(each, Var)]
 
     def effect(self, op: Operation, operands: list[Atom]) -> None:
         """Append a statement that is there for what it does."""
@@ -212,21 +224,23 @@ def lower_function(
     argument_types: Mapping[str, TypeTree | Const] | None = None,
     bound: Mapping[str, Value] | None = None,
     recursive: frozenset[cst.CSTNode] = frozenset(),
+    fixed_free: frozenset[object] = frozenset(),
 ) -> tuple[Function, list[FreeVariable]]:
     """Lower a function. `argument_types` overrides what annotations, defaults and use say about a
     parameter.
 
-    Parameters that are `bound`, as `self` of a bound method is, are left out. Gives the function
-    and the free variables that became hidden parameters, in their order. Raises
-    DifferentiationError.
+    Parameters that are `bound`, as `self` of a bound method is, are left out; free variables that
+    are `fixed_free` are constants. Gives the function and the free variables that became hidden
+    parameters, in their order. Raises DifferentiationError.
     """
     reporter = Reporter()
     sizes = Sizes()
     words = identifiers(function.node)
     taken = words | _named_sizes(function.node, (argument_types or {}).values())
     lowering = Lowering(
-        reporter, Builder(Names(words), sizes), sizes, words=taken, recursive=recursive
-    )
+        reporter, Builder(Names(words), sizes), sizes, words=taken, recursive=recursive,
+        fixed_free=fixed_free,
+    )  # fmt: skip
     frame = Frame(function, dict(bound or {}), function.unit, function.scope)
     lowering.frames.append(frame)
     formals: list[Formal] = []
@@ -240,7 +254,7 @@ def lower_function(
         output = _tree(lowering, _whole(lowering, function), function.node)
     except RecursionFound as found:
         every = recursive | {found.node}
-        return lower_function(function, argument_types, bound, every)
+        return lower_function(function, argument_types, bound, every, fixed_free)
     except Refused:
         pass
     except RecursionError:
@@ -257,7 +271,12 @@ def lower_function(
     }
     if reporter.diagnostics and constants:
         # `axis=0` as a default: the module is for that value, and checks it
-        return lower_function(function, {**(argument_types or {}), **constants}, bound, recursive)
+        types = {**(argument_types or {}), **constants}
+        return lower_function(function, types, bound, recursive, fixed_free)
+    if reporter.diagnostics and lowering.wanted_free - fixed_free:
+        # an axis or a shape that is a free variable: the code is for the value that it has now
+        free = fixed_free | lowering.wanted_free
+        return lower_function(function, argument_types, bound, recursive, free)
     reporter.raise_if_any()
     for name, (_, tree) in lowering.hidden.items():
         formals.append(Formal(name, tree, kind="keyword", hidden=True))

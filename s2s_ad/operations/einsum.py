@@ -282,5 +282,5 @@ CATALOGUE.operation(
         {"subscripts": "ij,ij->i", "arrays": ("f[2,3]", "f[1,3]")},
         {"subscripts": "ij,jk->ik", "arrays": ("f[2,0]", "f[0,3]")},
     ),
-    note="the form with lists of subscripts is refused, and so is one that would give a view",
+    note="what only renames axes is a transposition; lists of labels become a string",
 )
