@@ -207,15 +207,15 @@ def limited(seconds: float) -> Iterator[None]:
     def ring(number: int, frame: Any) -> None:
         raise TooLong
 
-    before = signal.signal(signal.SIGALRM, ring)
-    start = time.monotonic()
-    around, _ = signal.setitimer(signal.ITIMER_REAL, seconds)  # what is left of a limit around
+    before = signal.signal(signal.SIGPROF, ring)
+    start = time.process_time()
+    around, _ = signal.setitimer(signal.ITIMER_PROF, seconds)  # what is left of a limit around
     try:
         yield
     finally:
-        left = max(1e-3, around - (time.monotonic() - start)) if around else 0.0
-        signal.signal(signal.SIGALRM, before)
-        signal.setitimer(signal.ITIMER_REAL, left)
+        left = max(1e-3, around - (time.process_time() - start)) if around else 0.0
+        signal.signal(signal.SIGPROF, before)
+        signal.setitimer(signal.ITIMER_PROF, left)
 
 
 # Points -------------------------------------------------------------------------------------------
