@@ -248,7 +248,7 @@ class _Uses(cst.CSTVisitor):
             start = 0 if function != "reshape" or _is_method(node) else 1
             for argument in arguments[start:]:
                 self.indices.update(_integer_names(argument))
-        if function in ("zeros", "ones", "empty", "full", "eye") and arguments:
+        if function in ("zeros", "ones", "empty", "ndarray", "full", "eye") and arguments:
             self.indices.update(_integer_names(arguments[0]))
 
 

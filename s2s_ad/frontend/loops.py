@@ -94,6 +94,7 @@ class Loop:
     trip: Callable[[Atom | None], None]  # lowers one trip
     test: Callable[[], Atom] | None = None
     assigned: frozenset[str] = frozenset()  # the names that the user's trip assigns
+    updated: frozenset[str] = frozenset()  # of these, the ones that it does not bind, but by `+=`
     token: object = field(default_factory=object)
 
 
@@ -126,7 +127,7 @@ def lower_for(lowering: Lowering, node: cst.For) -> None:
         assert index is not None
         with_item(found.item(index))
 
-    _lower_loop(lowering, Loop(node, found, trip, assigned=frozenset(names_bound_in(node))))
+    _lower_loop(lowering, Loop(node, found, trip, None, *_assigned_in(node)))
 
 
 def lower_while(lowering: Lowering, node: cst.While) -> None:
@@ -136,9 +137,16 @@ def lower_while(lowering: Lowering, node: cst.While) -> None:
     def test() -> Atom:
         return truth(lowering, lower_expression(lowering, node.test), node.test)
 
+    def trip(_: Atom | None) -> None:
+        jumps.lower_suite(lowering, body)
+
+    _lower_loop(lowering, Loop(node, None, trip, test, *_assigned_in(node)))
+
+
+def _assigned_in(node: cst.For | cst.While) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that a loop assigns, and those of them that it only updates."""
     assigned = frozenset(names_bound_in(node))
-    trip = Loop(node, None, lambda _: jumps.lower_suite(lowering, body), test, assigned)
-    _lower_loop(lowering, trip)
+    return assigned, assigned - names_bound_in(node, updates=False)
 
 
 def lower_clause(
@@ -258,12 +266,15 @@ def _lower_loop(lowering: Lowering, loop: Loop) -> None:
 
 
 def _first_guess(lowering: Lowering, loop: Loop) -> Plan:
-    """The names that the body assigns, with the types that they have before."""
+    """The names that the body assigns, with the types that they have before. An array to which
+    `x += y` is done, and nothing else, stays the same array.
+    """
     joiner = Joiner(lowering.sizes)
-    names = loop.assigned
     templates: dict[Place, Found] = {}
-    for name in sorted(names & lowering.frame.names.keys()):
+    for name in sorted(loop.assigned & lowering.frame.names.keys()):
         value = settled(lowering, lowering.frame.names[name], loop.node)
+        if name in loop.updated and isinstance(value, Var) and isinstance(value.type, Array):
+            continue
         templates["name", name] = _template(lowering, joiner, value, name)
     return Plan(templates, joiner)
 

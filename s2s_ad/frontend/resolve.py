@@ -286,8 +286,11 @@ def _is_for_type_checkers(statement: cst.CSTNode) -> bool:
     return _dotted(statement.test).rpartition(".")[2] == "TYPE_CHECKING"
 
 
-def names_bound_in(node: cst.CSTNode) -> set[str]:
-    """The names that a statement may bind or delete, outside of functions and classes in it."""
+def names_bound_in(node: cst.CSTNode, *, updates: bool = True) -> set[str]:
+    """The names that a statement may bind or delete, outside of functions and classes in it.
+
+    Without `updates`, `x += y` does not count: it binds a number anew, and changes an array.
+    """
     found: set[str] = set()
     pending: list[cst.CSTNode] = [node]
     while pending:
@@ -298,11 +301,9 @@ def names_bound_in(node: cst.CSTNode) -> set[str]:
                 continue
             case cst.Import() | cst.ImportFrom():
                 found.update(*imported_names(current))
-            case (
-                cst.AssignTarget(target=target)
-                | cst.AnnAssign(target=target)
-                | cst.AugAssign(target=target)
-            ):
+            case cst.AssignTarget(target=target) | cst.AnnAssign(target=target):
+                found |= target_names(target)
+            case cst.AugAssign(target=target) if updates:
                 found |= target_names(target)
             case cst.For(target=target) | cst.NamedExpr(target=target) | cst.Del(target=target):
                 found |= target_names(target)

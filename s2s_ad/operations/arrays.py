@@ -52,6 +52,7 @@ def _like_type(_: Sizes, operands: Sequence[Atom]) -> Type:
     return Array(dtype_argument(operands[-1], dtype_of(type)), shape_of(type))
 
 
+operation("out = np.ndarray(shape, dtype=None)", infer=_filled_type, constant=True)
 for _name in ("zeros", "ones", "empty"):
     operation(f"out = np.{_name}(shape, dtype=None)", infer=_filled_type, constant=True)
     operation(f"out = np.{_name}_like(x, dtype=None)", infer=_like_type, constant=True)
