@@ -34,7 +34,7 @@ LAYERS = [
     ("project", "certificate"),
     ("build",),
     ("commands",),
-    ("cli", "__init__"),
+    ("cli", "__init__", "__main__"),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))
