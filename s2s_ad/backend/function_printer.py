@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
 
 from s2s_ad.backend import layout
@@ -34,6 +35,7 @@ from s2s_ad.options import Options, differentiable
 from s2s_ad.rewrite import all_statements, count_uses
 from s2s_ad.types import Number, Scalar
 
+WORD = re.compile(r"[^\W\d]\w*")
 # Bookkeeping that is printed within other lines; unread, it is not worth one
 UNSEEN = (TUPLE, SLICE, DIMENSION, SHAPE_ATTRIBUTE, NUMPY_SHAPE)
 
@@ -101,7 +103,9 @@ class FunctionPrinter:
         )
         self.speller.sizes = self.entry.sizes
         body = self.sweeps()
-        entry = self.entry.first + unpacked + self.entry.lines
+        read = set(WORD.findall("\n".join((*self.entry.first, *self.entry.lines, *body))))
+        first = [line for name, line in unpacked if name in read]
+        entry = self.entry.first + first + self.entry.lines
         gap = [""] if entry and len(body) > 1 else []
         return [*head, *self.docstring(), *entry, *gap, *body]
 
@@ -196,14 +200,15 @@ class FunctionPrinter:
                     found.add(type.value.symbol)
         return found
 
-    def unpacked_containers(self) -> list[str]:
-        lines: list[str] = []
+    def unpacked_containers(self) -> list[tuple[str, str]]:
+        """The names of what containers hold, and the lines that give them."""
+        lines: list[tuple[str, str]] = []
         for formal in self.function.formals:
             if isinstance(formal.tree, Structure):
                 self._unpack(formal.tree, formal.name, lines)
         return lines
 
-    def _unpack(self, tree: Tree, path: str, lines: list[str]) -> None:
+    def _unpack(self, tree: Tree, path: str, lines: list[tuple[str, str]]) -> None:
         if isinstance(tree, Structure):
             for key, item in zip(tree.keys, tree.items, strict=True):
                 self._unpack(
@@ -212,7 +217,7 @@ class FunctionPrinter:
                     lines,
                 )
         elif isinstance(tree, Var):
-            lines.append(f"    {self.names[tree]} = {path}")
+            lines.append((self.names[tree], f"    {self.names[tree]} = {path}"))
 
     def sweeps(self) -> list[str]:
         """The statements, in two sections where there are two, and the return."""

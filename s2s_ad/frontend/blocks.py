@@ -29,9 +29,12 @@ from s2s_ad.frontend.values import (
     Value,
 )
 from s2s_ad.ir import UNDEFINED, Atom, Const, Statement, Structure, Var, leaves
-from s2s_ad.types import Array, ListOf, Number, Type, is_numeric
+from s2s_ad.types import Array, ListOf, Number, Type, is_boolean, is_numeric
 
 DEAD = "<dead>"  # a pseudo-name: this path has raised
+# others: whether the rest of the suite, the loop, the function is to be left
+GONE, BROKEN, RETURNED = "<gone>", "<stopped>", "<returned>"
+JUMPS = (GONE, BROKEN, RETURNED)
 # ("name", a name), ("root", an allocation) or ("heap", the identity of a container)
 Place = tuple[str, Any]
 
@@ -158,6 +161,11 @@ class Path:
     end: State
     refused: bool = False
 
+    @property
+    def left(self) -> Value | None:
+        """Whether the rest of the suite is left out behind this path: a constant where known."""
+        return Const(True) if self.end.is_dead else self.end.names.get(GONE)
+
     def defines(self, atom: Atom) -> bool:
         return any(atom in statement.targets for statement in self.statements)
 
@@ -190,6 +198,18 @@ def _block(lowering: Lowering, statements: list[Statement]) -> Iterator[list[Sta
     finally:
         lowering.builder.statements = lowering.outer.pop()
         memory.seen = len(lowering.builder.statements)
+
+
+def extend(lowering: Lowering, path: Path, action: Callable[[], None]) -> None:
+    """Lower more at the end of a path."""
+    with at_end(lowering, path):
+        try:
+            action()
+        except Refused:
+            path.refused = True
+        except Unreached:
+            lowering.frame.names[DEAD] = Const(True)
+        path.end = capture(lowering)
 
 
 @contextmanager
@@ -296,6 +316,7 @@ class Merge:
     lowering: Lowering
     paths: tuple[Path, Path]
     node: cst.CSTNode
+    test: Atom
     targets: list[Var] = field(default_factory=list)
     given: tuple[list[Atom], list[Atom]] = field(default_factory=lambda: ([], []))
     made: dict[tuple[Atom, Atom], Var] = field(default_factory=dict)
@@ -379,6 +400,12 @@ class Merge:
                 return atom
         if (left, right) in self.made:
             return self.made[left, right]
+        as_it_is = self.test.type == Number("bool")
+        if hint in JUMPS:  # a jump in front of other statements stays where it is
+            only_test = not any(path.statements for path in self.paths)
+            as_it_is = only_test and is_boolean(self.test.type)
+        if as_it_is and (left, right) == (Const(True), Const(False)):
+            return self.test
         type = self._type(left, right)
         if type is None:
             return changes_kind(hint, describe(left), describe(right))

@@ -6,7 +6,9 @@ the `If`. A test that is known when compiling leaves one branch only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import libcst as cst
@@ -15,14 +17,17 @@ from s2s_ad.diagnostics import Span
 from s2s_ad.frontend import jumps
 from s2s_ad.frontend.blocks import (
     DEAD,
+    JUMPS,
     MISSING,
     Found,
     Merge,
+    Path,
     Place,
     alike,
     at_end,
     capture,
     changed_places,
+    extend,
     hint_for,
     lower_path,
     put,
@@ -53,15 +58,26 @@ def lower_if(lowering: Lowering, node: cst.If, rest: Sequence[cst.CSTNode] = ())
         orelse = [node.orelse]
     elif node.orelse is not None:
         orelse = jumps.statements_of(node.orelse.body)
-
-    def one_way(statements: Sequence[cst.CSTNode]) -> Action:
-        def action() -> None:
-            jumps.lower_suite(lowering, statements)
-            _follow(lowering, rest, node)
-
-        return action
-
-    choose(lowering, test, one_way(then), one_way(orelse), node)
+    if isinstance(test, Const):
+        jumps.lower_suite(lowering, [*(then if test.value else orelse), *rest])
+        return
+    if len(rest) == 1 and isinstance(rest[0], cst.Return | cst.Break | cst.Continue):
+        # as short as a test whether to reach it
+        then, orelse, rest = [*then, *rest], [*orelse, *rest], ()
+    suites = [partial(jumps.lower_suite, lowering, suite) for suite in (then, orelse)]
+    paths = _both(lowering, test, suites[0], suites[1])
+    if any(path.left == jumps.YES for path in paths):
+        # where one side always leaves, what follows belongs to the other
+        for path, other in (paths, reversed(paths)):
+            if path.left != jumps.YES:
+                with _between(lowering, as_outside=other.end.is_dead):
+                    extend(lowering, path, partial(_follow, lowering, rest, node))
+        rest = ()
+    if any(path.refused for path in paths):
+        raise Refused()
+    merge(lowering, test, Merge(lowering, paths, node, test))
+    if DEAD not in lowering.frame.names:
+        _follow(lowering, rest, node)
 
 
 def _follow(lowering: Lowering, rest: Sequence[cst.CSTNode], node: cst.CSTNode) -> None:
@@ -84,29 +100,42 @@ def choose(lowering: Lowering, test: Atom, then: Action, orelse: Action, node: c
     if isinstance(test, Const):
         (then if test.value else orelse)()
         return
-    sizes = lowering.sizes
+    paths = _both(lowering, test, then, orelse)
+    if any(path.refused for path in paths):
+        raise Refused()
+    merge(lowering, test, Merge(lowering, paths, node, test))
+
+
+def _both(lowering: Lowering, test: Atom, then: Action, orelse: Action) -> tuple[Path, Path]:
+    """Two actions, each lowered into a path of its own, on which the test is known."""
 
     def knowing(value: bool, action: Action) -> Action:
         def run() -> None:
             names = lowering.frame.names
-            names.update({flag: Const(value) for flag in jumps.JUMPS if names.get(flag) == test})
+            names.update({flag: Const(value) for flag in JUMPS if names.get(flag) == test})
             action()
 
         return run
 
-    outside = sizes.assume, lowering.branches
-    try:
-        sizes.assume, lowering.branches = False, outside[1] + 1
+    with _between(lowering):
         first = lower_path(lowering, knowing(True, then))
-        if first.end.is_dead:
-            # a branch that raises is no way through: what the other one needs, all paths need
-            sizes.assume, lowering.branches = outside
+    # a branch that raises is no way through: what the other one needs, all paths need
+    with _between(lowering, as_outside=first.end.is_dead):
         second = lower_path(lowering, knowing(False, orelse))
+    return first, second
+
+
+@contextmanager
+def _between(lowering: Lowering, as_outside: bool = False) -> Iterator[None]:
+    """Code that not every path runs: nothing may be assumed for all of them."""
+    sizes = lowering.sizes
+    outside = sizes.assume, lowering.branches
+    if not as_outside:
+        sizes.assume, lowering.branches = False, outside[1] + 1
+    try:
+        yield
     finally:
         sizes.assume, lowering.branches = outside
-    if first.refused or second.refused:
-        raise Refused()
-    merge(lowering, test, Merge(lowering, (first, second), node))
 
 
 def merge(lowering: Lowering, test: Atom, merge: Merge) -> None:

@@ -12,16 +12,12 @@ from functools import partial
 
 import libcst as cst
 
-from s2s_ad.frontend.blocks import DEAD
+from s2s_ad.frontend.blocks import BROKEN, DEAD, GONE, JUMPS, RETURNED
 from s2s_ad.frontend.lower import Lowering, lower_statement, names_changed_by
 from s2s_ad.frontend.values import NotYet, Poison, Raises, Refused, Unsettled, Value
 from s2s_ad.ir import Atom, Const
 
-GONE = "<gone>"  # whether the rest of the suite is to be left out
-BROKEN = "<stopped>"  # whether the loop is to be left
-RETURNED = "<returned>"  # whether the function has returned ...
-RESULT = "<result>"  # ... and what
-JUMPS = (GONE, BROKEN, RETURNED)
+RESULT = "<result>"  # a pseudo-name: what the function has returned
 NO, YES = Const(False), Const(True)
 
 

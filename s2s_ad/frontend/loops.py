@@ -18,8 +18,12 @@ import libcst as cst
 
 from s2s_ad.frontend import jumps
 from s2s_ad.frontend.blocks import (
+    BROKEN,
     DEAD,
+    GONE,
+    JUMPS,
     MISSING,
+    RETURNED,
     Checkpoint,
     Found,
     Missing,
@@ -69,7 +73,7 @@ MOST_TRIALS = 30
 MOST_UNROLLED = 64
 # what may be settled by knowing the index of a loop
 BY_INDEX = ("not-constant", "write-in-place", "changes-kind", "bad-index")
-FLOW = (jumps.GONE, jumps.BROKEN, jumps.RETURNED, jumps.RESULT)
+FLOW = (GONE, BROKEN, RETURNED, jumps.RESULT)
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,7 @@ def lower_clause(
 ) -> None:
     """A clause of a comprehension, as a loop."""
     flow = {flag: lowering.frame.names.get(flag) for flag in FLOW}
+    jumps.start_flow(lowering.frame.names)  # a lambda has no statements, and so no flags
     _lower_loop(lowering, Loop(node, found, trip, assigned=frozenset(target_names(node.target))))
     for flag, value in flow.items():
         if value is None:
@@ -172,9 +177,9 @@ def _one_by_one(
 
     def from_trip(place: int) -> None:
         for k in range(place, len(trips)):
-            lowering.frame.names[jumps.GONE] = jumps.NO
+            lowering.frame.names[GONE] = jumps.NO
             trips[k]()
-            left = _flag(lowering, jumps.BROKEN)
+            left = _flag(lowering, BROKEN)
             if left == jumps.YES:
                 return
             if left != jumps.NO:
@@ -185,7 +190,7 @@ def _one_by_one(
         jumps.start_flow(lowering.frame.names)
         from_trip(place)
 
-    lowering.frame.names[jumps.BROKEN] = jumps.NO
+    lowering.frame.names[BROKEN] = jumps.NO
     from_trip(0)
 
 
@@ -205,12 +210,12 @@ def _after(
     names = lowering.frame.names
     if DEAD in names:
         return
-    broken = _flag(lowering, jumps.BROKEN)
-    names[jumps.BROKEN] = before[jumps.BROKEN]
-    names[jumps.GONE] = names[jumps.RETURNED]
-    if jumps.RETURNED in names and names[jumps.RETURNED] != jumps.NO:
+    broken = _flag(lowering, BROKEN)
+    names[BROKEN] = before[BROKEN]
+    names[GONE] = names[RETURNED]
+    if RETURNED in names and names[RETURNED] != jumps.NO:
         # an inlined loop within a loop: a return leaves all of them
-        names[jumps.BROKEN] = names[jumps.RETURNED]
+        names[BROKEN] = names[RETURNED]
     if not isinstance(node, cst.CompFor) and node.orelse is not None:
         suite = jumps.statements_of(node.orelse.body)
         choose(lowering, broken, lambda: None, lambda: jumps.go_on(lowering, suite), node)
@@ -654,7 +659,7 @@ class _Run:
         for place, value in self.values.items():
             after[place] = self._targets(value, path)
         after.update(self._handed_on(path, ends))
-        stop = path.end.names.get(jumps.BROKEN, jumps.NO)
+        stop = path.end.names.get(BROKEN, jumps.NO)
         if path.end.is_dead:
             stop = jumps.YES
         assert isinstance(stop, Var | Const)
@@ -700,11 +705,11 @@ class _Run:
             return after
         places = {place: value for place, value in ends.items() if place not in self.plan.templates}
         with at_end(lowering, path):
-            for flag in (jumps.RETURNED, jumps.RESULT, jumps.BROKEN):
+            for flag in (RETURNED, jumps.RESULT, BROKEN):
                 if names.get(flag, jumps.NO) != jumps.NO:
                     places["name", flag] = settled(lowering, names[flag], self.node)
         for place, value in places.items():
-            before = jumps.NO if place[1] in jumps.JUMPS else self.before(place)
+            before = jumps.NO if place[1] in JUMPS else self.before(place)
             if isinstance(value, Missing):
                 continue
             hint = str(place[1])
@@ -873,7 +878,7 @@ def _peeled(lowering: Lowering, loop: Loop) -> None:
 def _trips(lowering: Lowering, loop: Loop, counted: Counted | None) -> None:
     names = lowering.frame.names
     node = loop.node
-    names[jumps.BROKEN] = jumps.NO
+    names[BROKEN] = jumps.NO
     if counted is None:
         loop.trip(None)
         rest = Loop(node, None, loop.trip, loop.test, loop.assigned)
@@ -887,7 +892,7 @@ def _trips(lowering: Lowering, loop: Loop, counted: Counted | None) -> None:
             second = lowering.assign(lowering.operation("+"), [start, step], node)
         trip = (second, stop, step)
         rest = Loop(node, replace(counted, trip=trip), loop.trip, assigned=loop.assigned)
-    broken = _flag(lowering, jumps.BROKEN)
+    broken = _flag(lowering, BROKEN)
 
     def others() -> None:
         jumps.start_flow(lowering.frame.names)

@@ -11,6 +11,7 @@ from typing import Any
 import libcst as cst
 
 from s2s_ad.frontend import branches, jumps, loops
+from s2s_ad.frontend.blocks import BROKEN, GONE
 from s2s_ad.frontend.containers import call_method, change, container, refreshed, store
 from s2s_ad.frontend.expressions import (
     atom,
@@ -324,11 +325,11 @@ def _return(lowering: Lowering, node: cst.Return) -> None:
 
 
 def _break(lowering: Lowering, node: cst.Break) -> None:
-    jumps.jump(lowering, jumps.GONE, jumps.BROKEN)
+    jumps.jump(lowering, GONE, BROKEN)
 
 
 def _continue(lowering: Lowering, node: cst.Continue) -> None:
-    jumps.jump(lowering, jumps.GONE)
+    jumps.jump(lowering, GONE)
 
 
 def _raise(lowering: Lowering, node: cst.Raise) -> None:

@@ -1,15 +1,45 @@
 """Values that are not defined on every path, where they have to be something all the same: in what
-is kept or saved.
+is kept or saved, and where an adjoint of zeros asks for a shape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from s2s_ad.ir import UNDEFINED, Assign, Atom, Block, Const, For, If, Statement, Var, While
+from s2s_ad.ir import (
+    UNDEFINED,
+    Assign,
+    Atom,
+    Block,
+    Const,
+    For,
+    If,
+    Statement,
+    Var,
+    While,
+    blocks_of,
+)
+from s2s_ad.operations.indexing import TUPLE
+from s2s_ad.operations.lists import new_list
+from s2s_ad.operations.support import FULL, RECALL
 from s2s_ad.passes.activity import carried_of
-from s2s_ad.rewrite import all_statements, map_statement
+from s2s_ad.passes.aliasing import variables_read
+from s2s_ad.passes.storage.sizes import can_compute, compute
+from s2s_ad.rewrite import Builder, all_statements, map_statement
+from s2s_ad.types import (
+    DTYPES,
+    Array,
+    ListOf,
+    Number,
+    Scalar,
+    Type,
+    dtype_of,
+    is_boolean,
+    is_float,
+    shape_of,
+)
 
 
 def handed_to(body: Block, variables: Iterable[Var]) -> set[Var]:
@@ -60,3 +90,53 @@ def nothing_for_undefined(
         return replace(block, statements=tuple(map(visit, block.statements)))
 
     return block(body).statements
+
+
+def needing_something(body: Block, kept: Iterable[Var]) -> set[Var]:
+    """The variables that have to be something on every path, for some that are kept or recalled.
+
+    What the primal itself reads in the block that it belongs to needs nothing: where it is
+    undefined there, that raises, as in Python.
+    """
+    wanted = set(kept)
+    for statement in all_statements(body):
+        if isinstance(statement, Assign) and statement.op is RECALL:
+            wanted |= {atom for atom in statement.operands if isinstance(atom, Var)}
+    return handed_to(body, wanted - set(_read_at_home(body)))
+
+
+def _read_at_home(block: Block) -> Iterator[Var]:
+    made = set(block.parameters)
+    for statement in block.statements:
+        is_read = isinstance(statement, Assign) and statement.op is not RECALL
+        if is_read and statement.role == "primal":
+            yield from (var for var in variables_read(statement) if var in made)
+        for inner in blocks_of(statement):
+            yield from _read_at_home(inner)
+        made.update(statement.targets)
+
+
+def something(builder: Builder, type: Type, parameters: tuple[Var, ...]) -> Atom | None:
+    """A value of the type to stand where there is none, NaN where it may be; None for types that
+    have no such value.
+    """
+    if isinstance(type, Number | Scalar):
+        if is_float(type):
+            return Const(math.nan)
+        return Const(False) if is_boolean(type) else Const(0)
+    if isinstance(type, ListOf):
+        return builder.assign(new_list(type.item))
+    if not isinstance(type, Array):
+        return None
+    sizes = shape_of(type) or ()
+    known = all(can_compute(size, parameters) for size in sizes)
+    lengths = [compute(builder, size, parameters) if known else Const(0) for size in sizes]
+    shape: Atom = Const(0)
+    if all(isinstance(length, Const) for length in lengths):
+        shape = Const(tuple(length.value for length in lengths if isinstance(length, Const)))
+    else:
+        shape = builder.assign(TUPLE, *lengths) if len(lengths) > 1 else lengths[0]
+    name = DTYPES[dtype_of(type)]
+    value = Const(math.nan) if is_float(type) else Const(0)
+    dtype = Const(None) if name == "float64" else Const(name, f"numpy.{name}")
+    return builder.assign(FULL, shape, value, dtype)

@@ -4,7 +4,6 @@ kept, and the loops that undo them read it, or compute again, at the beginning o
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 
 from s2s_ad.ir import (
@@ -28,9 +27,9 @@ from s2s_ad.passes.contributions import refusal
 from s2s_ad.passes.sizes import compute
 from s2s_ad.passes.storage.places import TOP, Places, Step
 from s2s_ad.passes.storage.tapes import Stack, Storage, Tape
-from s2s_ad.passes.undefined import handed_to
+from s2s_ad.passes.undefined import needing_something, something
 from s2s_ad.rewrite import Builder, Names, substitute, with_body
-from s2s_ad.types import Number, Scalar, Sizes, is_boolean, is_float
+from s2s_ad.types import Number, Sizes
 
 
 @dataclass
@@ -69,7 +68,7 @@ class _Editor:
         self.places, self.plan = places, plan
         self.needed = plan.needed_at(places)
         self.here: set[Atom] = {var for variables in self.needed.values() for var in variables}
-        self.handed_to_kept = handed_to(function.body, plan.kept)
+        self.filled = needing_something(function.body, plan.kept)
         self.values: dict[Var, Atom] = {}  # what stands for recalls, and recalled variables
         self.local: dict[Var, Atom] = {}  # a forward variable in the reverse sweep
         self.recalls: dict[Var, Atom] = {}
@@ -284,12 +283,15 @@ class _Editor:
         for side, branch in enumerate((statement.then, statement.orelse)):
             self.state.update(before)
             block = self.block(branch, statement, side)
+            outer, self.builder.statements = self.builder.statements, list(block.statements)
             given = tuple(
                 self.defined(atom, target, statement)
                 for atom, target in zip(block.results, statement.targets, strict=True)
             )
+            statements = tuple(self.builder.statements)
+            self.builder.statements = outer
             more = tuple(self.state[key] for key in keys)
-            blocks.append(Block((), block.statements, (*given, *more)))
+            blocks.append(Block((), statements, (*given, *more)))
         targets = self.fresh(keys)
         self.state.update(zip(keys, targets, strict=True))
         self.builder.statements.append(
@@ -311,16 +313,17 @@ class _Editor:
         return tuple(made)
 
     def defined(self, atom: Atom, var: Var, statement: Statement) -> Atom:
-        """The atom, or where it is undefined and the variable is kept, something to keep."""
-        if atom != UNDEFINED or var not in self.handed_to_kept:
+        """The atom, or where it is undefined and has to be something, something."""
+        if atom != UNDEFINED or var not in self.filled:
             return atom
-        if isinstance(var.type, Number | Scalar):
-            if is_float(var.type):
-                return Const(math.nan)
-            return Const(False) if is_boolean(var.type) else Const(0)
+        self.builder.span, self.builder.role = statement.span, "primal"
+        found = something(self.builder, var.type, self.parameters)
+        if found is not None:
+            return found
+        called = "a value" if var.is_temporary else f"`{var.base_name}`"
         raise refusal(
             "no-derivative",
-            f"`{var.base_name}` is not defined on every path, and its value is needed here",
+            f"{called} is not defined on every path behind this, and is needed there",
             statement.span,
-            f"assign `{var.base_name}` before",
+            "assign it before, on every path",
         )
