@@ -35,6 +35,7 @@ from s2s_ad.passes.contributions import (
 from s2s_ad.passes.masks import Mask, Masks
 from s2s_ad.passes.undo_blocks import undo_branches, undo_loop
 from s2s_ad.passes.undo_lists import UNDO
+from s2s_ad.passes.undo_types import adjoint_type, has_narrow_floats
 from s2s_ad.rewrite import Builder, Names, map_tree
 from s2s_ad.types import (
     DTYPES,
@@ -79,6 +80,7 @@ class Sweep:
         self.recalled: ChainMap[Var, Var] = ChainMap()
         self.masks = Masks(function.body)
         self.taken = {formal.name for formal in function.formals}
+        self.is_narrow = has_narrow_floats(function)
 
     def seed_one(self, result: Atom) -> None:
         if not (isinstance(result, Var) and result in self.active):
@@ -145,7 +147,12 @@ class Sweep:
     def adjoint_or_zero(self, var: Var) -> Atom:
         """What is known of the adjoint of a variable, as a value to hand on."""
         found = self.adjoints.get(var)
-        return self.zeros(var) if found is None else found
+        value = self.zeros(var) if found is None else found
+        type = adjoint_type(var.type)
+        if self.is_narrow and isinstance(type, Scalar) and isinstance(value.type, Number):
+            # a Python number would take the dtype of what it meets, not give its own
+            return self.builder.assign(catalogue().operations[f"numpy.{DTYPES[type.dtype]}"], value)
+        return value
 
     def fitted(self, value: Atom, type: Type) -> Atom:
         """The adjoint of a value that a loop or branch hands on, for what was handed in."""
@@ -324,6 +331,9 @@ class Sweep:
             # a weak 1.0 has served for a float32 so far; the result has the argument's type
             exact = catalogue().operations[f"numpy.{DTYPES[leaf.type.dtype]}"]
             return found if leaf.type.dtype == "f64" else self.builder.assign(exact, found)
+        if self.is_narrow and isinstance(leaf.type, Number) and not isinstance(found.type, Number):
+            # computed from a Python number that became a scalar in a loop, it may be less than f64
+            return self.builder.assign(catalogue().operations["builtins.float"], found)
         return cast_like(self.builder, found, leaf.type)
 
 

@@ -26,7 +26,7 @@ from s2s_ad.operations.lists import new_list
 from s2s_ad.operations.support import FULL, RECALL
 from s2s_ad.passes.activity import carried_of
 from s2s_ad.passes.aliasing import variables_read
-from s2s_ad.passes.storage.sizes import can_compute, compute
+from s2s_ad.passes.sizes import can_compute, compute
 from s2s_ad.rewrite import Builder, all_statements, map_statement
 from s2s_ad.types import (
     DTYPES,
@@ -130,7 +130,7 @@ def something(builder: Builder, type: Type, parameters: tuple[Var, ...]) -> Atom
         return None
     sizes = shape_of(type) or ()
     known = all(can_compute(size, parameters) for size in sizes)
-    lengths = [compute(builder, size, parameters) if known else Const(0) for size in sizes]
+    lengths = [compute(builder.assign, size, parameters) if known else Const(0) for size in sizes]
     shape: Atom = Const(0)
     if all(isinstance(length, Const) for length in lengths):
         shape = Const(tuple(length.value for length in lengths if isinstance(length, Const)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from s2s_ad.types import Array, ListOf, Number, Scalar, Type
+from s2s_ad.ir import Function
+from s2s_ad.rewrite import all_statements
+from s2s_ad.types import Array, ListOf, Number, Scalar, Type, dtype_of, is_float
 
 
 def adjoint_type(type: Type) -> Type:
@@ -14,3 +16,11 @@ def adjoint_type(type: Type) -> Type:
     if isinstance(type, Array) and type.shape == ():
         return Scalar(type.dtype)
     return type
+
+
+def has_narrow_floats(function: Function) -> bool:
+    """Whether some value has less than 64 bits: then it matters that a Python number has none."""
+    targets = [target for one in all_statements(function.body) for target in one.targets]
+    types = [var.type for var in (*function.body.parameters, *targets)]
+    items = [type.item if isinstance(type, ListOf) else type for type in types]
+    return any(is_float(type) and dtype_of(type) != "f64" for type in items)
