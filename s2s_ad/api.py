@@ -49,6 +49,7 @@ def grad(
     has_aux: bool = False,
     level: int = 1,
     checkpoint: int | str = "",
+    trap_nan: bool = False,
 ) -> Derivative: ...
 @overload
 def grad(
@@ -59,6 +60,7 @@ def grad(
     has_aux: bool = False,
     level: int = 1,
     checkpoint: int | str = "",
+    trap_nan: bool = False,
 ) -> Decorator: ...
 def grad(
     f: Callable[..., Any] | None = None,
@@ -68,6 +70,7 @@ def grad(
     has_aux: bool = False,
     level: int = 1,
     checkpoint: int | str = "",
+    trap_nan: bool = False,
 ) -> Derivative | Decorator:
     """The gradient of a function that returns one float: a function, or a decorator.
 
@@ -75,13 +78,14 @@ def grad(
     a tuple gives a tuple. `argnums` is another name of it. A gradient has the structure, shapes and
     dtypes of its argument. With `has_aux` the function returns `(value, aux)` and the derivative
     `(grad, aux)`. `level` 0 gives the textbook's code, 1 short code. `checkpoint` is a number of
-    snapshots, or "bisection": loops then keep no tapes, but run parts again. Raises
+    snapshots, or "bisection": loops then keep no tapes, but run parts again. With `trap_nan` the
+    gradient stops with a FloatingPointError where it first is not finite, which says why. Raises
     DifferentiationError, at the call, if the function is outside the accepted language.
 
     >>> grad(lambda x: x * x)(3.0)
     6.0
     """
-    return _derivative("grad", f, wrt, argnums, has_aux, level, checkpoint)
+    return _derivative("grad", f, wrt, argnums, has_aux, level, checkpoint, trap_nan)
 
 
 @overload
@@ -93,6 +97,7 @@ def value_and_grad(
     has_aux: bool = False,
     level: int = 1,
     checkpoint: int | str = "",
+    trap_nan: bool = False,
 ) -> Derivative: ...
 @overload
 def value_and_grad(
@@ -103,6 +108,7 @@ def value_and_grad(
     has_aux: bool = False,
     level: int = 1,
     checkpoint: int | str = "",
+    trap_nan: bool = False,
 ) -> Decorator: ...
 def value_and_grad(
     f: Callable[..., Any] | None = None,
@@ -112,12 +118,13 @@ def value_and_grad(
     has_aux: bool = False,
     level: int = 1,
     checkpoint: int | str = "",
+    trap_nan: bool = False,
 ) -> Derivative | Decorator:
     """As `grad`, but the result is `(value, grad)`, or `((value, aux), grad)` with `has_aux`.
 
     SciPy takes it as it is: `minimize(value_and_grad(f), x0, jac=True)`.
     """
-    return _derivative("value-and-grad", f, wrt, argnums, has_aux, level, checkpoint)
+    return _derivative("value-and-grad", f, wrt, argnums, has_aux, level, checkpoint, trap_nan)
 
 
 def _derivative(
@@ -128,14 +135,15 @@ def _derivative(
     has_aux: bool,
     level: int,
     checkpoint: int | str,
+    trap_nan: bool,
 ) -> Derivative | Decorator:
     if argnums is not None:
         if wrt != 0:
             raise TypeError("`argnums` is another name of `wrt`: give one of them")
         wrt = argnums
     if f is None:
-        return lambda f: Derivative(f, mode, wrt, has_aux, level, checkpoint)
-    return Derivative(f, mode, wrt, has_aux, level, checkpoint)
+        return lambda f: Derivative(f, mode, wrt, has_aux, level, checkpoint, trap_nan)
+    return Derivative(f, mode, wrt, has_aux, level, checkpoint, trap_nan)
 
 
 class Derivative:
@@ -155,15 +163,16 @@ class Derivative:
         has_aux: bool = False,
         level: int = 1,
         checkpoint: int | str = "",
+        trap_nan: bool = False,
     ) -> None:
         if level not in (0, 1):
             raise ValueError(f"level is 0 or 1, not {level!r}")
         checkpoint = checkpoint_option(checkpoint)
         function, self._owner = _function_of(primal)
-        self._given = (mode, wrt, bool(has_aux), level, checkpoint)
+        self._given = (mode, wrt, bool(has_aux), level, checkpoint, bool(trap_nan))
         names = _names(function, wrt, 0 if self._owner is None else 1)
         bare = isinstance(wrt, int | str)
-        wanted = Wanted(mode, names, bare, bool(has_aux), level, checkpoint)
+        wanted = Wanted(mode, names, bare, bool(has_aux), level, checkpoint, bool(trap_nan))
         self._table = table_of(function, wanted, self._owner)
         self._bind = self._table.parameters.bind
         self._found = self._table.found

@@ -74,6 +74,8 @@ def certify(
             "has_aux": options.has_aux,
             "level": options.level,
             "args": sorted(arguments),
+            **({"checkpoint": options.checkpoint} if options.checkpoint != "" else {}),
+            **({"trap_nan": True} if options.trap_nan else {}),
         },
         "tool": {"name": "s2s_ad", "version": version()},
         "rules": rules_used(lowered.function),

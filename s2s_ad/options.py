@@ -24,6 +24,7 @@ class Options:
     level: int = 1
     name: str = ""
     checkpoint: int | str = ""  # a number of snapshots for each loop, or "bisection"
+    trap_nan: bool = False  # the derivative stops where it first is not finite
 
     def function_name(self, function: Function) -> str:
         return self.name or f"{self.mode.replace('-', '_')}_{function.name}"

@@ -108,7 +108,12 @@ def passes_for(
     wrt = differentiable(function, options)
     if options.mode == "jvp":
         pushed: Pass = partial(
-            tangent, wrt=wrt, name=name, has_aux=options.has_aux, derivatives=derivatives
+            tangent,
+            wrt=wrt,
+            name=name,
+            has_aux=options.has_aux,
+            derivatives=derivatives,
+            trap_nan=options.trap_nan,
         )
         return around(pushed, options.level)
     request = Request(
@@ -118,6 +123,7 @@ def passes_for(
         has_aux=options.has_aux,
         seeded=options.mode == "vjp",
         checkpoint=options.checkpoint,
+        trap_nan=options.trap_nan,
     )
     derive = partial(adjoint, request=request, name=name, derivatives=derivatives)
     return around(derive, options.level, FINISH if options.mode != "vjp" else CLEAN_UP)
@@ -151,7 +157,7 @@ def derive_all(
     functions = [run(part, (place_copies,), watch) for part in parts]
     called: list[Called] = []
     while derivatives.pending:
-        called += derive_callee(derivatives.pending.pop(0), derivatives, options.level, watch)
+        called += derive_callee(derivatives.pending.pop(0), derivatives, options, watch)
     tidy = (CLEAN_UP, place_copies) if options.level else (place_copies,)
     for made, callee in derivatives.extra:
         assert callee.function is not None
@@ -161,20 +167,26 @@ def derive_all(
 
 
 def derive_callee(
-    wanted: Halves | Pushed, derivatives: Derivatives, level: int, watch: Watch
+    wanted: Halves | Pushed, derivatives: Derivatives, options: Options, watch: Watch
 ) -> list[Called]:
     """The functions of the derivative of a called function."""
     primal = wanted.callee.function
     assert primal is not None
     wrt = tuple(primal.formals[place].name for place in wanted.wrt)
     if isinstance(wanted, Pushed):
-        push = partial(tangent, wrt=wrt, name=wanted.name, derivatives=derivatives)
-        functions = [flat_results(run(primal, around(push, level), watch))]
+        push = partial(
+            tangent,
+            wrt=wrt,
+            name=wanted.name,
+            derivatives=derivatives,
+            trap_nan=options.trap_nan,
+        )
+        functions = [flat_results(run(primal, around(push, options.level), watch))]
         mode = "jvp"
     else:
-        request = Request(wrt, bare=False, with_value=True, seeded=True)
+        request = Request(wrt, bare=False, with_value=True, seeded=True, trap_nan=options.trap_nan)
         pull = partial(adjoint, request=request, name=primal.name, derivatives=derivatives)
-        derived = run(primal, around(pull, level), watch)
+        derived = run(primal, around(pull, options.level), watch)
         functions = flat_halves(split_sweeps(derived, primal), wanted)
         mode = "vjp"
     wanted.functions += functions

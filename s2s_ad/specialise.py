@@ -48,6 +48,7 @@ class Wanted:
     has_aux: bool
     level: int
     checkpoint: int | str = ""
+    trap_nan: bool = False
 
 
 # Parameters ---------------------------------------------------------------------------------------
@@ -350,6 +351,7 @@ class Table:
             wanted.level,
             name,
             wanted.checkpoint,
+            wanted.trap_nan,
         )
         path = function.span.file.path if function.span is not None else ""
         return generate(function, options, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 LIMIT = 100
@@ -90,6 +91,25 @@ def raise_with(indent: str, exception: str, message: str) -> list[str]:
         *(f'{inside}"{piece}"' for piece in pieces),
         f"{indent})",
     ]
+
+
+def call(indent: str, text: str, arguments: Sequence[str]) -> list[str]:
+    """A call that is a statement; one argument a line where they do not fit into one."""
+    if len(indent) + len(text) <= LIMIT:
+        return [f"{indent}{text}"]
+    inside = f"{indent}    "
+    head = f"{indent}{text[: text.index('(') + 1]}"
+    if len(inside) + len(", ".join(arguments)) <= LIMIT:
+        return [head, f"{inside}{', '.join(arguments)}", f"{indent})"]
+    return [head, *(line for part in arguments for line in _argument(inside, part)), f"{indent})"]
+
+
+def _argument(indent: str, text: str) -> list[str]:
+    """An argument on a line of its own; a tuple that is too long, one item a line."""
+    if len(indent) + len(text) + 1 <= LIMIT or not text.startswith("("):
+        return [f"{indent}{text},"]
+    items = re.findall(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', text)
+    return [f"{indent}(", *(f"{indent}    {item}," for item in items), f"{indent}),"]
 
 
 def commented(line: str, comment: str) -> list[str]:

@@ -49,11 +49,19 @@ def spell_atom(constant: Const, library: Callable[[str], str]) -> Expression:
         isinstance(value, tuple) and any(map(_is_slice_or_dots, value))
     ):
         return Expression(_spell_index_value(value))
-    text = repr(value) if isinstance(value, str) else spell_constant(value)
-    if isinstance(value, str) and text.startswith("'") and '"' not in value:
-        text = f'"{text[1:-1]}"'
+    if isinstance(value, str):
+        return Expression(_quoted(value))
+    if isinstance(value, tuple) and value and all(isinstance(part, str) for part in value):
+        return Expression(spell_tuple([_quoted(part) for part in value]))
+    text = spell_constant(value)
     negative = isinstance(value, int | float) and text.startswith("-")
     return Expression(text, UNARY if negative else ATOMIC)
+
+
+def _quoted(text: str) -> str:
+    """A string as ruff writes it."""
+    spelled = repr(text)
+    return f'"{spelled[1:-1]}"' if spelled.startswith("'") and '"' not in text else spelled
 
 
 def _is_slice_or_dots(value: object) -> bool:

@@ -20,7 +20,7 @@ from s2s_ad.backend.plan import (
 )
 from s2s_ad.backend.signature import annotation
 from s2s_ad.ir import Assign, Atom, Const, Var
-from s2s_ad.operations.effects import RAISE_IF
+from s2s_ad.operations.effects import RAISE_IF, STOP_UNLESS_FINITE
 from s2s_ad.types import ListOf, Number, Scalar, is_float
 
 INDENT = "    "
@@ -71,7 +71,7 @@ class StatementPrinter:
         if statement.op.update:
             return layout.commented(f"{indent}{self.update(statement)}", comment)
         if not statement.targets or (statement.op.effect and statement.target in self.unread):
-            return [f"{indent}{self.speller.right_side(statement).text}"]
+            return self.effect(statement, indent)
         if len(statement.targets) > 1:
             given = [self.names[v] if v not in self.unread else "_" for v in statement.targets]
             right = self.speller.right_side(statement).text
@@ -83,6 +83,12 @@ class StatementPrinter:
             return layout.commented(f"{indent}{name} += {added}", comment)
         right = self.speller.right_side(statement).text
         return layout.commented(f"{indent}{self.declared(target, right)} = {right}", comment)
+
+    def effect(self, statement: Assign, indent: str) -> list[str]:
+        text = self.speller.right_side(statement).text
+        if statement.op is not STOP_UNLESS_FINITE:
+            return [f"{indent}{text}"]
+        return layout.call(indent, text, [self.speller.spell(a).text for a in statement.operands])
 
     def declared(self, target: Var, right: str) -> str:
         """The name, the first time with a type where the value does not show it."""

@@ -72,6 +72,11 @@ def add_function(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="loops keep no tapes but N snapshots, and run parts again; or `bisection`",
     )
+    what.add_argument(
+        "--trap-nan",
+        action="store_true",
+        help="for debugging: stop where the derivative first is not finite, and say why",
+    )
     parser.add_argument(
         "--output-format",
         choices=STYLES,
@@ -103,6 +108,7 @@ def lower(options: argparse.Namespace) -> Lowered:
         options.has_aux,
         options.level,
         checkpoint="" if options.checkpoint is None else options.checkpoint,
+        trap_nan=options.trap_nan,
     )
     target = Target(options.file, options.function, wanted, tuple(options.arg))
     try:

@@ -73,6 +73,8 @@ STATIC_ARGUMENTS = frozenset(
         "size",
         "start_axis",
         "pad_width",
+        "place",
+        "names",
         "mode",
         "kind",
         "kth",

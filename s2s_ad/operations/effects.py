@@ -29,6 +29,13 @@ RAISE_IF = CATALOGUE.operation(
     evaluate=_raise_if,
     printer=lambda operands, texts: f"raise {operands[1].value} if {texts[0]}",
 )
+STOP_UNLESS_FINITE = CATALOGUE.operation(
+    "out = stop_unless_finite(place, names, found, *values)",
+    infer=_no_value,
+    constant=True,
+    effect=True,
+    helper="stop_unless_finite",
+)
 PRINT = CATALOGUE.operation(
     "out = print(*values)",
     infer=_no_value,

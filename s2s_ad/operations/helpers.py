@@ -309,6 +309,29 @@ def next_snapshot(start: int, stop: int, snapshots: int) -> int:
     return start + max(1, least, stop - start - behind)
 
 
+def stop_unless_finite(place: str, names: Any, found: Any, *values: Any) -> None:
+    """Raise FloatingPointError unless all of `found`, a derivative, is finite.
+
+    The message says in which place of the user's code, and what the derivative and the values that
+    it was made from are; `names` are theirs. Of arrays of one shape it shows one element.
+    """
+    finite = np.isfinite(found)
+    if np.all(finite):
+        return
+    index = tuple(np.argwhere(np.logical_not(finite))[0].tolist())
+    where = f"{place}: at {list(index)}: " if index else f"{place}: "
+    shown = []
+    for name, value in zip(names, (found, *values), strict=True):
+        one = np.shape(value) == np.shape(found)
+        text = (
+            str(np.asarray(value)[index])
+            if one
+            else np.array2string(np.asarray(value), threshold=12)
+        )
+        shown.append(f"{name} = {' '.join(text.split())}")
+    raise FloatingPointError(where + ", ".join(shown))
+
+
 def rows_of(x: Any) -> list[Any]:
     """The rows of an array, each with memory of its own."""
     return [np.copy(row) if isinstance(row, np.ndarray) else row for row in x]

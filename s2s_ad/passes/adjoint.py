@@ -34,6 +34,7 @@ class Request:
     has_aux: bool = False
     seeded: bool = False  # take the output's adjoint as a parameter (vjp) instead of 1.0
     checkpoint: int | str = ""  # how many snapshots loops may keep, or "bisection"; "": tapes
+    trap_nan: bool = False  # stop at the first adjoint that is not finite
 
 
 def adjoint(
@@ -53,7 +54,9 @@ def adjoint(
     active |= active_variables(function.body, sources)
     derivatives = derivatives or Derivatives()
     function, halves = call_forward(function, active, derivatives)
-    sweep = Sweep(function, active, trips, halves, derivatives, request.checkpoint)
+    sweep = Sweep(
+        function, active, trips, halves, derivatives, request.checkpoint, request.trap_nan
+    )
     seeds: list[Formal] = []
     if request.seeded:
         seeds = [sweep.seed_parameter(value)]

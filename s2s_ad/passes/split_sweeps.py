@@ -75,7 +75,8 @@ def _split(
     forward: list[Statement] = []
     reverse: list[Statement] = []
     for statement in reversed(statements):
-        if has_effects(statement) or any(target in needed for target in statement.targets):
+        acts = statement.role == "primal" and has_effects(statement)  # others check adjoints
+        if acts or any(target in needed for target in statement.targets):
             forward.insert(0, statement)
             needed |= _read_by(statement)
         else:

@@ -33,6 +33,7 @@ from s2s_ad.passes.contributions import (
     zero_like,
 )
 from s2s_ad.passes.masks import Mask, Masks
+from s2s_ad.passes.trap_nan import trap_adjoint, trap_gradient
 from s2s_ad.passes.undo_blocks import undo_branches, undo_loop
 from s2s_ad.passes.undo_lists import UNDO
 from s2s_ad.passes.undo_types import adjoint_type, has_narrow_floats
@@ -68,8 +69,10 @@ class Sweep:
         halves: dict[Var, Halves],
         derivatives: Derivatives,
         checkpoint: int | str,
+        traps: bool,
     ) -> None:
         self.function, self.derivatives, self.checkpoint = function, derivatives, checkpoint
+        self.traps = traps
         self.depth = 0
         sizes = Sizes.knowing(function.assumptions, 1_000_000)
         self.builder = Builder(Names.of(function), sizes, role="adjoint")
@@ -221,6 +224,9 @@ class Sweep:
             assert isinstance(operand, Var)
             contribution = self.masked(statement, contribution, operand)
             self.add(statement, contribution, operand, next(iter(adjoints.values())))
+        if self.traps:
+            for name in carried:
+                trap_adjoint(self, statement, by_name[name], read)
 
     def masked(self, statement: Assign, contribution: Contribution, operand: Var) -> Contribution:
         """The contribution, zero again where a `where` further on does not take this value."""
@@ -317,6 +323,8 @@ class Sweep:
         if not isinstance(leaf, Var):
             return leaf
         self.builder.span = None
+        if self.traps:
+            trap_gradient(self, leaf)
         if not is_float(leaf.type):
             return Const(0) if not isinstance(leaf.type, Array) else self.zeros(leaf)
         found = self.adjoints.get(leaf)

@@ -35,8 +35,9 @@ from s2s_ad.passes.adjoint import differentiable_leaves, split_aux
 from s2s_ad.passes.calls import Derivatives
 from s2s_ad.passes.contributions import named, refusal
 from s2s_ad.passes.tangent_lines import TangentLines, conversion
+from s2s_ad.passes.trap_nan import trap_tangent
 from s2s_ad.passes.undo_types import adjoint_type
-from s2s_ad.rewrite import Builder, Names, count_uses, formal_variables, map_tree
+from s2s_ad.rewrite import Builder, Names, count_uses, definitions, formal_variables, map_tree
 from s2s_ad.types import Number, Scalar, Sizes, TypeProblem, is_float, is_numeric
 
 
@@ -46,6 +47,7 @@ def tangent(
     name: str,
     has_aux: bool = False,
     derivatives: Derivatives | None = None,
+    trap_nan: bool = False,
 ) -> Function:
     """The Jacobian-vector product of `function`, under another name.
 
@@ -58,7 +60,7 @@ def tangent(
     sources = differentiable_leaves(moving, function)
     value, aux = split_aux(function, has_aux)
     active = active_variables(function.body, sources)
-    push = _Push(function, active, derivatives or Derivatives())
+    push = _Push(function, active, derivatives or Derivatives(), trap_nan)
     # a parameter without a default cannot follow one that has a default, unless it goes by keyword
     by_position = all(
         other.default is None and other.kind != "keyword" for other in function.formals
@@ -84,8 +86,11 @@ def _together(parts: tuple[Tree, ...]) -> Structure:
 class _Push:
     """The forward sweep: the primal's statements with their tangents, and the tangents so far."""
 
-    def __init__(self, function: Function, active: set[Var], derivatives: Derivatives) -> None:
-        self.active, self.derivatives = active, derivatives
+    def __init__(
+        self, function: Function, active: set[Var], derivatives: Derivatives, traps: bool
+    ) -> None:
+        self.active, self.derivatives, self.traps = active, derivatives, traps
+        self.definitions = definitions(function.body) if traps else {}
         sizes = Sizes()
         sizes.assume = False
         sizes.counter = 1_000_000  # sizes that arise here are none of the primal's
@@ -139,7 +144,9 @@ class _Push:
         except TypeProblem as problem:
             raise refusal(problem.name, str(problem), statement.span, problem.help) from None
         if found is not None:
-            self.tangents[statement.target] = self.lines.settle(found, statement.target)
+            dot = self.tangents[statement.target] = self.lines.settle(found, statement.target)
+            if self.traps:
+                trap_tangent(self.builder, self.definitions, statement, dot)
 
     # Blocks ---------------------------------------------------------------------------------------
 
