@@ -27,8 +27,10 @@ from s2s_ad.specialise import (
     Specialisation,
     Table,
     Wanted,
+    parameters_of,
     table_of,
 )
+from s2s_ad.stacked import function_of_derivative, function_of_partial
 
 if TYPE_CHECKING:
     import scipy.sparse
@@ -170,6 +172,8 @@ class Derivative:
         checkpoint = checkpoint_option(checkpoint)
         function, self._owner = _function_of(primal)
         self._given = (mode, wrt, bool(has_aux), level, checkpoint, bool(trap_nan))
+        # what a program that calls this derivative has to know, to be differentiated through
+        self.__s2s_derivation__ = (mode, wrt, bool(has_aux), level)
         names = _names(function, wrt, 0 if self._owner is None else 1)
         bare = isinstance(wrt, int | str)
         wanted = Wanted(mode, names, bare, bool(has_aux), level, checkpoint, bool(trap_nan))
@@ -185,6 +189,19 @@ class Derivative:
         """The function as written."""
         primal: Callable[..., Any] = self.__dict__["__wrapped__"]
         return primal
+
+    def as_function(self) -> types.FunctionType:
+        """A plain function that calls this derivative, for derivatives of it."""
+        from s2s_ad.frontend.live_scope import relative_path
+
+        innermost = self.primal
+        while isinstance(innermost, Derivative):
+            innermost = innermost.primal
+        path = relative_path(_function_of(innermost)[0].__code__.co_filename)
+        wanted = self._table.wanted
+        return function_of_derivative(
+            self, self._table.parameters, wanted, f"{self._table.name} of {path}"
+        )
 
     @property
     def source(self) -> str:
@@ -425,12 +442,16 @@ def _function_of(f: Any) -> tuple[types.FunctionType, object]:
     if isinstance(f, staticmethod | classmethod):
         kind = type(f).__name__
         raise TypeError(f"put `@{kind}` above the decorator that takes the derivative")
+    if isinstance(f, Derivative):
+        return f.as_function(), None
+    if isinstance(f, functools.partial):
+        return _function_of_partial(f), None
     name = getattr(f, "__name__", type(f).__name__)
     if getattr(type(f), "__s2s_derivative__", False) or isinstance(f, types.MethodType):
         raise _refused(
             "nested-derivative",
-            f"`{name}` is a derivative itself",
-            "save its source and differentiate the generated function",
+            f"`{name}` was made without its primal",
+            "differentiate the function that its source defines",
         )
     if not callable(f):
         raise TypeError(f"the derivative of a {name} is not defined: a function is needed")
@@ -439,6 +460,17 @@ def _function_of(f: Any) -> tuple[types.FunctionType, object]:
         f"`{name}` is a {type(f).__name__}, not a function written in Python",
         f"write a function that calls it: `lambda x: {name}(x)`",
     )
+
+
+def _function_of_partial(f: functools.partial[Any]) -> types.FunctionType:
+    from s2s_ad.frontend.live_scope import relative_path
+
+    function, owner = _function_of(f.func)
+    name = function.__code__.co_name
+    name = name if name.isidentifier() else "f"
+    parameters = parameters_of(function, name, 0 if owner is None else 1)
+    place = f"{name} of {relative_path(function.__code__.co_filename)}"
+    return function_of_partial(f, parameters, place)
 
 
 def _positional(function: types.FunctionType) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ from s2s_ad.types import (
     TypeProblem,
     is_boolean,
     is_float,
-    scalar_like,
+    is_scalar_float,
 )
 
 
@@ -210,10 +210,6 @@ def kind_of(type: Number | Scalar) -> str:
     if is_float(type):
         return "float"
     return "bool" if is_boolean(type) else "int"
-
-
-def is_scalar_float(type: Type) -> bool:
-    return scalar_like(type) and is_float(type)
 
 
 def agrees(inferred: Type, declared: Type) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from s2s_ad.check import Known, check
+from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.ir import Assign, Function
 from s2s_ad.operations.calls import Callee, Halves, Pushed
 from s2s_ad.options import MODES, Options, differentiable
@@ -164,6 +165,21 @@ def derive_all(
         called.append(Called(run(made, tidy, watch), callee.function, "undo"))
     every = [*functions, *(other.function for other in called)]
     return functions, [*plain_callees(every, watch), *called]
+
+
+def derive_nested(function: Function, options: Options) -> Function:
+    """The derivative of a function as a function to be put into a program: as short as it gets, but
+    not settled how it is stored. Raises DifferentiationError.
+    """
+    check(function, after="capture")
+    derivatives = Derivatives(names={function.name})
+    derived = run(function, passes_for(function, options, derivatives))
+    if derivatives.pending or derivatives.extra:
+        message = f"`{function.name}` calls a function that calls itself"
+        help = "its derivative can be taken, but not inside of a function: write a loop"
+        found = Diagnostic("nested-derivative", message, function.span, help=help)
+        raise DifferentiationError([found])
+    return derived
 
 
 def derive_callee(

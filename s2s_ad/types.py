@@ -436,6 +436,24 @@ def scalar_like(type: Type) -> bool:
     return isinstance(type, Number | Scalar)
 
 
+def is_scalar_float(type: Type) -> bool:
+    return scalar_like(type) and is_float(type)
+
+
+def symbols_in(type: Type) -> frozenset[str]:
+    """The symbols in the sizes of a type."""
+    match type:
+        case Array(shape=shape) if shape is not None:
+            return frozenset().union(*(size.symbols for size in shape))
+        case Number(value=value) if value is not None:
+            return value.symbols
+        case Slice(parts) | Items(parts):
+            return frozenset().union(*map(symbols_in, parts))
+        case ListOf(item):
+            return symbols_in(item)
+    return frozenset()
+
+
 @cache
 def _result_dtype(parts: tuple[str, ...]) -> str:
     """NumPy's promotion (NEP 50): Python numbers are weak. Parts are short dtypes, or `float`,

@@ -198,8 +198,6 @@ def test_only_functions_have_derivatives() -> None:
     with pytest.raises(TypeError, match="@staticmethod"):
         grad(staticmethod(product))
     assert refused(lambda: grad(np.sin)) == ["unsupported-function"]
-    assert refused(lambda: grad(functools.partial(product, 1.0))) == ["unsupported-function"]
-    assert refused(lambda: grad(cube)) == ["nested-derivative"]
 
 
 def test_a_wrapper_is_not_taken_for_what_it_wraps() -> None:
@@ -545,15 +543,7 @@ def test_defaults_are_evaluated_where_functions_are_defined() -> None:
     assert k == 3.0
 
 
-def test_derivatives_inside_functions_are_refused() -> None:
-    def by_name(x):
-        return cube(x)
-
-    def by_call(x):
-        return grad(product)(x, x, x)
-
-    assert refused(lambda: grad(by_name)(1.0)) == ["nested-derivative"]
-    assert refused(lambda: grad(by_call)(1.0)) == ["nested-derivative"]
+def test_derivatives_as_arguments_are_refused() -> None:
     assert refused(lambda: grad(lambda x, f: f(x))(1.0, cube)) == ["nested-derivative"]
 
 
@@ -998,7 +988,7 @@ def test_a_file_that_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_internal_errors_are_refusals_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise KeyError("lost")
 
     monkeypatch.setattr("s2s_ad.frontend.lower.lower_function", broken)

@@ -264,7 +264,7 @@ def test_decorators(run: Run) -> None:
     assert status == cli.REFUSED
     assert "error[decorated-function]" in err
     err = run("model.py", "calls_decorated", "--output-format", "concise")[2]
-    assert "error[nested-derivative]: `decorated`" in err
+    assert "error[decorated-function]: `vectorized`" in err
     Path("cached.py").write_text(
         "import functools\n\n\n@functools.lru_cache(maxsize=None)\n"
         "def g(x):\n    return x * x\n\n\n"

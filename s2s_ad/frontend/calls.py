@@ -37,7 +37,17 @@ from s2s_ad.frontend.iteration import HANDLERS as ITERATORS
 from s2s_ad.frontend.iteration import iteration, known_trips
 from s2s_ad.frontend.lower import Lowering, inline
 from s2s_ad.frontend.updates import CHANGING, UPDATES, into
-from s2s_ad.frontend.values import Container, Growing, Method, Named, Partial, UserFunction, Value
+from s2s_ad.frontend.values import (
+    Container,
+    Derived,
+    Growing,
+    Method,
+    Named,
+    Partial,
+    Pullback,
+    UserFunction,
+    Value,
+)
 from s2s_ad.ir import Atom, Const, Operation, Structure, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.arrays import COPY, COPY_METHOD, RANGE
@@ -198,6 +208,12 @@ def call(lowering: Lowering, function: Value, arguments: Arguments, name: str) -
         return _call_user_function(lowering, function, arguments)
     if isinstance(function, Method):
         return _call_method(lowering, function, arguments, name)
+    if isinstance(function, Derived | Pullback):
+        from s2s_ad.frontend import calls_derivatives
+
+        if isinstance(function, Derived):
+            return calls_derivatives.call_derived(lowering, function, arguments)
+        return calls_derivatives.call_pullback(lowering, function, arguments)
     if isinstance(function, Named):
         return call_named(lowering, function.name, arguments, name)
     node = arguments.node
@@ -303,9 +319,10 @@ def _default_value(lowering: Lowering, function: UserFunction, param: cst.Param)
 
 
 def call_named(lowering: Lowering, function: str, arguments: Arguments, name: str) -> Value:
+    from s2s_ad.frontend.calls_derivatives import DERIVATIVES
     from s2s_ad.frontend.calls_numpy import FUNCTIONS
 
-    special = SPECIAL.get(function) or FUNCTIONS.get(function)
+    special = SPECIAL.get(function) or FUNCTIONS.get(function) or DERIVATIVES.get(function)
     if special is not None:
         return special(lowering, arguments, name)
     declared = declared_name(lowering.frame.scope, function)

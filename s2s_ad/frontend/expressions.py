@@ -19,6 +19,7 @@ from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.resolve import constant_of
 from s2s_ad.frontend.values import (
     Container,
+    Derived,
     FreeVariable,
     Growing,
     Method,
@@ -474,6 +475,8 @@ def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:
         base = lower_expression(lowering, node.value)
     if isinstance(base, Named):
         return Named(f"{base.name}.{attribute}")
+    if isinstance(base, Derived) and attribute == "primal":
+        return base.function
     is_named = isinstance(base, Structure) and base.kind in ("record", "tuple")
     if is_named and isinstance(base, Structure) and attribute in base.keys:
         field: Value = base.items[base.keys.index(attribute)]

@@ -102,6 +102,21 @@ def may_leave(node: cst.CSTNode) -> bool:
     return any(may_leave(child) for child in node.children if isinstance(child, _STATEMENTS))
 
 
+def only_returns(node: cst.While) -> bool:
+    """Whether a loop is left by `return` alone: `while True` without a `break`."""
+    always = isinstance(node.test, cst.Name) and node.test.value == "True"
+    return always and not _breaks(node.body)
+
+
+def _breaks(node: cst.CSTNode) -> bool:
+    if isinstance(node, cst.Break):
+        return True
+    if isinstance(node, cst.For | cst.While):
+        return node.orelse is not None and _breaks(node.orelse)
+    inside = (child for child in node.children if isinstance(child, _STATEMENTS))
+    return any(_breaks(child) for child in inside)
+
+
 _STATEMENTS = (
     cst.BaseStatement,
     cst.BaseSmallStatement,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import inspect
 import linecache
 import math
@@ -15,16 +16,18 @@ import operator
 import os
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from typing import Any
 
 import libcst as cst
 import numpy as np
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+from s2s_ad.frontend.file_derivatives import derived
 from s2s_ad.frontend.source import Unit, parse_text
-from s2s_ad.frontend.values import FreeVariable, Named, UserFunction, Value
+from s2s_ad.frontend.values import FreeVariable, Named, Partial, UserFunction, Value
 from s2s_ad.ir import Const
 from s2s_ad.operations.declared import DECLARED
 
@@ -141,6 +144,19 @@ class LiveScope:
         except (ValueError, KeyError):
             return None  # a cell not yet filled
         identity = identity or (self._home(name), name)
+        ours = _name_of_ours(value)
+        if ours:
+            self.used.append((read, value))
+            return Named(ours)
+        derivation = getattr(value, "__s2s_derivation__", None)
+        if derivation is not None:
+            # a bound one is made anew whenever it is asked for
+            text = repr(derivation)
+            self.used.append((lambda: repr(getattr(read(), "__s2s_derivation__", None)), text))
+            return self._derivative(name, read, derivation)
+        if isinstance(value, functools.partial):
+            self.used.append((read, value))
+            return self._partial(name, read, identity, value)
         if isinstance(value, types.ModuleType):
             self.used.append((read, value))
             if _is_library(value.__name__):
@@ -176,6 +192,31 @@ class LiveScope:
             return FreeVariable(name, read, identity)
         return self.held_object(name, read, identity)
 
+    def _derivative(
+        self, name: str, read: Callable[[], object], derivation: Sequence[Any]
+    ) -> Value | None:
+        """What `grad(f)` gave: the derivative of whatever `f` is."""
+        mode, wrt, has_aux, level = derivation
+        function = self.wrap(name, lambda: getattr(read(), "primal"))  # noqa: B009
+        return None if function is None else derived(mode, function, wrt, has_aux, level)
+
+    def _partial(
+        self, name: str, read: Callable[[], Any], identity: object, value: functools.partial[Any]
+    ) -> Value | None:
+        """`functools.partial` of a function: its arguments are variables as any other."""
+        function = self.wrap(name, lambda: read().func)
+        given = [
+            self.wrap(f"{name}_{k}", partial(_argument_of, read, k), (identity, k))
+            for k in range(len(value.args))
+        ]
+        named = {
+            key: self.wrap(f"{name}_{key}", partial(_keyword_of, read, key), (identity, key))
+            for key in value.keywords
+        }
+        if function is None or None in given or None in named.values():
+            return None
+        return Partial(function, tuple(given), named)  # type: ignore[arg-type]
+
     def held_object(self, name: str, read: Callable[[], object], identity: object) -> FreeVariable:
         """An object that is not used itself: its attributes are read when they are needed."""
         return FreeVariable(name, read, identity, partial(self._attribute, name, read, identity))
@@ -203,6 +244,26 @@ class LiveScope:
         if callable(value) and not isinstance(value, types.FunctionType):
             return Named(f"{module.__name__}.{item}")  # of a library: declared, or not known
         return self._attribute(name, lambda: module, ("module", module.__name__), item)
+
+
+def _name_of_ours(value: object) -> str:
+    """`s2s_ad.grad` and its like, which programs may call; "" for anything else."""
+    from s2s_ad.frontend.calls_derivatives import DERIVATIVES
+
+    if isinstance(value, types.ModuleType):
+        return "s2s_ad" if value.__name__ == "s2s_ad" else ""
+    if not (isinstance(value, types.FunctionType) and _is_our_own(value)):
+        return ""
+    name = f"s2s_ad.{value.__name__}"
+    return name if name in DERIVATIVES else ""
+
+
+def _argument_of(read: Callable[[], Any], place: int) -> object:
+    return read().args[place]
+
+
+def _keyword_of(read: Callable[[], Any], key: str) -> object:
+    return read().keywords[key]
 
 
 def _default(function: types.FunctionType, place: int) -> object:
@@ -265,14 +326,14 @@ def _located(function: types.FunctionType, scope: LiveScope) -> UserFunction:
     text = "".join(lines)
     if text[:1].isspace():
         text, first = "if True:\n" + text, first - 1
-    parsed = parse_text(text, _relative_path(code.co_filename), first)
+    parsed = parse_text(text, relative_path(code.co_filename), first)
     node = _first_function(parsed.module, code.co_name)
     if node is None:
         raise _no_source(function)
     return UserFunction(code.co_name, node, Unit(parsed.file, parsed.module, first), scope)
 
 
-def _relative_path(path: str) -> str:
+def relative_path(path: str) -> str:
     """As short as it can be said from here, so that messages and comments name no machine."""
     if not os.path.isabs(path):
         return path
@@ -324,7 +385,7 @@ def _live_lambda(function: types.FunctionType, scope: LiveScope) -> UserFunction
         raise _no_source(function)
     source = ast.get_source_segment(text, best) or ""
     # the brackets let a lambda that spans lines be parsed on its own
-    parsed = parse_text(f"({source})\n", _relative_path(code.co_filename), best.lineno)
+    parsed = parse_text(f"({source})\n", relative_path(code.co_filename), best.lineno)
     statement = parsed.module.body[0]
     assert isinstance(statement, cst.SimpleStatementLine) and isinstance(
         statement.body[0], cst.Expr

@@ -48,6 +48,7 @@ from s2s_ad.ir import (
     leaves,
 )
 from s2s_ad.operations import catalogue
+from s2s_ad.options import Options
 from s2s_ad.rewrite import Builder, Names, rename
 from s2s_ad.types import Array, Items, Number, Size, Sizes, Type, TypeProblem
 
@@ -60,6 +61,8 @@ PLAIN_NUMBER = re.compile(r"-?\d[\d_]*(\.\d+)?(e[-+]?\d+)?")
 
 
 T = TypeVar("T")
+# What differentiates a function inside of another one: the pipeline, which lowering does not know
+Derive = Callable[[Function, Options], Function]
 
 
 @dataclass
@@ -109,6 +112,7 @@ class Lowering:
     fixed_free: frozenset[object] = frozenset()  # those that are taken as constants
     recursive: frozenset[cst.CSTNode] = frozenset()  # functions that call themselves
     recursions: dict[Any, Any] = field(default_factory=dict)  # those that were, or are, lowered
+    derive: Derive | None = None
 
     @property
     def frame(self) -> Frame:
@@ -225,13 +229,15 @@ def lower_function(
     bound: Mapping[str, Value] | None = None,
     recursive: frozenset[cst.CSTNode] = frozenset(),
     fixed_free: frozenset[object] = frozenset(),
+    derive: Derive | None = None,
 ) -> tuple[Function, list[FreeVariable]]:
     """Lower a function. `argument_types` overrides what annotations, defaults and use say about a
     parameter.
 
     Parameters that are `bound`, as `self` of a bound method is, are left out; free variables that
-    are `fixed_free` are constants. Gives the function and the free variables that became hidden
-    parameters, in their order. Raises DifferentiationError.
+    are `fixed_free` are constants; `derive` takes the derivatives that the function itself asks for
+    (`grad(g)(x)`). Gives the function and the free variables that became hidden parameters, in
+    their order. Raises DifferentiationError.
     """
     reporter = Reporter()
     sizes = Sizes()
@@ -239,7 +245,7 @@ def lower_function(
     taken = words | _named_sizes(function.node, (argument_types or {}).values())
     lowering = Lowering(
         reporter, Builder(Names(words), sizes), sizes, words=taken, recursive=recursive,
-        fixed_free=fixed_free,
+        fixed_free=fixed_free, derive=derive,
     )  # fmt: skip
     frame = Frame(function, dict(bound or {}), function.unit, function.scope)
     lowering.frames.append(frame)
@@ -254,7 +260,7 @@ def lower_function(
         output = _tree(lowering, _whole(lowering, function), function.node)
     except RecursionFound as found:
         every = recursive | {found.node}
-        return lower_function(function, argument_types, bound, every, fixed_free)
+        return lower_function(function, argument_types, bound, every, fixed_free, derive)
     except Refused:
         pass
     except RecursionError:
@@ -272,11 +278,11 @@ def lower_function(
     if reporter.diagnostics and constants:
         # `axis=0` as a default: the module is for that value, and checks it
         types = {**(argument_types or {}), **constants}
-        return lower_function(function, types, bound, recursive, fixed_free)
+        return lower_function(function, types, bound, recursive, fixed_free, derive)
     if reporter.diagnostics and lowering.wanted_free - fixed_free:
         # an axis or a shape that is a free variable: the code is for the value that it has now
         free = fixed_free | lowering.wanted_free
-        return lower_function(function, argument_types, bound, recursive, free)
+        return lower_function(function, argument_types, bound, recursive, free, derive)
     reporter.raise_if_any()
     for name, (_, tree) in lowering.hidden.items():
         formals.append(Formal(name, tree, kind="keyword", hidden=True))

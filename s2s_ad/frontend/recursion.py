@@ -207,6 +207,7 @@ def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -
     child = Lowering(lowering.reporter, Builder(Names(words), sizes), sizes, words=words)
     child.recursions = {**lowering.recursions, function.node: recursion}
     child.recursive, child.branches = lowering.recursive, 1
+    child.derive = lowering.derive
     parameters: list[Var] = []
     names: dict[str, Value] = {}
     supply = iter(recursion.types)

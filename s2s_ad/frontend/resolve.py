@@ -20,6 +20,7 @@ import libcst as cst
 import numpy as np
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+from s2s_ad.frontend.file_derivatives import assigned, decorated
 from s2s_ad.frontend.source import ParsedFile, Unit, parse_file
 from s2s_ad.frontend.values import Named, UserFunction, Value
 from s2s_ad.ir import Const, Operation
@@ -75,6 +76,7 @@ class FileScope:
         self.assignments: dict[str, list[cst.BaseExpression]] = {}
         self.uncertain: dict[str, str] = {}
         self.star = ""
+        self._defined: dict[str, Value | None] = {}
         for statement in self.parsed.module.body:
             if isinstance(statement, cst.FunctionDef | cst.ClassDef):
                 self._forget(statement.name.value)
@@ -143,17 +145,20 @@ class FileScope:
 
     def lookup(self, name: str) -> Value | None:
         """What a name means inside a function of the file; None if that is not known."""
-        if name in self.uncertain or self.decorator(name):
+        if name in self.uncertain:
             return None
         node = self.names.get(name)
         if isinstance(node, cst.FunctionDef):
-            return UserFunction(name, node, self.parsed.unit(node), self)
+            if name not in self._defined:
+                function = UserFunction(name, node, self.parsed.unit(node), self)
+                self._defined[name] = decorated(self, node, function)
+            return self._defined[name]
         if name in self.imports:
             return Named(self.imports[name])
         if name in self.relative:
             return self._relative(*self.relative[name])
         if name in self.assignments:
-            return self._constant(name)
+            return self._constant(name) or self._derivative(name)
         is_builtin = hasattr(builtins, name) and node is None and not self.star
         return Named(f"builtins.{name}") if is_builtin else None
 
@@ -178,8 +183,7 @@ class FileScope:
         for decorator in node.decorators if isinstance(node, cst.FunctionDef) else ():
             called = decorator.decorator
             dotted = _dotted(called.func if isinstance(called, cst.Call) else called)
-            root, _, rest = dotted.partition(".")
-            known = f"{self.imports.get(root, root)}{'.' if rest else ''}{rest}"
+            known = self.dotted_name(called.func if isinstance(called, cst.Call) else called)
             if known not in TRANSPARENT and not (ours and known.startswith("s2s_ad.")):
                 return dotted or "a decorator"
         return ""
@@ -194,8 +198,8 @@ class FileScope:
             message = f"`{name}` is decorated with `{decorator}`, which may change what it computes"
             return "decorated-function", message, "call the function that it decorates"
         if decorator:
-            return ("nested-derivative", f"`{name}` is a derivative, which cannot be used here",
-                    "take derivatives outside the function that is differentiated")  # fmt: skip
+            return ("nested-derivative", f"it is not known what `{decorator}` makes of `{name}`",
+                    "give its options as literals")  # fmt: skip
         if name in self.assignments:
             return ("free-variable", f"`{name}` is a global that is not one literal number",
                     "pass it as an argument, or assign it a literal once")  # fmt: skip
@@ -211,14 +215,13 @@ class FileScope:
         for statement in self.parsed.module.body:
             for small in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
                 call = small.value if isinstance(small, cst.Expr) else None
-                if isinstance(call, cst.Call) and self._is_declare(_dotted(call.func)):
+                if isinstance(call, cst.Call) and self._is_declare(call.func):
                     op = self._declaration(call, self.parsed.unit(statement))
                     found[op.name] = op
         return found
 
-    def _is_declare(self, function: str) -> bool:
-        root, dot, rest = function.partition(".")
-        return f"{self.imports.get(root, root)}{dot}{rest}" in (
+    def _is_declare(self, function: cst.BaseExpression) -> bool:
+        return self.dotted_name(function) in (
             "s2s_ad.declare",
             "s2s_ad.operations.declared.declare",
         )
@@ -249,6 +252,38 @@ class FileScope:
                     )
                 ]
             ) from None
+
+    def _derivative(self, name: str) -> Value | None:
+        """A name assigned once, to the derivative of a function."""
+        if name not in self._defined and len(self.assignments[name]) == 1:
+            self._defined[name] = None  # it may stand for itself: `f = grad(f)`
+            self._defined[name] = assigned(self, self.assignments[name][0])
+        return self._defined.get(name)
+
+    def dotted_name(self, node: cst.BaseExpression) -> str:
+        """What an expression of names and dots means, by the imports of the file."""
+        root, dot, rest = _dotted(node).partition(".")
+        return f"{self.imports.get(root, root)}{dot}{rest}"
+
+    def is_transparent(self, decorator: cst.BaseExpression) -> bool:
+        """Whether a decorator leaves what a function computes as it is."""
+        called = decorator.func if isinstance(decorator, cst.Call) else decorator
+        return self.dotted_name(called) in TRANSPARENT
+
+    def code(self, node: cst.CSTNode) -> str:
+        """The text of an expression of the file."""
+        return self.parsed.module.code_for_node(node)
+
+    def statement_with(self, node: cst.CSTNode) -> Any:
+        """The statement at the top level that an expression stands in."""
+        for statement in self.parsed.module.body:
+            pending: list[cst.CSTNode] = [statement]
+            while pending:
+                current = pending.pop()
+                if current is node:
+                    return statement
+                pending.extend(current.children)
+        return None
 
     def _constant(self, name: str) -> Const | None:
         """A name assigned once, to a literal; anything else is a free variable, and refused."""

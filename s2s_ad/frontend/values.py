@@ -66,6 +66,32 @@ class Partial:
     keywords: dict[str, Value]
 
 
+@dataclass(frozen=True)
+class Derived:
+    """What `grad(f)` and its like give: the derivative of a function, to be called.
+
+    `wrt` has positions and names of parameters, as the user gave them; `bare` says that there is
+    one, and no tuple.
+    """
+
+    mode: str
+    function: Value
+    wrt: tuple[int | str, ...] = (0,)
+    bare: bool = True
+    has_aux: bool = False
+    level: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Pullback:
+    """The second of what `vjp(f, x)` gives: a function of the adjoint of `f(x)`."""
+
+    function: Value
+    arguments: tuple[Value, ...]
+    has_aux: bool = False
+    level: int = 1
+
+
 @dataclass(frozen=True, eq=False)
 class FreeVariable:
     """A global, closure cell or attribute of a live function that holds numbers: read anew at every
@@ -139,6 +165,8 @@ Value = (
     | Named
     | UserFunction
     | Partial
+    | Derived
+    | Pullback
     | Method
     | FreeVariable
     | Poison
@@ -172,6 +200,7 @@ class Raises(Refused):
 
 __all__ = [
     "Container",
+    "Derived",
     "FreeVariable",
     "Growing",
     "Identity",
@@ -181,6 +210,7 @@ __all__ = [
     "Partial",
     "Peel",
     "Poison",
+    "Pullback",
     "Raises",
     "Refused",
     "Reporter",

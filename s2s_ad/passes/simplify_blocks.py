@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from s2s_ad.check import is_scalar_float
 from s2s_ad.ir import (
     UNDEFINED,
     Assign,
@@ -24,7 +23,7 @@ from s2s_ad.ir import (
 from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.activity import carried_of
 from s2s_ad.rewrite import all_statements, count_uses, map_statement, substitute, with_body
-from s2s_ad.types import Number
+from s2s_ad.types import Number, is_scalar_float
 
 
 def simplify_blocks(function: Function) -> Function:

@@ -1,0 +1,127 @@
+"""Derivatives at the top level of a file: `df = grad(f)` and `@grad` above a function.
+
+Nothing is run: what is understood is a call of one of this package's functions with a function of
+the file (or a lambda) and literal options. Anything else is no derivative, and gives None.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+import libcst as cst
+
+from s2s_ad.frontend.source import Unit
+from s2s_ad.frontend.values import Derived, Partial, UserFunction, Value
+from s2s_ad.ir import Const
+
+if TYPE_CHECKING:
+    from s2s_ad.frontend.resolve import FileScope
+
+# What gives a function of a function, by the name of its mode
+MODES = {
+    "s2s_ad.grad": "grad",
+    "s2s_ad.value_and_grad": "value-and-grad",
+    "s2s_ad.jacobian": "jacobian",
+    "s2s_ad.hessian": "hessian",
+}
+OPTIONS = ("wrt", "argnums", "has_aux", "level", "checkpoint")
+
+
+def decorated(scope: FileScope, node: cst.FunctionDef, function: UserFunction) -> Value | None:
+    """What a decorated function is; None if a decorator is not known."""
+    value: Value | None = function
+    for decorator in reversed(node.decorators):
+        if value is not None and not scope.is_transparent(decorator.decorator):
+            value = _applied(scope, decorator.decorator, value)
+    return value
+
+
+def assigned(scope: FileScope, expression: cst.BaseExpression) -> Value | None:
+    """What `df = grad(f)` binds; None if it is no derivative."""
+    if not isinstance(expression, cst.Call):
+        return None
+    name = scope.dotted_name(expression.func)
+    if name == "functools.partial" and expression.args:
+        return _partial(scope, expression)
+    if name not in MODES or not expression.args or expression.args[0].keyword is not None:
+        return None
+    function = _function(scope, expression.args[0].value)
+    return None if function is None else _made(scope, name, function, expression.args[1:])
+
+
+def _function(scope: FileScope, node: cst.BaseExpression) -> Value | None:
+    """A function that is given by its name, as a lambda, or by a call that makes one."""
+    if isinstance(node, cst.Name):
+        found = scope.lookup(node.value)
+        return found if isinstance(found, UserFunction | Derived | Partial) else None
+    if isinstance(node, cst.Lambda):
+        statement = scope.statement_with(node)
+        unit: Unit | None = None if statement is None else scope.parsed.unit(statement)
+        return None if unit is None else UserFunction("lambda", node, unit, scope)
+    return assigned(scope, node)
+
+
+def _applied(scope: FileScope, decorator: cst.BaseExpression, function: Value) -> Value | None:
+    """`@grad`, `@grad(wrt=1)` and `@partial(grad, wrt=1)` above a function."""
+    if not isinstance(decorator, cst.Call):
+        return _made(scope, scope.dotted_name(decorator), function, ())
+    name, given = scope.dotted_name(decorator.func), decorator.args
+    if name == "functools.partial" and given:
+        name, given = scope.dotted_name(given[0].value), given[1:]
+    return _made(scope, name, function, given, first=1)
+
+
+def _made(scope: FileScope, name: str, function: Value, given: Any, first: int = 0) -> Value | None:
+    """The derivative with the options of a call: `wrt` may go by position behind the function."""
+    if name not in MODES:
+        return None
+    options: dict[str, Any] = {}
+    for place, argument in enumerate(given, start=first):
+        key = argument.keyword.value if argument.keyword is not None else ""
+        if argument.star or (not key and place != 0) or (key and key not in OPTIONS):
+            return None
+        try:
+            options[key or "wrt"] = ast.literal_eval(scope.code(argument.value))
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            return None
+    return derived(
+        MODES[name],
+        function,
+        options.get("argnums", options.get("wrt", 0)),
+        bool(options.get("has_aux", False)),
+        options.get("level", 1),
+    )
+
+
+def derived(mode: str, function: Value, wrt: Any, has_aux: bool, level: Any) -> Derived | None:
+    """A derivative with these options; None where they make no sense."""
+    bare = isinstance(wrt, int | str)
+    items = (wrt,) if bare else wrt
+    if not isinstance(items, tuple | list) or not items or level not in (0, 1):
+        return None
+    if not all(isinstance(item, int | str) for item in items):
+        return None
+    return Derived(mode, function, tuple(items), bare, has_aux, level)
+
+
+def _partial(scope: FileScope, expression: cst.Call) -> Value | None:
+    """`partial(f, 2.0, k=3)` with literal arguments."""
+    function = _function(scope, expression.args[0].value)
+    positional: list[Value] = []
+    keywords: dict[str, Value] = {}
+    for argument in expression.args[1:]:
+        try:
+            value = Const(ast.literal_eval(scope.code(argument.value)))
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            return None
+        if argument.star or not isinstance(value.value, int | float | bool | str | None):
+            return None
+        if argument.keyword is None:
+            positional.append(value)
+        else:
+            keywords[argument.keyword.value] = value
+    return None if function is None else Partial(function, tuple(positional), keywords)
+
+
+__all__ = ["MODES", "assigned", "decorated", "derived"]
