@@ -145,8 +145,8 @@ def lower_while(lowering: Lowering, node: cst.While) -> None:
         jumps.lower_suite(lowering, body)
 
     _lower_loop(lowering, Loop(node, None, trip, test, *_assigned_in(node)))
-    if _flag(lowering, jumps.RETURNED) != jumps.NO and jumps.only_returns(node):
-        jumps.jump(lowering, *jumps.JUMPS)  # nothing else leads out of it
+    if _flag(lowering, RETURNED) != jumps.NO and jumps.only_returns(node):
+        jumps.jump(lowering, *JUMPS)  # nothing else leads out of it
 
 
 def _assigned_in(node: cst.For | cst.While) -> tuple[frozenset[str], frozenset[str]]:
