@@ -93,7 +93,6 @@ class _Checker:
         return None
 
     def block(self, block: Block, visible: set[Var]) -> None:
-        visible = set(visible)
         self.define(block.parameters, visible)
         for statement in block.statements:
             self.at = statement
@@ -102,6 +101,8 @@ class _Checker:
             self.statement(statement, visible)
             self.define(statement.targets, visible)
         self.read(block.results, visible)
+        # no variable is assigned twice: what the block defined was not visible before
+        visible.difference_update(block.parameters, *(s.targets for s in block.statements))
 
     def define(self, variables: Iterable[Var], visible: set[Var]) -> None:
         for var in variables:

@@ -112,6 +112,11 @@ class _Namer:
         self.order: list[Var] = []
         self.webs: dict[Var, _Web] = {}
         self.moves: list[tuple[int, Moves]] = []
+        self.loops = [
+            (node.index, self.reads(node.trip))
+            for _, node in _all_nodes(plan.nodes, 0)
+            if isinstance(node, ForLoop)
+        ]
         self.make_webs()
         self.join()
 
@@ -250,13 +255,11 @@ class _Namer:
         `for k in range(k - 1)` would be hard to read.
         """
         found: set[Var] = set()
-        for _, node in _all_nodes(self.plan.nodes, 0):
-            if isinstance(node, ForLoop):
-                bounds = self.reads(node.trip)
-                if node.index in web.members:
-                    found |= bounds
-                if not bounds.isdisjoint(web.members):
-                    found.add(node.index)
+        for index, bounds in self.loops:
+            if index in web.members:
+                found |= bounds
+            if not bounds.isdisjoint(web.members):
+                found.add(index)
         return found
 
     # Names ----------------------------------------------------------------------------------------

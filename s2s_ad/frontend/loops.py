@@ -61,7 +61,7 @@ from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.iteration import Counted, check_unchanged, iteration, known_trips
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.resolve import names_bound_in, target_names
+from s2s_ad.frontend.resolve import names_bound, target_names
 from s2s_ad.frontend.values import Container, Growing, Peel, Poison, Refused, Unsettled, Value
 from s2s_ad.ir import UNDEFINED, Atom, Block, Const, For, Structure, Var, While
 from s2s_ad.operations.support import RANGE_LENGTH
@@ -131,7 +131,7 @@ def lower_for(lowering: Lowering, node: cst.For) -> None:
         assert index is not None
         with_item(found.item(index))
 
-    _lower_loop(lowering, Loop(node, found, trip, None, *_assigned_in(node)))
+    _lower_loop(lowering, Loop(node, found, trip, None, *_assigned_in(lowering, node)))
 
 
 def lower_while(lowering: Lowering, node: cst.While) -> None:
@@ -144,15 +144,18 @@ def lower_while(lowering: Lowering, node: cst.While) -> None:
     def trip(_: Atom | None) -> None:
         jumps.lower_suite(lowering, body)
 
-    _lower_loop(lowering, Loop(node, None, trip, test, *_assigned_in(node)))
+    _lower_loop(lowering, Loop(node, None, trip, test, *_assigned_in(lowering, node)))
     if _flag(lowering, RETURNED) != jumps.NO and jumps.only_returns(node):
         jumps.jump(lowering, *JUMPS)  # nothing else leads out of it
 
 
-def _assigned_in(node: cst.For | cst.While) -> tuple[frozenset[str], frozenset[str]]:
+def _assigned_in(
+    lowering: Lowering, node: cst.For | cst.While
+) -> tuple[frozenset[str], frozenset[str]]:
     """The names that a loop assigns, and those of them that it only updates."""
-    assigned = frozenset(names_bound_in(node))
-    return assigned, assigned - names_bound_in(node, updates=False)
+    unit = lowering.frame.unit
+    assigned = names_bound(unit, node)
+    return assigned, assigned - names_bound(unit, node, updates=False)
 
 
 def lower_clause(

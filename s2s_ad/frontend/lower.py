@@ -21,7 +21,7 @@ import libcst as cst
 from s2s_ad.diagnostics import Reporter, Span
 from s2s_ad.frontend.annotations import ComplexType, TypeReader, TypeTree
 from s2s_ad.frontend.prune import prune
-from s2s_ad.frontend.resolve import FileScope, names_bound_in
+from s2s_ad.frontend.resolve import FileScope, names_bound, names_bound_in
 from s2s_ad.frontend.source import Unit
 from s2s_ad.frontend.values import (
     FreeVariable,
@@ -82,7 +82,7 @@ class Frame:
         node = self.function.node
         if isinstance(node, cst.Lambda):
             return frozenset()
-        return frozenset(names_bound_in(node.body))
+        return names_bound(self.unit, node.body)
 
 
 @dataclass

@@ -321,6 +321,16 @@ def _is_for_type_checkers(statement: cst.CSTNode) -> bool:
     return _dotted(statement.test).rpartition(".")[2] == "TYPE_CHECKING"
 
 
+def names_bound(unit: Unit, node: cst.CSTNode, *, updates: bool = True) -> frozenset[str]:
+    """`names_bound_in` for a node of a unit, found once: blocks are lowered on trial, again and
+    again.
+    """
+    key = (node, updates)
+    if key not in unit.bound:
+        unit.bound[key] = frozenset(names_bound_in(node, updates=updates))
+    return unit.bound[key]
+
+
 def names_bound_in(node: cst.CSTNode, *, updates: bool = True) -> set[str]:
     """The names that a statement may bind or delete, outside of functions and classes in it.
 

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from s2s_ad.check import agrees
 from s2s_ad.frontend.rules import Contribution, lower_line, reads
 from s2s_ad.ir import Assign, Atom, Block, Const, Formal, Function, If, Statement, Tree, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.calls import Halves
 from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.operations.lists import ADD_LISTS
-from s2s_ad.operations.support import RECALL
+from s2s_ad.operations.support import NUMPY_SHAPE, RECALL
 from s2s_ad.passes.calls import Derivatives, undo_call
 from s2s_ad.passes.checkpoint import can_checkpoint, undo_in_parts
 from s2s_ad.passes.contributions import (
@@ -150,12 +151,22 @@ class Sweep:
     def adjoint_or_zero(self, var: Var) -> Atom:
         """What is known of the adjoint of a variable, as a value to hand on."""
         found = self.adjoints.get(var)
-        value = self.zeros(var) if found is None else found
+        value = self.zeros(var) if found is None else self.shaped_as(found, var)
         type = adjoint_type(var.type)
         if self.is_narrow and isinstance(type, Scalar) and isinstance(value.type, Number):
             # a Python number would take the dtype of what it meets, not give its own
             return self.builder.assign(catalogue().operations[f"numpy.{DTYPES[type.dtype]}"], value)
         return value
+
+    def shaped_as(self, value: Atom, var: Var) -> Atom:
+        """The adjoint of a variable whose lengths are other formulas than its own, not seen to be
+        the same: `len(range(d + 2)[2:])` and `d`.
+        """
+        shape, wanted = shape_of(value.type), shape_of(var.type)
+        if not (shape and wanted and len(shape) == len(wanted)) or agrees(value.type, var.type):
+            return value
+        size = self.builder.assign(NUMPY_SHAPE, self.recall(var))
+        return self.builder.assign(catalogue().operations["numpy.reshape"], value, size)
 
     def fitted(self, value: Atom, type: Type) -> Atom:
         """The adjoint of a value that a loop or branch hands on, for what was handed in."""

@@ -43,6 +43,7 @@ class Program:
     arguments: tuple[tuple[str, str], ...]
     seed: int
     scalar: bool = True
+    drawn: tuple[tuple[str, str, str], ...] = ()  # name, specification, domain: `samples.draw`
 
     @property
     def single(self) -> bool:
