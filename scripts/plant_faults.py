@@ -44,7 +44,7 @@ for seed in range(int(sys.argv[2]), int(sys.argv[3])):
 
 @dataclass(frozen=True)
 class Found:
-    """The fault, the number of programs up to the one that shows it (0: none), and what it shows."""
+    """The fault, the number of programs up to the one that shows it (0: none), and how it shows."""
 
     fault: Fault
     programs: int

@@ -1,8 +1,8 @@
 """Mistakes to be planted in the compiler, one at a time: the farm has to notice each.
 
-Each is a change of one place of the package's text, which occurs there once. They are what goes wrong
-in such compilers: a term that is not summed back, an array that two values share, a value that is
-read after it was overwritten, a step that is undone twice or not at all.
+Each is a change of one place of the package's text, which occurs there once. They are what goes
+wrong in such compilers: a term that is not summed back, an array that two values share, a value
+that is read after it was overwritten, a step that is undone twice or not at all.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ SUMMED = "        value = builder.assign(total, value, _axes({0}), Const({1}))\n
 FAULTS = (
     # rules
     Fault("the factors of a product swapped", "operations/elementwise.py",
-          '"grad_x += grad_out * y",\n    "grad_y += grad_out * x",',
-          '"grad_x += grad_out * x",\n    "grad_y += grad_out * y",'),
+          '"out = x * y",\n    "grad_x += grad_out * y",\n    "grad_y += grad_out * x",',
+          '"out = x * y",\n    "grad_x += grad_out * x",\n    "grad_y += grad_out * y",'),
     Fault("a difference without its sign", "operations/elementwise.py",
           '"grad_y += -grad_out",\n    result="arithmetic"', '"grad_y += grad_out",\n    result="arithmetic"'),  # noqa: E501
     Fault("a quotient by the operand, not the result", "operations/elementwise.py",
-          '"grad_y += -grad_out * out / y"', '"grad_y += -grad_out * x / y"'),
+          '"out = x / y",\n    "grad_x += grad_out / y",\n    "grad_y += -grad_out * out / y",\n    result="divide"',
+          '"out = x / y",\n    "grad_x += grad_out / y",\n    "grad_y += -grad_out * x / y",\n    result="divide"'),
     Fault("the two sides of where swapped", "operations/choices.py",
           '"grad_x += np.where(c, grad_out, 0.0)",\n    "grad_y += np.where(c, 0.0, grad_out)",',
           '"grad_x += np.where(c, 0.0, grad_out)",\n    "grad_y += np.where(c, grad_out, 0.0)",'),
