@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.farm.draw import draw
 from tests.farm.faults import FAULTS, Fault
 from tests.farm.oracle import judge
 
+ROOT = Path(__file__).resolve().parent.parent
 # Prints the seed and the kind of the first failure, if there is one.
 CHILD = """
 import sys

@@ -57,6 +57,7 @@ from s2s_ad.operations.support import RANGE_LENGTH
 from s2s_ad.types import Array, is_numeric, rank_of
 
 # Arguments that say how to compute, and are not computed with
+CLASS = "__class__"  # of a record, which is called as a method of it
 STATIC_ARGUMENTS = frozenset(
     [
         "axis",
@@ -231,12 +232,16 @@ def _arguments(lowering: Lowering, node: cst.Call, values: Sequence[Value]) -> A
                     "star-argument",
                     "only tuples and lists of known length can be unpacked",
                     argument,
+                    help="write the items one by one: `*(a[0], a[1])`",
                 )
             arguments.positional.extend(value.items)
         elif argument.star == "**":
             if not isinstance(value, Structure) or value.kind != "dict":
                 raise lowering.refuse(
-                    "star-argument", "only a dict of known keys can be unpacked", argument
+                    "star-argument",
+                    "only a dict of known keys can be unpacked",
+                    argument,
+                    help="write the keyword arguments one by one",
                 )
             arguments.keywords.update(
                 {str(key): item for key, item in zip(value.keys, value.items, strict=True)}
@@ -572,6 +577,11 @@ def _container_method(
             tuple(items[key] for key in receiver.keys),
             receiver.constructor,
         )
+    if receiver.kind == "record" and method == CLASS:
+        items = dict(zip(receiver.keys, arguments.positional, strict=False)) | arguments.keywords
+        if set(items) == set(receiver.keys):
+            fields = [items[key] for key in receiver.keys]
+            return container(lowering, "record", fields, receiver.keys, receiver.constructor)
     raise lowering.refuse(
         "unsupported-syntax",
         f"the method `{method}` of a {receiver.kind} is not supported yet",
@@ -763,6 +773,14 @@ def _power(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     return lowering.assign(lowering.operation("**"), operands, arguments.node, name)
 
 
+def _type(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`type(p)`, to make another record of the class, as generated modules do."""
+    value = arguments.positional[0] if len(arguments.positional) == 1 else None
+    if not isinstance(value, Structure) or value.kind != "record" or arguments.keywords:
+        raise unknown_operation(lowering, "builtins.type", arguments.node)
+    return Method(value, CLASS)
+
+
 def _print(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`print("step", x)` prints once, in the forward sweep."""
     no_more(lowering, arguments)
@@ -828,6 +846,7 @@ SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     **UPDATES,
     "functools.partial": _partial,
     "builtins.print": _print,
+    "builtins.type": _type,
     "builtins.exec": _execution,
     "builtins.eval": _execution,
     "builtins.tuple": _tuple,

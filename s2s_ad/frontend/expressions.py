@@ -332,6 +332,7 @@ def _sequence(lowering: Lowering, node: cst.Tuple | cst.List, name: str) -> Valu
                     "star-argument",
                     "only tuples and lists of known length can be unpacked",
                     element,
+                    help="write the items one by one: `*(a[0], a[1])`",
                 )
             items.extend(value.items)
         else:

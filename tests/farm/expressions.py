@@ -121,7 +121,15 @@ class ExpressionWriter:
         choices += [f"np.mean({x})", f"np.max({x})", f"({x}).min()"]
         if kind in VECTORS:
             choices += [f"({x}) @ ({y})", f"np.dot({x}, {y})"]
+            name = self.name(scope, kind)
+            choices += [f"np.sum(np.sin({name}[[0, -1, 0]]))", f"np.sum({name}[{name} > {a}] ** 2)"]
+            choices += [f"0.3 * ({name}[np.array([-1, 0, -1])] @ {name}[[0, 0, 0]])"]
             choices += [f"0.3 * sum(z * z for z in {x})"] if self.comprehends else []
+        if kind in ("mn", "nn"):
+            choices += [f"np.sum(np.tanh({x} @ ({y}).T))", f"np.sum(({x}).T @ {y}) * 0.3"]
+            choices += [f"np.sum(np.sin({x} @ {v}))" for v in scope.of_kind("n")[:1]]
+        if kind == "nn":
+            choices += [f"np.sum(np.sin({x} @ {y}))"]
         return self.pick(*choices)
 
     def _item(self, scope: Scope, depth: int, a: str, b: str) -> str:

@@ -39,8 +39,8 @@ FAULTS = (
     Fault("a difference without its sign", "operations/elementwise.py",
           '"grad_y += -grad_out",\n    result="arithmetic"', '"grad_y += grad_out",\n    result="arithmetic"'),  # noqa: E501
     Fault("a quotient by the operand, not the result", "operations/elementwise.py",
-          '"out = x / y",\n    "grad_x += grad_out / y",\n    "grad_y += -grad_out * out / y",\n    result="divide"',
-          '"out = x / y",\n    "grad_x += grad_out / y",\n    "grad_y += -grad_out * x / y",\n    result="divide"'),
+          '"out = x / y",\n    "grad_x += grad_out / y",\n    "grad_y += -grad_out * out / y",',
+          '"out = x / y",\n    "grad_x += grad_out / y",\n    "grad_y += -grad_out * x / y",'),
     Fault("the two sides of where swapped", "operations/choices.py",
           '"grad_x += np.where(c, grad_out, 0.0)",\n    "grad_y += np.where(c, 0.0, grad_out)",',
           '"grad_x += np.where(c, 0.0, grad_out)",\n    "grad_y += np.where(c, grad_out, 0.0)",'),

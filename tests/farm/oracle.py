@@ -256,6 +256,20 @@ def _sizes(program: Program) -> Iterator[dict[str, int]]:
         yield {**POINTS[2], "n": drawn.randint(0, 4), "k": drawn.randint(0, 3)}
 
 
+def value_of_type(
+    name: str, text: str, sizes: dict[str, int], generator: np.random.Generator
+) -> Any:
+    """A value for an argument of a type as in `--arg`; integers are given with the sizes."""
+    if text == "int":
+        return sizes[name]
+    if text == "float":
+        return float(generator.uniform(-1.0, 1.0))
+    kind, _, axes = text.rstrip("]").partition("[")
+    shape = tuple(sizes[axis] for axis in axes.split(","))
+    dtype = np.float32 if kind == "float32" else np.float64
+    return generator.uniform(-1.0, 1.0, shape).astype(dtype)
+
+
 class Trial:
     """A program at a point: what the primal gives there, and the checks."""
 
@@ -275,14 +289,7 @@ class Trial:
             if drawn == name:
                 dtype = np.float32 if text.startswith("float32") else np.float64
                 return draw(specification, domain, self.generator, dtype)
-        if text == "int":
-            return sizes[name]
-        if text == "float":
-            return float(self.generator.uniform(-1.0, 1.0))
-        kind, _, axes = text.rstrip("]").partition("[")
-        shape = tuple(sizes[axis] for axis in axes.split(","))
-        dtype = np.float32 if kind == "float32" else np.float64
-        return self.generator.uniform(-1.0, 1.0, shape).astype(dtype)
+        return value_of_type(name, text, sizes, self.generator)
 
     def _run(self) -> bool:
         try:

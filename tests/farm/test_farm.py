@@ -6,12 +6,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.farm.catalogue import catalogue_program, samples
+from tests.farm.draw import draw
+from tests.farm.faults import Fault
 from tests.farm.generator import Program, program
 from tests.farm.oracle import judge
 from tests.farm.shrink import shrink
+from tests.farm.witnesses import by_autograd, by_numba, complex_step, is_analytic
 
 COUNT, CHUNK = 120, 5
 FIRST = 1000
@@ -20,7 +26,7 @@ FIRST = 1000
 @pytest.mark.parametrize("start", range(FIRST, FIRST + COUNT, CHUNK))
 def test_programs(start: int) -> None:
     for seed in range(start, start + CHUNK):
-        drawn = program(seed, size=9)
+        drawn = draw(seed, size=9)
         verdict = judge(drawn)
         assert not verdict.is_wrong, f"{verdict.kind}\n{drawn.text}\n{verdict.detail}"
 
@@ -32,8 +38,18 @@ def test_most_programs_are_judged() -> None:
 
 
 def test_the_seed_is_the_program() -> None:
+    assert draw(5) == draw(5)
     assert program(5) == program(5)
     assert program(5) != program(6)
+
+
+def test_operations_declared_later_join() -> None:
+    """What is declared with samples is in programs, spelled as users do."""
+    names = {op.name for op, _ in samples()}
+    assert {"numpy.sin", "*", "numpy.linalg.qr", "scipy.special.gammaln", "getitem"} <= names
+    drawn = [catalogue_program(seed) for seed in range(60)]
+    assert sum(each is not None for each in drawn) >= 50
+    assert all(each.drawn for each in drawn if each is not None)
 
 
 LINEAR = Program(
@@ -67,3 +83,61 @@ def test_shrinking_keeps_what_is_wrong() -> None:
     assert len(small.text) < len(LINEAR.text)
     assert "a * x[i]" in small.text
     assert "t = a * a" not in small.text
+
+
+# Witnesses ----------------------------------------------------------------------------------------
+
+CUBE = "import numpy as np\n\n\ndef f(x, a):\n    return np.sum(x**3) * a\n"
+
+
+def cube(x, a):  # type: ignore[no-untyped-def]
+    return np.sum(x**3) * a
+
+
+def test_the_complex_step_has_all_digits() -> None:
+    x, direction = np.array([0.5, -2.0]), np.array([1.0, 0.25])
+    found = complex_step(cube, (x, 1.5), (direction, None), [1.0])
+    assert found == pytest.approx(1.5 * np.sum(3.0 * x**2 * direction), rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [(lambda x: float(x[0].real), "real"), (lambda x: np.zeros(2).put(0, x[0]), "refused")],
+)
+def test_what_drops_imaginary_parts_says_nothing(function, why: str) -> None:  # type: ignore[no-untyped-def]
+    assert complex_step(function, (np.array([1.0]),), (np.array([1.0]),), [1.0]) is None, why
+
+
+def test_kinks_are_not_analytic() -> None:
+    assert is_analytic(CUBE)
+    assert not is_analytic(CUBE.replace("x**3", "abs(x)"))
+    assert not is_analytic(CUBE.replace("np.sum", "np.max"))
+
+
+def test_autograd_is_asked_where_it_is_installed() -> None:
+    pytest.importorskip("autograd", reason="autograd is another tool; it is not needed")
+    x = np.array([0.5, -2.0])
+    value, (grad_x, grad_a) = by_autograd(CUBE, (x, 1.5), (0, 1))
+    assert value == cube(x, 1.5)
+    np.testing.assert_allclose(grad_x, 4.5 * x**2, rtol=1e-14)
+    assert grad_a == pytest.approx(np.sum(x**3), rel=1e-14)
+    assert by_autograd(CUBE.replace("return", "x[0] = a\n    return"), (x, 1.5), (0, 1)) is None
+
+
+def test_numba_compiles_what_it_takes() -> None:
+    pytest.importorskip("numba", reason="Numba is another tool; it is not needed")
+    names = {"cube": cube}
+    x = np.array([0.5, -2.0])
+    assert by_numba(names, "cube", (x, 1.5)) == pytest.approx(cube(x, 1.5), rel=1e-14)
+    assert by_numba({"named": test_the_seed_is_the_program}, "named", ()) is None
+
+
+# Faults -------------------------------------------------------------------------------------------
+
+
+def test_a_fault_is_planted_in_one_place(tmp_path: Path) -> None:
+    (tmp_path / "rules.py").write_text("a * b\n")
+    Fault("swapped", "rules.py", "a * b", "b * a").plant(tmp_path)
+    assert (tmp_path / "rules.py").read_text() == "b * a\n"
+    with pytest.raises(ValueError, match="0 places"):
+        Fault("gone", "rules.py", "a * b", "b * a").plant(tmp_path)

@@ -84,8 +84,9 @@ class WriteWriter(ExpressionWriter):
             one, two = (f"{name}[{self.index(scope, kind)}]" for _ in range(2))
             self.add(depth, f"{one}, {two} = {two}, {one}")
         elif kinds:
-            one, two = self.random.sample(scope.of_kind(self.random.choice(kinds)), 2)
-            self.add(depth, f"{one}, {two} = {two}, {one}")
+            names = scope.of_kind(self.random.choice(kinds))
+            names = self.random.sample(names, min(len(names), self.random.choice((2, 2, 3))))
+            self.add(depth, f"{', '.join(names)} = {', '.join(names[1:] + names[:1])}")
         else:
             self.assign(depth, scope)
 

@@ -1,0 +1,54 @@
+"""What is outside the language, by name: each is refused at its place, with a way out."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from s2s_ad.diagnostics import DifferentiationError
+from s2s_ad.frontend.source import parse_text
+from s2s_ad.options import Options
+from s2s_ad.targets import Target, lower_target
+
+HEAD = (
+    "import numpy as np\n\n\ndef g(*rest):\n    return rest[0]\n\n\ndef f(x: float, n: int = 3):\n"
+)
+OUTSIDE = {
+    "try": ("try:\n    y = x\nexcept ValueError:\n    y = 0.0", "unsupported-syntax"),
+    "with": ("with np.errstate(all='ignore'):\n    y = x", "unsupported-syntax"),
+    "yield": ("y = yield x", "unsupported-syntax"),
+    "yield from": ("y = 1.0\nyield from x", "unsupported-syntax"),
+    "async": ("async def h(y):\n    return y\n\ny = h(x)", "unsupported-syntax"),
+    "global": ("global q\nq = x\ny = x", "unsupported-syntax"),
+    "nonlocal": (
+        "y = x\n\ndef h():\n    nonlocal y\n    y = 2.0\n\nh()",
+        "unsupported-syntax",
+    ),
+    "del": ("y = x\ndel y\ny = x", "unsupported-syntax"),
+    "match": (
+        "match n:\n    case 1:\n        y = x\n    case _:\n        y = 2.0 * x",
+        "unsupported-syntax",
+    ),
+    "class": ("class A:\n    pass\n\ny = x", "unsupported-syntax"),
+    "*args of unknown length": ("y = g(*np.ones(n))", "star-argument"),
+    "**kwargs of unknown keys": ("y = g(**dict(zip('a', [x])))", "unknown-operation"),
+    "exec": ("exec('y = x')\ny = x", "unsupported-syntax"),
+    "eval": ("y = eval('x')", "unsupported-syntax"),
+    "complex numbers": ("y = abs(x * 1j)", "unsupported-syntax"),
+    "object arrays": ("y = np.sum(np.array([x, 2.0], dtype=object))", "unsupported-dtype"),
+    "functions without source or rule": ("import os\n\ny = os.getpid() * x", "unknown-operation"),
+}
+
+
+@pytest.mark.parametrize(("body", "name"), OUTSIDE.values(), ids=OUTSIDE)
+def test_what_is_outside_is_refused_by_name(body: str, name: str) -> None:
+    text = f"{HEAD}{textwrap.indent(body, '    ')}\n    return y\n"
+    target = Target("model.py", "f", Options(wrt=("x",)))
+    with pytest.raises(DifferentiationError) as refused:
+        lower_target(target, parse_text(text, "model.py")).module("model.py")
+    first = refused.value.diagnostics[0]
+    assert first.name == name
+    assert first.help
+    assert first.span is not None
+    assert first.span.line > HEAD.count("\n")
