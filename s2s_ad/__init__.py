@@ -18,6 +18,7 @@ __all__ = [
     "check_grads",
     "declare",
     "grad",
+    "implicit",
     "jac_sparsity",
     "jvp",
     "value_and_grad",
@@ -33,6 +34,7 @@ _HOMES = {
     "vjp": "api",
     "check_grads": "checking",
     "declare": "operations.declared",
+    "implicit": "operations.declared",
     "Diagnostic": "diagnostics",
     "DifferentiationError": "diagnostics",
 }

@@ -13,11 +13,11 @@ from functools import partial
 
 from s2s_ad.check import Known, check
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
-from s2s_ad.ir import Assign, Function
+from s2s_ad.ir import Assign, Function, Statement
 from s2s_ad.operations.calls import Callee, Halves, Pushed
 from s2s_ad.options import MODES, Options, differentiable
 from s2s_ad.passes.adjoint import Request, adjoint
-from s2s_ad.passes.calls import Called, Derivatives, flat_halves, flat_results
+from s2s_ad.passes.calls import Called, Derivatives, Gradient, flat_halves, flat_results
 from s2s_ad.passes.fuse_branches import fuse_branches
 from s2s_ad.passes.place_copies import place_copies
 from s2s_ad.passes.propagate_copies import propagate_copies
@@ -152,13 +152,18 @@ def derive_all(
     """The same, and the functions that they call."""
     check(function, after="lower")
     watch("lower", function)
-    derivatives = Derivatives(names={function.name})  # whose derivative is the module's own
+    own = {function.name, f"jvp_{function.name}", f"grad_{function.name}"}
+    derivatives = Derivatives(names=own)  # the derivative of the function is the module's own
     derived = run(function, passes_for(function, options, derivatives), watch)
     parts = split_sweeps(derived, function) if options.mode == "vjp" else [derived]
     functions = [run(part, (place_copies,), watch) for part in parts]
     called: list[Called] = []
     while derivatives.pending:
-        called += derive_callee(derivatives.pending.pop(0), derivatives, options, watch)
+        wanted = derivatives.pending.pop(0)
+        if isinstance(wanted, Gradient):
+            make_gradient(wanted, derivatives, options, watch)
+        else:
+            called += derive_callee(wanted, derivatives, options, watch)
     tidy = (CLEAN_UP, place_copies) if options.level else (place_copies,)
     for made, callee in derivatives.extra:
         assert callee.function is not None
@@ -180,6 +185,17 @@ def derive_nested(function: Function, options: Options) -> Function:
         found = Diagnostic("nested-derivative", message, function.span, help=help)
         raise DifferentiationError([found])
     return derived
+
+
+def make_gradient(
+    wanted: Gradient, derivatives: Derivatives, options: Options, watch: Watch
+) -> None:
+    """The gradient of a called function, to be differentiated itself."""
+    primal = wanted.of.function
+    assert primal is not None
+    request = Request((primal.formals[0].name,), bare=True, trap_nan=options.trap_nan)
+    pull = partial(adjoint, request=request, name=wanted.made.name, derivatives=derivatives)
+    wanted.made.function = run(primal, around(pull, options.level), watch)
 
 
 def derive_callee(
@@ -215,12 +231,32 @@ def plain_callees(functions: list[Function], watch: Watch) -> list[Called]:
     pending = list(functions)
     while pending:
         for statement in all_statements(pending.pop().body):
-            callee = statement.op.callee if isinstance(statement, Assign) else None
-            if callee is not None and callee not in found:
-                primal = callee.function
-                found[callee] = Called(run(primal, (place_copies,), watch), primal, "value")
-                pending.append(primal)
+            for callee in callees_of(statement):
+                if callee not in found:
+                    primal = callee.function
+                    assert primal is not None
+                    made = run(primal, (place_copies,), watch)
+                    found[callee] = Called(made, primal, "value", _finds(statement, callee))
+                    pending.append(primal)
     return list(found.values())
+
+
+def callees_of(statement: Statement) -> tuple[Callee, ...]:
+    """The functions that a statement needs in the module."""
+    if not isinstance(statement, Assign):
+        return ()
+    if statement.op.implicit is not None:
+        called: tuple[Callee, ...] = statement.op.implicit.called
+        return called
+    return () if statement.op.callee is None else (statement.op.callee,)
+
+
+def _finds(statement: Statement, callee: Callee) -> tuple[str, str] | None:
+    """What a solver of the user's finds: a root, and the name of the function that is zero."""
+    implicit = statement.op.implicit if isinstance(statement, Assign) else None
+    if implicit is None or implicit.by is not callee:
+        return None
+    return implicit.kind, implicit.equation.name
 
 
 def generate(function: Function, options: Options, source: str = "", watch: Watch = silent) -> str:

@@ -133,6 +133,7 @@ FAMILIES = {
     "distributions": "Log-densities of `scipy.stats`",
     "signal": "Convolutions of `scipy.signal`",
     "product_adjoints": "",
+    "implicit": "",
     "einsum": "`np.einsum`",
     "indexing": "Parts of arrays",
     "gathers": "Picked elements",

@@ -39,8 +39,9 @@ def emit_module(
     module = Module([*(other.function for other in called), *functions])
     texts = []
     for other in called:
-        own = replace(options, mode=other.mode, wrt=None)
-        texts.append(FunctionPrinter(other.function, other.primal, own, module).lines())
+        own = replace(options, mode=other.mode, wrt=_moved(other) if other.mode == "jvp" else None)
+        printer = FunctionPrinter(other.function, other.primal, own, module, other.finds)
+        texts.append(printer.lines())
     texts += [FunctionPrinter(function, primal, options, module).lines() for function in functions]
     if options.mode == "vjp":
         texts.append(_pullback(functions, primal, module))
@@ -65,6 +66,13 @@ def emit_module(
     for function_lines in (*copied, *texts):
         lines += ["", "", *function_lines]
     return "\n".join(lines) + "\n"
+
+
+def _moved(other: Called) -> tuple[str, ...]:
+    """The parameters of a called function that have a tangent."""
+    given = {formal.name for formal in other.function.formals}
+    names = (formal.name for formal in other.primal.formals)
+    return tuple(name for name in names if f"dot_{name}" in given)
 
 
 def _within_quotes(name: str) -> str:

@@ -29,6 +29,7 @@ from s2s_ad.ir import (
     record_type,
 )
 from s2s_ad.operations import helpers
+from s2s_ad.operations.declared import solver_docstring
 from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
 from s2s_ad.options import Options, differentiable
@@ -42,9 +43,15 @@ UNSEEN = (TUPLE, SLICE, DIMENSION, SHAPE_ATTRIBUTE, NUMPY_SHAPE)
 
 class FunctionPrinter:
     def __init__(
-        self, function: Function, primal: Function, options: Options, module: Module
+        self,
+        function: Function,
+        primal: Function,
+        options: Options,
+        module: Module,
+        finds: tuple[str, str] | None = None,
     ) -> None:
         self.function, self.primal, self.options, self.module = function, primal, options, module
+        self.finds = finds
         self.folding: Folding = fold(function, options.level, isinstance(function.output, Var))
         self.uses = count_uses(function.body)
         self.reserved = {
@@ -130,6 +137,8 @@ class FunctionPrinter:
             "jvp": "The value and the tangent of",
         }.get(self.options.mode, "")
         names = [formal.name for formal in self.function.formals]
+        if self.finds is not None:
+            return [f'    """{solver_docstring(self.primal.name, *self.finds)}"""']
         if self.options.mode == "value":
             return [f'    """`{self.primal.name}` itself, for its value."""']
         if self.options.mode == "undo":

@@ -49,7 +49,7 @@ def _parts(text: str) -> list[str]:
     """The items between brackets."""
     parts, depth, start = [], 0, 0
     for place, letter in enumerate(text):
-        depth += {"[": 1, "]": -1}.get(letter, 0)
+        depth += {"[": 1, "]": -1, "(": 1, ")": -1, "{": 1, "}": -1}.get(letter, 0)
         if letter == "," and depth == 0:
             parts.append(text[start:place].strip())
             start = place + 1
@@ -112,8 +112,40 @@ def _argument(indent: str, text: str) -> list[str]:
     return [f"{indent}(", *(f"{indent}    {item}," for item in items), f"{indent}),"]
 
 
+def long_line(line: str) -> list[str]:
+    """A line that ends with a call, its arguments on lines of their own if it is too long."""
+    opening = _opening_bracket(line)
+    if len(line) <= LIMIT or opening is None:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())]
+    inside = f"{indent}    "
+    head, inner = line[: opening + 1], line[opening + 1 : -1]
+    if len(inside) + len(inner) <= LIMIT:
+        return [head, f"{inside}{inner}", f"{indent})"]
+    parts = _parts(inner)
+    if len(parts) == 1:
+        return [head, *long_line(f"{inside}{inner}"), f"{indent})"]
+    return [head, *(f"{inside}{part}," for part in parts), f"{indent})"]
+
+
+def _opening_bracket(line: str) -> int | None:
+    """The place of the bracket that the last one of a line closes."""
+    if not line.endswith(")"):
+        return None
+    depth = 0
+    for place in range(len(line) - 1, -1, -1):
+        depth += {")": 1, "]": 1, "}": 1, "(": -1, "[": -1, "{": -1}.get(line[place], 0)
+        if depth == 0:
+            return place
+    return None
+
+
 def commented(line: str, comment: str) -> list[str]:
     """A line with a comment behind it, shortened to fit, or above it."""
+    if len(line) > LIMIT:
+        indent = line[: len(line) - len(line.lstrip())]
+        above = shorten(comment, LIMIT - len(indent) - 2) if comment else None
+        return [*([] if above is None else [f"{indent}# {above}"]), *long_line(line)]
     if not comment:
         return [line]
     room = LIMIT - len(line) - 4

@@ -48,7 +48,12 @@ class Module:
             for statement in all_statements(function.body)
             if isinstance(statement, Assign) and statement.op.declared
         }
-        self.modules |= {op.module for op in declared.values() if op.module}
+        self.modules |= {
+            statement.op.module
+            for function in functions
+            for statement in all_statements(function.body)
+            if isinstance(statement, Assign) and statement.op.module
+        }
         self.copied = [declared[name] for name in sorted(declared) if declared[name].source]
         if any("np." in op.source for op in self.copied):
             self.modules.add("numpy")

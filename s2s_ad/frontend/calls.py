@@ -19,6 +19,7 @@ import libcst as cst
 import numpy as np
 
 from s2s_ad.frontend.builtin_calls import BUILTINS
+from s2s_ad.frontend.calls_implicit import IMPLICIT, call_solver
 from s2s_ad.frontend.calls_linalg import LINEAR_ALGEBRA
 from s2s_ad.frontend.containers import call_method, container, length_of, refreshed
 from s2s_ad.frontend.declarations import declared_function, declared_name, helper_of
@@ -204,6 +205,8 @@ def call(lowering: Lowering, function: Value, arguments: Arguments, name: str) -
         return call(lowering, function.function, arguments, name)
     if isinstance(function, UserFunction):
         declared = declared_function(function) or helper_of(function)
+        if declared is not None and declared.name in SPECIAL:
+            return SPECIAL[declared.name](lowering, arguments, name)
         if declared is not None:
             return call_operation(lowering, declared, arguments, name)
         return _call_user_function(lowering, function, arguments)
@@ -260,6 +263,8 @@ def _arguments(lowering: Lowering, node: cst.Call, values: Sequence[Value]) -> A
 def _call_user_function(lowering: Lowering, function: UserFunction, arguments: Arguments) -> Value:
     arguments.positional[:0] = function.bound
     names = bind_arguments(lowering, function, arguments)
+    if function.solves is not None:
+        return call_solver(lowering, function, names, arguments.node)
     return inline(lowering, function, names, arguments.node)
 
 
@@ -832,6 +837,7 @@ def _partial(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 
 SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     **LINEAR_ALGEBRA,
+    **IMPLICIT,
     "numpy.array": _array,
     "numpy.stack": _stack,
     "numpy.asarray": _asarray,

@@ -26,10 +26,11 @@ import numpy as np
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.frontend.file_derivatives import derived
+from s2s_ad.frontend.resolve import solver_of_module
 from s2s_ad.frontend.source import Unit, parse_text
 from s2s_ad.frontend.values import FreeVariable, Named, Partial, UserFunction, Value
 from s2s_ad.ir import Const
-from s2s_ad.operations.declared import DECLARED
+from s2s_ad.operations.declared import DECLARED, IMPLICIT_NAME, implicit
 
 LIBRARIES = ("numpy", "math", "scipy", "builtins", "operator")
 
@@ -50,7 +51,7 @@ def _names_of_objects() -> dict[int, str]:
 
 @cache
 def _named_objects(names: frozenset[str], loaded: frozenset[str]) -> dict[int, str]:
-    table: dict[int, str] = {id(partial): "functools.partial"}
+    table: dict[int, str] = {id(partial): "functools.partial", id(implicit): IMPLICIT_NAME}
     homes = {"numpy": np, "numpy.linalg": np.linalg, "numpy.fft": np.fft}
     homes |= {"math": math, "builtins": builtins, "operator": operator}
     homes |= {module: sys.modules[module] for module in loaded}
@@ -112,7 +113,7 @@ class LiveScope:
             return id(self.function.__closure__[code.co_freevars.index(name)])
         return id(self.function.__globals__)
 
-    def _helper(self, function: types.FunctionType) -> UserFunction:
+    def helper(self, function: types.FunctionType) -> UserFunction:
         """A function that is called, with its defaults."""
         if function not in self.functions:
             helper = live_function(function, self.used, self.functions)
@@ -170,14 +171,14 @@ class LiveScope:
             self.used.append((read, value))
             if (value.__module__ or "").partition(".")[0] in LIBRARIES:
                 return Named(f"{value.__module__}.{value.__name__}")  # not one of the catalogue
-            return self._helper(value)
+            return self.helper(value)
         function = _function_of(value)
         if function is not None:
             self.used.append((lambda: _function_of(read()), function))
             owner = self.held_object(
                 f"{name}.__self__", lambda: _self_of(read()), (identity, "self")
             )
-            return replace(self._helper(function), bound=(owner,))
+            return replace(self.helper(function), bound=(owner,))
         if value is None or isinstance(value, bool | str):
             self.used.append((read, value))
             return Const(value)
@@ -236,7 +237,7 @@ class LiveScope:
         if function is not None and _self_of(value) is read():
             self.used.append((lambda: _function_of(read_attribute()), function))
             bound = (self.held_object(name, read, identity),)
-            return replace(self._helper(function), bound=bound)
+            return replace(self.helper(function), bound=bound)
         return self.wrap(f"{name}.{attribute}", read_attribute, (identity, attribute))
 
     def _item_of_module(self, name: str, module: types.ModuleType, item: str) -> Value | None:
@@ -310,7 +311,17 @@ def live_function(
     To `used` are added the objects that shape its code. `functions` are those found before.
     """
     functions = {} if functions is None else functions
-    functions[function] = _located(function, LiveScope(function, used, functions))
+    scope = LiveScope(function, used, functions)
+    found = functions[function] = _located(function, scope)
+    kind, declared = DECLARED.solvers.get(function, ("", None))
+    equation: Value | None = None
+    if isinstance(declared, types.FunctionType):
+        equation = scope.helper(declared)
+    if declared is None and isinstance(found.node, cst.FunctionDef):
+        kind, name = solver_of_module(found.node)
+        equation = scope.lookup(name) if name else None
+    if isinstance(equation, UserFunction):
+        functions[function] = replace(found, solves=(kind, equation))
     return functions[function]
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -48,8 +48,9 @@ from s2s_ad.ir import (
     leaves,
 )
 from s2s_ad.operations import catalogue
+from s2s_ad.operations.calls import retyped
 from s2s_ad.options import Options
-from s2s_ad.rewrite import Builder, Names, rename
+from s2s_ad.rewrite import Builder, Names, map_statement, rename, with_body
 from s2s_ad.types import Array, Items, Number, Size, Sizes, Type, TypeProblem
 
 MAXIMUM_DEPTH = 60
@@ -113,6 +114,7 @@ class Lowering:
     recursive: frozenset[cst.CSTNode] = frozenset()  # functions that call themselves
     recursions: dict[Any, Any] = field(default_factory=dict)  # those that were, or are, lowered
     derive: Derive | None = None
+    apart: dict[Any, Any] = field(default_factory=dict)  # functions that solvers call
 
     @property
     def frame(self) -> Frame:
@@ -293,6 +295,10 @@ def lower_function(
 
 def _whole(lowering: Lowering, function: UserFunction) -> Value:
     """What the function gives that is differentiated."""
+    if function.solves is not None:
+        from s2s_ad.frontend.calls_implicit import call_solver
+
+        return call_solver(lowering, function, dict(lowering.frame.names), function.node)
     if function.node not in lowering.recursive:
         return _body(lowering, function.node)
     from s2s_ad.frontend.recursion import call_recursive
@@ -350,7 +356,24 @@ def _finish(
             var.name, lowering.sizes.resolve_type(lowering.refined.get(var, var.type)), var.version
         )
 
-    return prune(rename(result, settled), lowering.memory.taken_again)
+    return prune(with_settled_calls(rename(result, settled)), lowering.memory.taken_again)
+
+
+def with_settled_calls(function: Function) -> Function:
+    """The function with calls that give what their targets are: sizes were made equal since."""
+
+    def block(block: Block) -> Block:
+        return Block(block.parameters, tuple(map(visit, block.statements)), block.results)
+
+    def visit(statement: Statement) -> Statement:
+        if not isinstance(statement, Assign):
+            return map_statement(statement, lambda atom: atom, lambda var: var, block)
+        op = statement.op
+        if op.callee is None and op.implicit is None:
+            return statement
+        return replace(statement, op=retyped(op, [target.type for target in statement.targets]))
+
+    return with_body(function, block(function.body))
 
 
 def identifiers(node: cst.CSTNode) -> frozenset[str]:

@@ -10,6 +10,7 @@ around it is passed along.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from dataclasses import replace as replaced
 from typing import overload
 
 import libcst as cst
@@ -17,7 +18,7 @@ import libcst as cst
 from s2s_ad.frontend.blocks import settled
 from s2s_ad.frontend.containers import change, filled, grown, named, numeric_leaves
 from s2s_ad.frontend.joins import Joiner
-from s2s_ad.frontend.lower import Frame, Lowering, _body, identifiers
+from s2s_ad.frontend.lower import Frame, Lowering, _body, identifiers, with_settled_calls
 from s2s_ad.frontend.values import Container, FreeVariable, Growing, Unreached, UserFunction, Value
 from s2s_ad.frontend.writes import replace
 from s2s_ad.ir import Assign, Block, Const, Function, Structure, Var
@@ -44,6 +45,7 @@ class Recursion:
     growing: set[str] = field(default_factory=set)  # lists of which it changes any item
     changed: bool = False
     loses: bool = False  # whether it writes to what cannot be handed back
+    gives_array: bool = False  # whether a list that it returns is converted to an array
 
     def call(self, lowering: Lowering, names: dict[str, Value], node: cst.CSTNode) -> Value:
         """A call from within. Raises Unreached as long as no result is known."""
@@ -58,7 +60,7 @@ class Recursion:
             self.changed = True
             raise Unreached()
         values = _grown(lowering, values, self.growing, node)
-        atoms = _atoms(values)
+        atoms = numeric_atoms(values)
         joiner = Joiner(lowering.sizes)
         for place, (atom, type) in enumerate(zip(atoms, self.types, strict=True)):
             joined = _plain(joiner.loose(type, _plain(atom.type)))
@@ -80,23 +82,58 @@ def call_recursive(
     lowering: Lowering, function: UserFunction, names: dict[str, Value], node: cst.CSTNode
 ) -> Value:
     """The result of a call of a function that calls itself."""
-    used = identifiers(function.node)
-    around = {
-        name: value
-        for name, value in function.closure.items()
-        if name in used and name not in names and numeric_leaves(value)
-    }
+    recursion = lower_apart(lowering, function, names, closure_of([function], names), node)
+    if recursion.loses:
+        raise lowering.refuse(
+            "recursion",
+            f"`{function.name}` calls itself and writes to an item of an argument",
+            node,
+            help="pass the array itself",
+        )
+    lowering.recursions[function.node] = recursion
+    return _append(lowering, recursion, recursion.arguments, node)
+
+
+def closure_of(functions: list[UserFunction], names: dict[str, Value]) -> dict[str, Value]:
+    """The numbers that functions read of the one around them, and that have to be passed along."""
+    found: dict[str, Value] = {}
+    pending, seen = list(functions), set[UserFunction]()
+    while pending:
+        function = pending.pop(0)
+        if function in seen:
+            continue
+        seen.add(function)
+        used = identifiers(function.node)
+        for name, value in function.closure.items():
+            if name not in used:
+                continue
+            if isinstance(value, UserFunction):
+                pending.append(value)
+            elif name not in names and numeric_leaves(value):
+                found[name] = value
+    return found
+
+
+def lower_apart(
+    lowering: Lowering,
+    function: UserFunction,
+    names: dict[str, Value],
+    around: dict[str, Value],
+    node: cst.CSTNode,
+    gives_array: bool = False,
+) -> Recursion:
+    """A function lowered on its own, with a callee; `around` is what it reads from around it.
+
+    With `gives_array` what it returns is converted as NumPy converts lists.
+    """
     values = _current(lowering, {**names, **around}, node)
-    name = function.name if function.name != "lambda" else "inner"
-    taken = {recursion.callee.name for recursion in lowering.recursions.values()}
-    while name in taken or (name in lowering.words and function.name == "lambda"):
-        name += "_"
     recursion = Recursion(
         function,
-        Callee(name),
+        Callee(_unused_name(lowering, function)),
         values,
-        [_plain(atom.type) for atom in _atoms(values)],
+        [_plain(atom.type) for atom in numeric_atoms(values)],
         list(around),
+        gives_array=gives_array,
     )
     for _ in range(MOST_TRIALS):
         mark = lowering.reporter.mark
@@ -104,7 +141,7 @@ def call_recursive(
         if any(isinstance(values[name], Structure) for name in recursion.growing):
             values = _grown(lowering, values, recursion.growing, node)
             recursion.arguments = values
-            recursion.types = [_plain(atom.type) for atom in _atoms(values)]
+            recursion.types = [_plain(atom.type) for atom in numeric_atoms(values)]
         _lower_callee(lowering, recursion, node)
         if not recursion.changed:
             break
@@ -118,15 +155,17 @@ def call_recursive(
         )
     if recursion.result is None:
         raise lowering.refuse("recursion", f"`{function.name}` calls itself without end", node)
-    if recursion.loses:
-        raise lowering.refuse(
-            "recursion",
-            f"`{function.name}` calls itself and writes to an item of an argument",
-            node,
-            help="pass the array itself",
-        )
-    lowering.recursions[function.node] = recursion
-    return _append(lowering, recursion, values, node)
+    return recursion
+
+
+def _unused_name(lowering: Lowering, function: UserFunction) -> str:
+    """A name for the function in the module, which no other that is called there has."""
+    name = function.name if function.name != "lambda" else "inner"
+    lowered = (*lowering.recursions.values(), *lowering.apart.values())
+    taken = {recursion.callee.name for recursion in lowered}
+    while name in taken or (name in lowering.words and function.name == "lambda"):
+        name += "_"
+    return name
 
 
 @overload
@@ -144,7 +183,13 @@ def _plain(type: Type | None) -> Type | None:
 
 
 def _current(lowering: Lowering, values: dict[str, Value], node: cst.CSTNode) -> dict[str, Value]:
-    return {name: settled(lowering, value, node) for name, value in values.items()}  # type: ignore[misc]
+    """The values as they are now; an object is not read itself, only its attributes."""
+    return {
+        name: value
+        if isinstance(value, FreeVariable) and value.attribute is not None
+        else settled(lowering, value, node)  # type: ignore[misc]
+        for name, value in values.items()
+    }
 
 
 def _grown(
@@ -161,7 +206,7 @@ def _grown(
     return made
 
 
-def _atoms(values: dict[str, Value]) -> list[Var | Const]:
+def numeric_atoms(values: dict[str, Value]) -> list[Var | Const]:
     return [atom for value in values.values() for atom in numeric_leaves(value)]
 
 
@@ -178,8 +223,7 @@ def _append(
     names = lowering.builder.names
     targets = tuple(names.temporary(type) for type in every)
     lowering.builder.span = lowering.span(node)
-    free = [lowering.hidden[name][1] for name in recursion.hidden]
-    operands = (*_atoms(values), *(tree for tree in free if isinstance(tree, Var)))
+    operands = (*numeric_atoms(values), *hidden_atoms(lowering, recursion))
     lowering.builder.append(call_of(recursion.callee, every), targets, *operands)
     rest = list(targets[len(types) :])
     for name, own in changes.items():
@@ -196,9 +240,15 @@ def _append(
     return filled(recursion.result, targets[: len(types)])
 
 
+def hidden_atoms(lowering: Lowering, recursion: Recursion) -> list[Var]:
+    """The free variables that the function reads, as the caller has them."""
+    free = [lowering.hidden[name][1] for name in recursion.hidden]
+    return [tree for tree in free if isinstance(tree, Var)]
+
+
 def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -> None:
     """Lower the function once, with what is known so far."""
-    from s2s_ad.frontend.expressions import current
+    from s2s_ad.frontend.expressions import array_operand, current
 
     function = recursion.function
     words = identifiers(function.node)
@@ -222,12 +272,17 @@ def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -
     frame = Frame(function, names, function.unit, function.scope, node)
     for name, value in function.closure.items():
         if name not in frame.locals and name.isidentifier():
+            if isinstance(value, UserFunction) and value.closure is function.closure:
+                # it reads the same names, which are parameters here
+                value = replaced(value, closure=frame.names)
             frame.names.setdefault(name, value)
     names_before = dict(names)
     child.frames.append(frame)
     _pass_hidden(lowering, child, recursion, parameters)
     try:
         value = current(child, _body(child, function.node), function.node)
+        if recursion.gives_array:
+            value = array_operand(child, value, function.node)
     except Unreached:
         return
     written = _written(child, recursion, names_before)
@@ -314,7 +369,7 @@ def _function(
         type = child.refined.get(var, var.type)
         return Var(var.name, child.sizes.resolve_type(type), var.version)
 
-    return rename(made, settled_type)
+    return with_settled_calls(rename(made, settled_type))
 
 
-__all__ = ["Recursion", "call_recursive"]
+__all__ = ["Recursion", "call_recursive", "closure_of", "hidden_atoms", "lower_apart"]

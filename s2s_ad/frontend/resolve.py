@@ -24,7 +24,13 @@ from s2s_ad.frontend.file_derivatives import assigned, decorated
 from s2s_ad.frontend.source import ParsedFile, Unit, parse_file
 from s2s_ad.frontend.values import Named, UserFunction, Value
 from s2s_ad.ir import Const, Operation
-from s2s_ad.operations.declared import make_operation, self_contained
+from s2s_ad.operations.declared import (
+    FOUND,
+    IMPLICIT_NAME,
+    SOLVED,
+    make_operation,
+    self_contained,
+)
 
 LIBRARIES = ("numpy", "math", "scipy", "builtins")
 CONSTANTS: dict[str, Any] = {
@@ -150,7 +156,8 @@ class FileScope:
         node = self.names.get(name)
         if isinstance(node, cst.FunctionDef):
             if name not in self._defined:
-                function = UserFunction(name, node, self.parsed.unit(node), self)
+                self._defined[name] = None  # it may stand for itself: `@implicit(root=f)`
+                function = self._user_function(name, node)
                 self._defined[name] = decorated(self, node, function)
             return self._defined[name]
         if name in self.imports:
@@ -173,9 +180,29 @@ class FileScope:
         if name in self.uncertain or self.decorator(name, ours=True):
             return None
         if isinstance(node, cst.FunctionDef):
-            return UserFunction(name, node, self.parsed.unit(node), self)
+            return self._user_function(name, node)
         found = self.lookup(name)
         return found if isinstance(found, UserFunction) else None
+
+    def _user_function(self, name: str, node: cst.FunctionDef) -> UserFunction:
+        """The function with what it solves, which its decorator or its docstring says."""
+        said = [self.solved_by(decorator.decorator) for decorator in node.decorators]
+        solves = next(filter(None, said), None)
+        kind, other = solver_of_module(node)
+        equation = self.lookup(other) if other != name else None
+        if isinstance(equation, UserFunction):
+            solves = (kind, equation)
+        return UserFunction(name, node, self.parsed.unit(node), self, solves=solves)
+
+    def solved_by(self, decorator: cst.BaseExpression) -> tuple[str, UserFunction] | None:
+        """What `@implicit(root=residual)` says, if it names a function of the file."""
+        declared = solver_declaration(decorator)
+        if declared is None or not isinstance(decorator, cst.Call):
+            return None
+        equation = self.lookup(declared[1])
+        if self.dotted_name(decorator.func) != IMPLICIT_NAME:
+            return None
+        return (declared[0], equation) if isinstance(equation, UserFunction) else None
 
     def decorator(self, name: str, ours: bool = False) -> str:
         """A decorator that may change what a function computes; with `ours`, not this package's."""
@@ -184,7 +211,8 @@ class FileScope:
             called = decorator.decorator
             dotted = _dotted(called.func if isinstance(called, cst.Call) else called)
             known = self.dotted_name(called.func if isinstance(called, cst.Call) else called)
-            if known not in TRANSPARENT and not (ours and known.startswith("s2s_ad.")):
+            known_to_us = ours and known.startswith("s2s_ad.") and known != IMPLICIT_NAME
+            if not self.is_transparent(called) and not known_to_us:
                 return dotted or "a decorator"
         return ""
 
@@ -268,6 +296,8 @@ class FileScope:
     def is_transparent(self, decorator: cst.BaseExpression) -> bool:
         """Whether a decorator leaves what a function computes as it is."""
         called = decorator.func if isinstance(decorator, cst.Call) else decorator
+        if self.dotted_name(called) == IMPLICIT_NAME:
+            return self.solved_by(decorator) is not None
         return self.dotted_name(called) in TRANSPARENT
 
     def code(self, node: cst.CSTNode) -> str:
@@ -312,6 +342,22 @@ class FileScope:
             )
         other = self.others[path]
         return other.lookup(name) if other else None
+
+
+def solver_declaration(node: cst.BaseExpression) -> tuple[str, str] | None:
+    """What `implicit(root=residual)` says: what is found, and the name of the function."""
+    match node:
+        case cst.Call(args=[cst.Arg(keyword=cst.Name(value=kind), value=cst.Name(value=name))]) if (
+            kind in SOLVED
+        ):
+            return kind, name
+    return None
+
+
+def solver_of_module(node: cst.FunctionDef) -> tuple[str, str]:
+    """What a solver of a generated module finds, and of which function; empty for others."""
+    written = FOUND.fullmatch(str(node.get_docstring()))
+    return (written[1].replace(" ", "_"), written[2]) if written else ("", "")
 
 
 def _is_for_type_checkers(statement: cst.CSTNode) -> bool:

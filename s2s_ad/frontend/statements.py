@@ -24,10 +24,11 @@ from s2s_ad.frontend.expressions import (
 )
 from s2s_ad.frontend.guards import raise_if
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.resolve import imported_names
+from s2s_ad.frontend.resolve import imported_names, solver_declaration
 from s2s_ad.frontend.values import Container, Growing, Named, Refused, UserFunction, Value
 from s2s_ad.frontend.writes import addition_for, now, replace, write
 from s2s_ad.ir import Assign, Atom, Const, Structure, Var
+from s2s_ad.operations.declared import IMPLICIT_NAME
 from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
 from s2s_ad.types import Array, Size, is_float
@@ -348,14 +349,8 @@ def _expression(lowering: Lowering, node: cst.Expr) -> None:
 
 
 def _function(lowering: Lowering, node: cst.FunctionDef) -> None:
-    if node.decorators:
-        raise lowering.refuse(
-            "unsupported-syntax",
-            "decorated inner functions are not supported",
-            node.decorators[0],
-            help="leave the decorator out",
-        )
     frame = lowering.frame
+    solves = _what_is_solved(lowering, node)
     # the names are shared, not copied: an inner function sees later assignments, as in Python
     frame.names[node.name.value] = UserFunction(
         node.name.value,
@@ -364,7 +359,27 @@ def _function(lowering: Lowering, node: cst.FunctionDef) -> None:
         frame.scope,
         frame.names,
         lower_defaults(lowering, node.params),
+        solves=solves,
     )
+
+
+def _what_is_solved(lowering: Lowering, node: cst.FunctionDef) -> tuple[str, UserFunction] | None:
+    """`@implicit(root=residual)` above an inner function; no other decorator is known there."""
+    for decorator in node.decorators:
+        declared = solver_declaration(decorator.decorator)
+        if declared is not None and isinstance(decorator.decorator, cst.Call):
+            kind, name = declared
+            called = lower_expression(lowering, decorator.decorator.func)
+            equation = lower_expression(lowering, cst.Name(name))
+            if called == Named(IMPLICIT_NAME) and isinstance(equation, UserFunction):
+                return kind, equation
+        raise lowering.refuse(
+            "unsupported-syntax",
+            "decorated inner functions are not supported",
+            decorator,
+            help="leave the decorator out",
+        )
+    return None
 
 
 def _import(lowering: Lowering, node: cst.Import | cst.ImportFrom) -> None:

@@ -37,7 +37,8 @@ class UserFunction:
     """A function whose source is at hand. Two functions of one name are different objects.
 
     `defaults` are those of its parameters that were evaluated where the function was defined, and
-    `bound` are its first arguments if it is a bound method.
+    `bound` are its first arguments if it is a bound method. `solves` says what it finds, if it was
+    declared to be a solver: "root" and the function that is zero there.
     """
 
     name: str
@@ -47,6 +48,7 @@ class UserFunction:
     closure: dict[str, Value] = field(default_factory=dict)
     defaults: dict[str, Value] = field(default_factory=dict)
     bound: tuple[Value, ...] = ()
+    solves: tuple[str, UserFunction] | None = None
 
 
 @dataclass(frozen=True)

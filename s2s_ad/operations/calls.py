@@ -7,7 +7,7 @@ Each call has an operation of its own, since the types of its results are those 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from s2s_ad.interpret import run_block
@@ -75,6 +75,12 @@ class Pushed:
 def call_of(callee: Callee, types: Sequence[Type]) -> Operation:
     """The operation of one call, with the types of its results."""
     return _call(callee.name, types, callee.run, callee=callee, effect=callee.effect)
+
+
+def retyped(op: Operation, types: Sequence[Type]) -> Operation:
+    """The operation of a call whose types have become known better."""
+    given = types[0] if len(types) == 1 else Items(tuple(types))
+    return replace(op, infer=lambda _, __: given)
 
 
 def forward_of(halves: Halves, types: Sequence[Type]) -> Operation:

@@ -16,7 +16,7 @@ import textwrap
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from s2s_ad.ir import Operation, Rule
 from s2s_ad.operations.declare import evaluation_names, parse_form
@@ -31,6 +31,7 @@ class Declarations:
 
     by_name: dict[str, Operation] = field(default_factory=dict)
     by_function: dict[object, Operation] = field(default_factory=dict)
+    solvers: dict[object, tuple[str, Callable[..., Any]]] = field(default_factory=dict)
 
 
 DECLARED = Declarations()
@@ -129,6 +130,50 @@ def declare(
         except (OSError, TypeError):
             raise ValueError(f"the source of `{op.name}` cannot be found") from None
     DECLARED.by_function[function] = replace(op, evaluate=function, source=self_contained(source))
+
+
+SOLVED = ("root", "fixed_point", "minimum")
+"""What a solver may have found; the keywords of `implicit`."""
+FOUND = re.compile(r"`\w+` itself; it finds the (root|fixed point|minimum) of `(\w+)`\.")
+"""The docstring of a solver in a generated module, from which it is known again."""
+
+
+def solver_docstring(name: str, kind: str, equation: str) -> str:
+    return f"`{name}` itself; it finds the {kind.replace('_', ' ')} of `{equation}`."
+
+
+IMPLICIT_NAME = "s2s_ad.implicit"
+Solving = TypeVar("Solving", bound=Callable[..., Any])
+
+
+def implicit(
+    *,
+    root: Callable[..., Any] | None = None,
+    fixed_point: Callable[..., Any] | None = None,
+    minimum: Callable[..., Any] | None = None,
+) -> Callable[[Solving], Solving]:
+    """Say what a solver finds: its derivative is that of the solution, not of the way to it.
+
+    `@implicit(root=residual)` above `def solve(p, x0)` says that `residual(x, p)` is zero for what
+    `solve(p, x0)` gives; `fixed_point=step` that `step(x, p)` is x, `minimum=energy` that
+    `energy(x, p)` is least. The first parameter of that function is x, the others have the names
+    of parameters of the solver. What it has no parameter for, such as `x0`, does not move the
+    solution. The decorated function is the function itself. Raises TypeError unless exactly one is
+    given.
+    """
+    given = [
+        (kind, function)
+        for kind, function in zip(SOLVED, (root, fixed_point, minimum), strict=True)
+        if function is not None
+    ]
+    if len(given) != 1:
+        raise TypeError("implicit() takes one of root=, fixed_point= and minimum=")
+
+    def decorate(solver: Solving) -> Solving:
+        DECLARED.solvers[solver] = given[0]
+        return solver
+
+    return decorate
 
 
 def self_contained(source: str, imports: Mapping[str, str] | None = None) -> str:

@@ -340,3 +340,21 @@ def rows_of(x: Any) -> list[Any]:
 def repeated(value: Any, items: list[Any]) -> list[Any]:
     """A list with the value for each of the items."""
     return [np.copy(value) if isinstance(value, np.ndarray) else value for _ in items]
+
+
+def converged(found: Any) -> Any:
+    """What a solver of SciPy has found. Raises RuntimeError where it found no solution."""
+    if hasattr(found, "root"):
+        value, success, reason = found.root, found.converged, found.flag
+    else:
+        value, success, reason = found.x, found.success, found.message
+    if not success:
+        raise RuntimeError(f"the solver has not converged: {reason}")
+    return value
+
+
+def solved(found: Any) -> Any:
+    """The solution of `scipy.optimize.fsolve`. Raises RuntimeError where it found none."""
+    if found[2] != 1:
+        raise RuntimeError(f"the solver has not converged: {found[3]}")
+    return found[0]

@@ -75,6 +75,9 @@ def carried_of(statement: For | While) -> list[tuple[Var, Atom, Var, Atom]]:
 
 def differentiated(statement: Assign) -> list[Atom]:
     """The operands whose values matter, not only their shapes."""
+    if statement.op.implicit is not None:
+        # where a solver starts, and how far it goes, does not move the solution
+        return [statement.operands[place] for place in statement.op.implicit.places]
     names = statement.op.operand_names(len(statement.operands))
     op = statement.op
     pairs = zip(names, statement.operands, strict=True)

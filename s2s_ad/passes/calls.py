@@ -41,13 +41,22 @@ if TYPE_CHECKING:
     from s2s_ad.passes.sweep import Sweep
 
 
+@dataclass(frozen=True, eq=False)
+class Gradient:
+    """The gradient of a callee in its first parameter, as a callee to be made."""
+
+    of: Callee
+    made: Callee
+
+
 @dataclass
 class Derivatives:
     """What has been asked for so far: the two halves of each callee's derivative."""
 
     halves: dict[tuple[Callee, tuple[int, ...]], Halves] = field(default_factory=dict)
     pushed: dict[tuple[Callee, tuple[int, ...]], Pushed] = field(default_factory=dict)
-    pending: list[Halves | Pushed] = field(default_factory=list)
+    gradients: dict[Callee, Callee] = field(default_factory=dict)
+    pending: list[Halves | Pushed | Gradient] = field(default_factory=list)
     extra: list[tuple[Function, Callee]] = field(
         default_factory=list
     )  # made by passes, and of what
@@ -66,9 +75,20 @@ class Derivatives:
         """The same for forward mode."""
         key = (callee, wrt)
         if key not in self.pushed:
-            self.pushed[key] = Pushed(callee, wrt, f"jvp_{self.unused(callee.name)}")
+            self.pushed[key] = Pushed(callee, wrt, self.unused(f"jvp_{callee.name}"))
             self.pending.append(self.pushed[key])
         return self.pushed[key]
+
+    def gradient_of(self, callee: Callee) -> Callee:
+        """The gradient in the first parameter: it is made before what is asked of it."""
+        if callee not in self.gradients:
+            name = f"grad_{callee.name}"
+            while name in self.names:
+                name += "_"
+            made = Callee(name, effect=callee.effect)
+            self.gradients[callee] = made
+            self.pending.append(Gradient(callee, made))
+        return self.gradients[callee]
 
     def unused(self, name: str) -> str:
         while name in self.names:
@@ -79,11 +99,16 @@ class Derivatives:
 
 @dataclass(frozen=True)
 class Called:
-    """A function of the module that others call; `mode` says what it has to do with `primal`."""
+    """A function of the module that others call; `mode` says what it has to do with `primal`.
+
+    `finds` are what a solver finds and of which function: its derivative is that of the solution,
+    also where the module is differentiated again.
+    """
 
     function: Function
     primal: Function
     mode: str
+    finds: tuple[str, str] | None = None
 
 
 def flat_results(function: Function) -> Function:

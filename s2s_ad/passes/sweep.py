@@ -33,6 +33,7 @@ from s2s_ad.passes.contributions import (
     sum_to,
     zero_like,
 )
+from s2s_ad.passes.implicit import undo_solver
 from s2s_ad.passes.masks import Mask, Masks
 from s2s_ad.passes.trap_nan import trap_adjoint, trap_gradient
 from s2s_ad.passes.undo_blocks import undo_branches, undo_loop
@@ -195,6 +196,9 @@ class Sweep:
             return
         if statement.targets[-1] in self.halves:
             undo_call(self, statement)
+            return
+        if statement.op.implicit is not None:
+            undo_solver(self, statement)
             return
         op = statement.op
         results = dict(zip(op.result_names, statement.targets, strict=False))

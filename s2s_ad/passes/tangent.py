@@ -34,6 +34,7 @@ from s2s_ad.passes.activity import active_variables, carried_of
 from s2s_ad.passes.adjoint import differentiable_leaves, split_aux
 from s2s_ad.passes.calls import Derivatives
 from s2s_ad.passes.contributions import named, refusal
+from s2s_ad.passes.implicit import push_solver
 from s2s_ad.passes.tangent_lines import TangentLines, conversion
 from s2s_ad.passes.trap_nan import trap_tangent
 from s2s_ad.passes.undo_types import adjoint_type
@@ -134,6 +135,9 @@ class _Push:
         if statement.op.constant or not moves:
             return
         self.builder.span = statement.span
+        if statement.op.implicit is not None:
+            self.follow_solver(statement)
+            return
         if statement.op.results:
             self.lines.follow_several(statement)
             return
@@ -221,6 +225,17 @@ class _Push:
             statement, targets=targets, op=op, operands=(*statement.operands, *moving)
         )
         self.builder.statements.append(changed)
+
+    def follow_solver(self, statement: Assign) -> None:
+        """What is found moves with the equation that it solves."""
+        moving = {
+            place: self.tangents[atom]
+            for place, atom in enumerate(statement.operands)
+            if isinstance(atom, Var) and atom in self.tangents
+        }
+        found = push_solver(self.builder, self.derivatives, statement, moving)
+        if found is not None:
+            self.tangents[statement.target] = self.lines.settle(found, statement.target)
 
     def follow_pop(self, statement: Assign) -> None:
         """`v = l.pop()`: the list of tangents loses its last item as well."""
