@@ -87,6 +87,13 @@ PROGRAMS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
+NOT_INTERPRETED = (
+    "neuron_declared",  # a declared operation is known by its text: there is nothing to run
+    *("implicit_root", "equilibrium"),  # what they call has its derivative made behind the passes
+    "kalman_filter",  # drawn matrices are no covariances
+)
+
+
 @cache
 def functions() -> dict[str, Function]:
     """The functions lowered, by name: those above and those of the examples."""
@@ -102,8 +109,7 @@ def functions() -> dict[str, Function]:
 
 def names_of_functions() -> list[str]:
     files = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
-    # an operation declared in a file is known by its text alone: there is nothing to run
-    return [*PROGRAMS, *(name for name in files if name != "neuron_declared")]
+    return [*PROGRAMS, *(name for name in files if name not in NOT_INTERPRETED)]
 
 
 def arguments_for(function: Function) -> list[Any]:
