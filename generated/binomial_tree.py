@@ -44,15 +44,12 @@ def value_and_grad_call(
             v8 = 0.0
         V[j] = v8
     saved_v9: list[float] = []
-    saved_v10: list[float] = []
     for i in range(n - 1, -1, -1):
         for j in range(i + 1):
-            v9 = V[j + 1]
+            v9 = V[j]
             saved_v9.append(v9)
-            v10 = V[j]
-            saved_v10.append(v10)
-            v11 = discount * (p * v9 + (1.0 - p) * v10)
-            V[j] = v11
+            v10 = p * V[j + 1] + (1.0 - p) * v9
+            V[j] = discount * v10
     value = V[0]
 
     # reverse sweep
@@ -61,12 +58,13 @@ def value_and_grad_call(
     grad_p = 0.0
     for i in range(n):
         for j in range(i, -1, -1):
+            v12 = j + 1
             v9 = saved_v9.pop()
-            v10 = saved_v10.pop()
-            v13 = grad_V[j] * discount  # V[j] = discount * (p * V[j + 1] + (1.0 - p) * V[j])
+            V[j] = v9  # V[j] = discount * (p * V[j + 1] + (1.0 - p) * V[j])
+            v13 = grad_V[j] * discount
             grad_V[j] = v13 * (1.0 - p)
-            grad_p = grad_p - v13 * v10 + v13 * v9
-            grad_V[j + 1] += v13 * p
+            grad_p = grad_p - v13 * v9 + v13 * V[v12]
+            grad_V[v12] += v13 * p
     grad_up = 0.0
     grad_S = 0.0
     for j in range(n, -1, -1):

@@ -52,12 +52,13 @@ from s2s_ad.passes.aliasing import (
     stored_in_lists,
     variables_read,
 )
+from s2s_ad.passes.order_updates import order_updates
 from s2s_ad.rewrite import Builder, Names, all_statements, with_body
 from s2s_ad.types import DTYPES, Array, ListOf, Sizes, scalar_like
 
 
 def place_copies(function: Function) -> Function:
-    function = accumulate(function)
+    function = accumulate(order_updates(function))
     placer = _Placer(function)
     statements = placer.statements_of(function.body.statements, outermost=True)
     placer.builder.statements = statements

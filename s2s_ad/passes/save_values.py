@@ -10,17 +10,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from s2s_ad.ir import UNDEFINED, For, Function, Var
+from s2s_ad.ir import UNDEFINED, For, Function, If, Var
 from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.activity import carried_of
 from s2s_ad.passes.propagate_copies import replace_by_operand
 from s2s_ad.passes.sizes import can_compute
-from s2s_ad.passes.storage.choose import choose, is_free, operands_of_variable
-from s2s_ad.passes.storage.edit import Plan, apply_plan
+from s2s_ad.passes.storage.chains import Chain, chains_of
+from s2s_ad.passes.storage.choose import (
+    SYMBOLIC_SIZE,
+    choose,
+    is_free,
+    memory_of,
+    operands_of_variable,
+)
+from s2s_ad.passes.storage.edit import Plan, TooEarly, apply_plan
 from s2s_ad.passes.storage.places import TOP, Place, Places
 from s2s_ad.passes.storage.regions import Regions
 from s2s_ad.passes.storage.tapes import Tape, storage_for
-from s2s_ad.types import Number
+from s2s_ad.passes.storage.undo_writes import undo_writes
+from s2s_ad.types import FLOAT, Number, Type
+
+PUTTING_BACK = 0.2  # the price of storing an element again, as a part of its memory
 
 
 def save_values(function: Function) -> Function:
@@ -28,7 +38,56 @@ def save_values(function: Function) -> Function:
     places = Places.of(function)
     if all(places.home[var] == TOP for var in places.recalled):
         return replace_by_operand(function, RECALL)
-    return apply_plan(function, places, make_plan(places, function.body.parameters))
+    plan = make_plan(places, function.body.parameters)
+    settled: set[Var] = set()  # what writes make that are undone
+    for chain in chains_of(places):
+        made = {write.target for write in chain.writes}
+        better = None
+        if not made & settled:
+            better = _with_undone_writes(function, places, plan, chain)
+        if better is not None:
+            function, places, plan = better
+            settled |= made
+    return apply_plan(function, places, plan)
+
+
+def _with_undone_writes(
+    function: Function, places: Places, plan: Plan, chain: Chain
+) -> tuple[Function, Places, Plan] | None:
+    """The same with the writes to an array undone, if less is to be kept then."""
+    sources = chain.sources(places)
+    elements = sum(cost_of(places, write.target, FLOAT) for write in chain.writes)
+    if sum(cost_of(places, var) for var in plan.kept if var in sources) <= elements:
+        return None
+    wanted = {*plan.kept, *plan.final, *plan.following}
+    undone = undo_writes(function, places, chain, wanted)
+    if undone is None:
+        return None
+    given = {**places.given, **undone.given}
+    overwritten = places.overwritten | undone.overwritten
+    while True:
+        after = Places.of(undone.function, given, overwritten)
+        planned = make_plan(after, function.body.parameters)
+        try:
+            apply_plan(undone.function, after, planned)
+            break
+        except TooEarly as early:
+            given = {var: here for var, here in given.items() if var not in early.variables}
+    price = PUTTING_BACK * sum(cost_of(after, var) for var in undone.overwritten)
+    if total_cost(after, planned) + price >= total_cost(places, plan):
+        return None
+    return undone.function, after, planned
+
+
+def total_cost(places: Places, plan: Plan) -> float:
+    """The memory of all that is kept."""
+    return sum(cost_of(places, var) for var in plan.kept)
+
+
+def cost_of(places: Places, var: Var, type: Type | None = None) -> float:
+    """What it costs to keep a variable in all trips of the loops around it."""
+    loops = sum(not isinstance(places.statements[label], If) for label, _ in places.home[var])
+    return memory_of(type or var.type) * float(SYMBOLIC_SIZE**loops)
 
 
 def make_plan(places: Places, parameters: tuple[Var, ...]) -> Plan:

@@ -84,7 +84,9 @@ def operands_of_variable(places: Places, regions: Regions, var: Var) -> list[Var
 
 
 def is_free(places: Places, var: Var) -> bool:
-    """Whether the variable is a loop's index, which the reverse loop has too."""
+    """Whether the variable is a loop's index, which the reverse loop has too, or given there."""
+    if var in places.given:
+        return True
     home = places.home[var]
     loop = places.statements.get(home[-1][0]) if home else None
     return isinstance(loop, For) and loop.body.parameters[0] == var
@@ -92,6 +94,8 @@ def is_free(places: Places, var: Var) -> bool:
 
 def price_of(places: Places, regions: Regions, var: Var) -> float:
     """What computing a variable again costs, given its operands."""
+    if var in places.overwritten:
+        return inf
     if regions.final_array(var) is not None:
         return ARITHMETIC / 2
     statement = places.made_by.get(var)

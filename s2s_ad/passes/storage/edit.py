@@ -54,9 +54,19 @@ class Plan:
         return needed
 
 
+class TooEarly(Exception):
+    """The reverse sweep needs given variables before it has them."""
+
+    def __init__(self, variables: set[Var]) -> None:
+        self.variables = variables
+
+
 def apply_plan(function: Function, places: Places, plan: Plan) -> Function:
+    """The function with its values kept and read as planned. Raises TooEarly."""
     editor = _Editor(function, places, plan)
     body = editor.whole(function.body)
+    if editor.early:
+        raise TooEarly(editor.early)
     return with_body(function, substitute(body, editor.values))
 
 
@@ -72,6 +82,11 @@ class _Editor:
         self.values: dict[Var, Atom] = {}  # what stands for recalls, and recalled variables
         self.local: dict[Var, Atom] = {}  # a forward variable in the reverse sweep
         self.recalls: dict[Var, Atom] = {}
+        self.given: dict[Var, list[Var]] = {}  # by the variable of the reverse sweep
+        for var, stands_for in places.given.items():
+            self.given.setdefault(stands_for, []).append(var)
+        self.waiting: list[Var] = []  # for given variables, in the block of the reverse sweep
+        self.early: set[Var] = set()
         self.state: dict[Var, Atom] = {}  # tapes, stacks and handed out values, by their variable
 
     def whole(self, block: Block) -> Block:
@@ -151,6 +166,7 @@ class _Editor:
         if isinstance(statement, Assign):
             if statement.op is RECALL:
                 self.recalls[statement.target] = statement.operands[0]
+                self.early |= self.missing(statement.operands[0])
                 return
             self.builder.statements.append(statement)
         elif isinstance(statement, If):
@@ -162,6 +178,8 @@ class _Editor:
 
     def computed(self, var: Var, statement: Statement) -> None:
         """Keep a variable of the forward sweep that has just got its value."""
+        for given in self.given.get(var, ()):
+            self.local[given] = var
         if var in self.plan.handed_out:
             self.state[var] = var
         elif var in self.plan.kept:
@@ -172,6 +190,7 @@ class _Editor:
 
     def block(self, block: Block, statement: For | While | If, side: int) -> Block:
         outer, self.builder.statements = self.builder.statements, []
+        waiting, self.waiting = self.waiting, []
         for parameter in block.parameters:
             self.computed(parameter, statement)
         undoes = 0 if isinstance(statement, While) else statement.undoes
@@ -179,14 +198,39 @@ class _Editor:
             self.read((undoes, side), statement)
         for inner in block.statements:
             self.statement(inner)
+            self.provide_ready(statement)
+        self.waiting = waiting
         made = Block(block.parameters, tuple(self.builder.statements), block.results)
         self.builder.statements = outer
         return made
 
     def read(self, step: Step, statement: Statement) -> None:
         """At the beginning of a block of the reverse sweep: what it needs of its counterpart."""
-        for var in self.needed.get(step, ()):
-            self.provide(var, statement)
+        self.waiting = list(self.needed.get(step, ()))
+        self.provide_ready(statement)
+
+    def provide_ready(self, statement: Statement) -> None:
+        """Those variables that wait for nothing any more."""
+        if self.waiting:
+            ready = [var for var in self.waiting if not self.missing(var)]
+            self.waiting = [var for var in self.waiting if var not in ready]
+            for var in ready:
+                self.provide(var, statement)
+
+    def missing(self, atom: Atom) -> set[Var]:
+        """The given variables that an atom of the forward sweep takes and that are not there."""
+        if not self.places.given or not isinstance(atom, Var) or atom in self.local:
+            return set()
+        if atom in self.places.given:
+            return {atom}
+        operands: tuple[Atom, ...] = ()
+        if atom in self.plan.final:
+            operands = self.plan.final[atom]
+        elif atom in self.plan.again:
+            made = self.places.made_by[atom]
+            assert isinstance(made, Assign)
+            operands = made.operands
+        return set[Var]().union(*map(self.missing, operands))
 
     def provide(self, var: Var, statement: Statement) -> None:
         """Give a variable of the forward sweep its value here, after those that this takes."""

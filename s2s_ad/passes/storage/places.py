@@ -7,7 +7,7 @@ that undoes the forward one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from s2s_ad.ir import (
@@ -36,11 +36,15 @@ class Places:
     order: dict[Var, int] = field(default_factory=dict)
     made_by: dict[Var, Statement] = field(default_factory=dict)  # parameters have no entry
     statements: dict[int, For | While | If] = field(default_factory=dict)  # by label
+    given: dict[Var, Var] = field(default_factory=dict)  # what the reverse sweep has without tapes
+    overwritten: frozenset[Var] = frozenset()  # what has to be kept to put it back
     recalled: dict[Var, None] = field(default_factory=dict)  # in the order of the first recalls
 
     @staticmethod
-    def of(function: Function) -> Places:
-        places = Places()
+    def of(
+        function: Function, given: dict[Var, Var] | None = None, overwritten: Iterable[Var] = ()
+    ) -> Places:
+        places = Places(given=given or {}, overwritten=frozenset(overwritten))
         places._visit(function.body, TOP)
         return places
 

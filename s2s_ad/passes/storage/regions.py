@@ -69,7 +69,7 @@ class Regions:
             if isinstance(read, Assign) and read.op.name == "getitem":
                 self.known[var] = self._final(read)
             store = self.stored.get(var)
-            if self.known[var] is None and store is not None and _is_kept_whole(store):
+            if self.known[var] is None and store is not None and is_kept_whole(store):
                 self.known[var] = self._final(store)
         return self.known[var]
 
@@ -303,7 +303,7 @@ class Regions:
                 yield statement
 
 
-def _is_kept_whole(store: Assign) -> bool:
+def is_kept_whole(store: Assign) -> bool:
     """Whether a store leaves the value as it was: one element, of the array's dtype."""
     array, value = store.operands[0].type, store.operands[2].type
     place = shape_of(array)
@@ -340,4 +340,4 @@ def _minus(value: int | None) -> int | None:
     return None if value is None else -value
 
 
-__all__ = ["Regions"]
+__all__ = ["UPDATES", "Regions", "is_kept_whole"]
