@@ -76,7 +76,8 @@ def value_and_grad_call(
         grad_S += grad_v15 * saved_v6[j]
         v16 = up ** np.where(v14 == 0, 1.0, v14 - 1.0)
         grad_up += grad_v15 * S * v14 * v16
-    grad_v3 = -grad_p * p / v3  # p = (np.exp(r * dt) - 1.0 / up) / (up - 1.0 / up)
-    v17 = (-grad_v3 - grad_p / v3) * v2 / up
-    grad_sigma = (grad_up + grad_v3 - v17) * up * v1  # up = np.exp(sigma * np.sqrt(dt))
+    v17 = grad_p / v3  # p = (np.exp(r * dt) - 1.0 / up) / (up - 1.0 / up)
+    grad_v3 = -v17 * p
+    grad_up = grad_up + grad_v3 - (-grad_v3 - v17) / up * v2
+    grad_sigma = grad_up * up * v1  # up = np.exp(sigma * np.sqrt(dt))
     return value, (grad_S, grad_sigma)

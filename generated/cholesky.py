@@ -35,17 +35,16 @@ def grad_half_log_determinant(A: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
             v6 = grad_L[i, j]  # L[i, j] = (A[i, j] - L[i, :j] @ L[j, :j]) / L[j, j]
             grad_L[i, j] = 0.0
             v7 = v6 / v2
-            grad_v8 = -v6 * L[i, j] / v2
-            grad_L[j, j] += grad_v8
-            v9 = -v7
-            grad_v3 = v9 * L[i, :j]
+            v8 = -v7
+            grad_L[j, j] += v8 * L[i, j]
+            grad_v3 = v8 * L[i, :j]
             grad_L[j, :j] += grad_v3
-            grad_L[i, :j] += v9 * v1
+            grad_L[i, :j] += v8 * v1
             grad_A[i, j] += v7
-        v10 = grad_L[j, j]  # L[j, j] = np.sqrt(A[j, j] - L[j, :j] @ L[j, :j])
+        v9 = grad_L[j, j]  # L[j, j] = np.sqrt(A[j, j] - L[j, :j] @ L[j, :j])
         grad_L[j, j] = 0.0
-        v11 = 0.5 * v10 / v2
-        grad_v1 = -2.0 * v11 * v1
+        v10 = 0.5 * v9 / v2
+        grad_v1 = -2.0 * v10 * v1
         grad_L[j, :j] += grad_v1
-        grad_A[j, j] += v11
+        grad_A[j, j] += v10
     return grad_A

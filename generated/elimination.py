@@ -14,7 +14,7 @@ def grad_determinant(A: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
     # forward sweep
     n = len(A)
-    saved_result = np.empty(len(range(n)))
+    saved_result = np.empty(n)
     A_2 = np.copy(A)
     result = 1.0
     for k in range(n):
@@ -40,9 +40,9 @@ def grad_determinant(A: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
                 v6 = -grad_A[i, j]  # A[i, j] -= A[i, k] * A[k, j]
                 grad_A[k, j] += v6 * v2
                 grad_A[i, k] += v6 * A_2[k, j]
-            v7 = grad_A[i, k]  # A[i, k] = A[i, k] / A[k, k]
-            grad_A[i, k] = v7 / v5
-            grad_A[k, k] += -v7 * v2 / v5
+            v7 = grad_A[i, k] / v5  # A[i, k] = A[i, k] / A[k, k]
+            grad_A[i, k] = v7
+            grad_A[k, k] += -v7 * v2
         grad_v5 = grad_result * saved_result[k]  # result *= A[k, k]
         grad_A[k, k] += grad_v5
         grad_result = grad_result * v5

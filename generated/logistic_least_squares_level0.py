@@ -43,7 +43,7 @@ def grad_regularised_loss(
     grad_v6 = grad_L * 0.5  # L = 0.5 * v6
     grad_v5 = grad_v6 * 2.0 * v5  # v6 = v5 ** 2
     grad_y = grad_v5  # v5 = y - t
-    grad_v4 = -grad_y * y / v4  # y = 1.0 / v4
+    grad_v4 = -(grad_y / v4) * y  # y = 1.0 / v4
     grad_v3 = grad_v4  # v4 = 1.0 + v3
     grad_v2 = grad_v3 * v3  # v3 = np.exp(v2)
     grad_z = -grad_v2  # v2 = -z

@@ -30,7 +30,7 @@ def grad_neuron(
 
     # reverse sweep
     grad_L = 1.0
-    grad_v3 = -grad_L * L / v3  # L = 1.0 / v3
+    grad_v3 = -(grad_L / v3) * L  # L = 1.0 / v3
     grad_v2 = grad_v3  # v3 = 1.0 + v2
     grad_v1 = grad_v2 * v2  # v2 = np.exp(v1)
     grad_s3 = -grad_v1  # v1 = -s3

@@ -19,6 +19,7 @@ def grad_square_root(a: float) -> float:
     for _ in range(len(saved_y)):
         y = saved_y.pop()
         grad_y = grad_y * 0.5  # y = 0.5 * (y + a / y)
-        grad_a += grad_y / y
-        grad_y = grad_y - grad_y * (a / y) / y
+        v1 = grad_y / y
+        grad_a += v1
+        grad_y = grad_y - v1 * (a / y)
     return grad_a + grad_y

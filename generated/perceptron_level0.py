@@ -54,7 +54,7 @@ def grad_loss(
     grad_b2 = grad_y
     grad_W2 = np.outer(grad_v5, h)  # v5 = W2 @ h
     grad_h = W2.T @ grad_v5
-    grad_v4 = -grad_h * h / v4  # h = 1.0 / v4
+    grad_v4 = -(grad_h / v4) * h  # h = 1.0 / v4
     grad_v3 = grad_v4  # v4 = 1.0 + v3
     grad_v2 = grad_v3 * v3  # v3 = np.exp(v2)
     grad_z = -grad_v2  # v2 = -z

@@ -76,11 +76,11 @@ def grad_loss(
     grad_h2 = grad_v16 * v2
     grad_v1 = grad_v15 * h1  # v15 = v1 * h1
     grad_h1 = grad_v15 * v1
-    grad_v14 = -grad_h2 * h2 / v14  # h2 = 1.0 / v14
+    grad_v14 = -(grad_h2 / v14) * h2  # h2 = 1.0 / v14
     grad_v13 = grad_v14  # v14 = 1.0 + v13
     grad_v12 = grad_v13 * v13  # v13 = np.exp(v12)
     grad_z2 = -grad_v12  # v12 = -z2
-    grad_v11 = -grad_h1 * h1 / v11  # h1 = 1.0 / v11
+    grad_v11 = -(grad_h1 / v11) * h1  # h1 = 1.0 / v11
     grad_v10 = grad_v11  # v11 = 1.0 + v10
     grad_v9 = grad_v10 * v10  # v10 = np.exp(v9)
     grad_z1 = -grad_v9  # v9 = -z1

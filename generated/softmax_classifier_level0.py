@@ -37,7 +37,7 @@ def grad_cross_entropy(
     grad_v5 = grad_v6 * t  # v6 = t * v5
     grad_y = grad_v5 / y  # v5 = np.log(y)
     grad_e = grad_y / v4  # y = e / v4
-    grad_v4 = (-grad_y * y / v4).sum()
+    grad_v4 = (-(grad_y / v4) * y).sum()
     grad_e = grad_e + np.broadcast_to(grad_v4, np.shape(e))  # v4 = np.sum(e)
     grad_v3 = grad_e * e  # e = np.exp(v3)
     grad_z = grad_v3  # v3 = z - v2

@@ -78,23 +78,22 @@ def grad_norm_of_solution(
         v12 = grad_right[i]  # right[i] = (d[i] - a[i] * right[i - 1]) / pivot
         grad_right[i] = 0.0
         v13 = v12 / pivot
-        grad_pivot = -v12 * right[i] / pivot
         v14 = -v13
         grad_right[v5] += v14 * v4
         grad_d[i] += v13
         v15 = grad_upper[i]  # upper[i] = c[i] / pivot
         grad_upper[i] = 0.0
-        grad_pivot = grad_pivot - v15 * upper[i] / pivot
-        grad_c[i] += v15 / pivot
-        v16 = -grad_pivot  # pivot = b[i] - a[i] * upper[i - 1]
-        grad_v4 = v14 * right[v5] + v16 * upper[v5]
-        grad_upper[v5] += v16 * v4
+        v16 = v15 / pivot
+        grad_pivot = v14 * right[i] - v16 * upper[i]
+        grad_c[i] += v16
+        v17 = -grad_pivot  # pivot = b[i] - a[i] * upper[i - 1]
+        grad_v4 = v14 * right[v5] + v17 * upper[v5]
+        grad_upper[v5] += v17 * v4
         grad_a[i] += grad_v4
         grad_b[i] += grad_pivot
-    v17 = grad_right[0]  # right[0] = d[0] / b[0]
-    grad_d[0] += v17 / v1
-    v18 = grad_upper[0]  # upper[0] = c[0] / b[0]
-    grad_v1 = -v17 * v3 / v1 - v18 * v2 / v1
-    grad_b[0] += grad_v1
-    grad_c[0] += v18 / v1
+    v18 = grad_right[0] / v1  # right[0] = d[0] / b[0]
+    grad_d[0] += v18
+    v19 = grad_upper[0] / v1  # upper[0] = c[0] / b[0]
+    grad_b[0] += -v18 * v3 - v19 * v2
+    grad_c[0] += v19
     return grad_a, grad_b, grad_c, grad_d

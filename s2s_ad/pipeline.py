@@ -19,6 +19,7 @@ from s2s_ad.options import MODES, Options, differentiable
 from s2s_ad.passes.adjoint import Request, adjoint
 from s2s_ad.passes.calls import Called, Derivatives, Gradient, flat_halves, flat_results
 from s2s_ad.passes.fuse_branches import fuse_branches
+from s2s_ad.passes.gather_sums import gather_sums
 from s2s_ad.passes.place_copies import place_copies
 from s2s_ad.passes.propagate_copies import propagate_copies
 from s2s_ad.passes.remove_dead_code import remove_dead_code
@@ -56,8 +57,9 @@ CLEAN_UP = UntilStable(
         remove_dead_code,
     ),
 )
-# where forward and reverse sweep stay one function
-FINISH = UntilStable(CLEAN_UP.name, (*CLEAN_UP.steps, fuse_branches))
+# behind save_values; branches are fused where forward and reverse sweep stay one function
+FINISH_PAIR = UntilStable(CLEAN_UP.name, (*CLEAN_UP.steps, gather_sums))
+FINISH = UntilStable(CLEAN_UP.name, (*FINISH_PAIR.steps, fuse_branches))
 MOST_STEPS = 200
 
 
@@ -127,7 +129,7 @@ def passes_for(
         trap_nan=options.trap_nan,
     )
     derive = partial(adjoint, request=request, name=name, derivatives=derivatives)
-    return around(derive, options.level, FINISH if options.mode != "vjp" else CLEAN_UP)
+    return around(derive, options.level, FINISH if options.mode != "vjp" else FINISH_PAIR)
 
 
 def around(

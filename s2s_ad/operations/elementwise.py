@@ -69,7 +69,7 @@ elementwise("out = +x", "grad_x += grad_out", result="arithmetic", value=lambda 
 elementwise(
     "out = x / y",
     "grad_x += grad_out / y",
-    "grad_y += -grad_out * out / y",
+    "grad_y += -(grad_out / y) * out",
     result="divide",
     domains={"y": "nonzero"},
 )
@@ -97,7 +97,7 @@ elementwise(
 elementwise(
     "out = np.divide(x, y)",
     "grad_x += grad_out / y",
-    "grad_y += -grad_out * out / y",
+    "grad_y += -(grad_out / y) * out",
     result="divide",
     also=("numpy.true_divide",),
     domains={"y": "nonzero"},

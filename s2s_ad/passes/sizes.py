@@ -19,6 +19,14 @@ def can_compute(size: Size, parameters: Sequence[Var]) -> bool:
     )
 
 
+def is_natural(atom: Atom) -> bool:
+    """Whether an integer is known not to be negative: a sum of dimensions."""
+    if isinstance(atom, Const):
+        return isinstance(atom.value, int) and atom.value >= 0
+    value = atom.type.value if isinstance(atom.type, Number) else None
+    return value is not None and all(factor >= 0 for _, factor in value.terms)
+
+
 def _is_known(symbol: Symbol, parameters: Sequence[Var]) -> bool:
     if _source(Size.of(symbol), parameters) is not None:
         return True

@@ -7,9 +7,9 @@ from __future__ import annotations
 from s2s_ad.ir import Assign, Atom, Const
 from s2s_ad.operations.indexing import ADDITEM, SETITEM, TUPLE
 from s2s_ad.operations.result_types import is_basic_index
-from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, ZEROS_LIKE
+from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, RANGE_LENGTH, ZEROS_LIKE
 from s2s_ad.passes.algebra.context import Context
-from s2s_ad.passes.sizes import compute
+from s2s_ad.passes.sizes import compute, is_natural
 from s2s_ad.types import DTYPES, Array, Number, Size, shape_of, size_of
 
 
@@ -42,6 +42,12 @@ def known_size(context: Context, statement: Assign) -> Atom | None:
     if statement.op.name == "ndarray.size" and statement.operands[0] in context.parameters:
         return None
     return size_value(context, type.value)
+
+
+def length_of_range(context: Context, statement: Assign) -> Atom | None:
+    """`len(range(n))` is n, where that is a dimension."""
+    start, stop, step = statement.operands
+    return stop if (start, step) == (Const(0), Const(1)) and is_natural(stop) else None
 
 
 def shape_of_parameter(context: Context, statement: Assign) -> Atom | None:
@@ -142,6 +148,7 @@ REWRITINGS = [
         known_size,
         False,
     ),
+    ((RANGE_LENGTH.name,), length_of_range, True),
     ((ZEROS_LIKE.name, "numpy.ones_like"), zeros_of_shape, False),
     ((ADDITEM.name,), store_into_zeros, False),
     (("ndarray.T",), transpose_twice, True),
