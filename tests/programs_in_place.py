@@ -33,6 +33,8 @@ def until_it_settles(x, A, b, most: int):
         before = x.copy()
         for i in range(len(b)):
             x[i] += 0.9 * (b[i] - A[i] @ x) / A[i, i]
+            if abs(x[i]) > 1e6:
+                raise ValueError("far away")
         if np.max(np.abs(x - before)) < 0.05:
             break
     return np.sum(np.sin(x))
@@ -41,6 +43,7 @@ def until_it_settles(x, A, b, most: int):
 def in_branches(x, a: float):
     for i in range(len(x)):
         if x[i] > 0.0:
+            assert np.all(np.isfinite(x)), "not finite"
             x[i] = np.sum(x * x) * a
         elif i % 2 == 0:
             x[i] = np.tanh(x[i] * a)

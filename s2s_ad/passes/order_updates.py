@@ -68,7 +68,9 @@ class _Order:
         reads = [_reads(statement) for statement in statements]
         for place in reversed(range(len(statements))):
             statement = statements[place]
-            if not isinstance(statement, Assign) or statement.role == "primal":
+            if not isinstance(statement, Assign) or len(statement.targets) != 1:
+                continue
+            if statement.role == "primal":
                 continue
             later = range(place + 1, len(statements))
             first = next((k for k in later if statement.target in reads[k]), len(statements))

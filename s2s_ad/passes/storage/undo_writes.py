@@ -71,7 +71,7 @@ class _Undoing:
                 self.reads.setdefault(places.home[var][-1], {})[var] = sources[var]
         self.given: dict[Var, Var] = {}
         self.found = False
-        self.destroyed = {write.target: write for write in chain.writes}
+        self.writes = {id(write) for write in chain.writes}
 
     def read_anyway(self, sources: dict[Var, Source], wanted: Iterable[Var]) -> list[Var]:
         """Note what the program itself reads before it overwrites it; gives the other variables."""
@@ -106,8 +106,7 @@ class _Undoing:
             self.root(statement)
             return
         if isinstance(statement, Assign):
-            is_write = self.destroyed.get(statement.targets[0]) is statement
-            if is_write and statement.targets[0] not in self.overwritten:
+            if id(statement) in self.writes and statement.target not in self.overwritten:
                 self.read_before(statement)
         else:
             statement = map_statement(statement, lambda atom: atom, lambda var: var, self.walk)
