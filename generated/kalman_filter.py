@@ -52,39 +52,38 @@ def value_and_grad_log_likelihood(
     # forward sweep
     total = -0.5 * measured.size * np.log(2.0 * np.pi)
     v1 = len(measured)
-    v2 = len(range(v1))
-    saved_P = np.empty((v2, n, n))
-    saved_state = np.empty((v2, n))
-    saved_v3 = np.empty((v2, n, n))
-    saved_L = np.empty((v2, m, m))
-    saved_PH = np.empty((v2, n, m))
-    saved_v4 = np.empty((v2, m))
-    saved_v5 = np.empty((v2, m))
-    saved_v6 = np.empty((v2, m, n))
+    saved_P = np.empty((v1, n, n))
+    saved_state = np.empty((v1, n))
+    saved_v2 = np.empty((v1, n, n))
+    saved_L = np.empty((v1, m, m))
+    saved_PH = np.empty((v1, n, m))
+    saved_v3 = np.empty((v1, m))
+    saved_v4 = np.empty((v1, m))
+    saved_v5 = np.empty((v1, m, n))
     state_2 = state
     for k in range(v1):
         saved_P[k] = P
         saved_state[k] = state_2
         state_2 = F @ state_2
-        v3 = F @ P
-        saved_v3[k] = v3
-        P = v3 @ F.T + Q
+        v2 = F @ P
+        saved_v2[k] = v2
+        P = v2 @ F.T + Q
         innovation = measured[k] - H @ state_2
-        v7 = H.T
-        L = scipy.linalg.cholesky(H @ P @ v7 + R, lower=True)
+        v6 = H.T
+        L = scipy.linalg.cholesky(H @ P @ v6 + R, lower=True)
         saved_L[k] = L
-        PH = P @ v7
+        PH = P @ v6
         saved_PH[k] = PH
-        v4 = 0.5 * innovation
+        v3 = 0.5 * innovation
+        saved_v3[k] = v3
+        v4 = scipy.linalg.cho_solve((L, True), innovation)
         saved_v4[k] = v4
-        v5 = scipy.linalg.cho_solve((L, True), innovation)
-        saved_v5[k] = v5
-        total = total - v4 @ v5
+        total = total - v3 @ v4
         total = total - np.sum(np.log(np.diag(L)))
-        state_2 = state_2 + PH @ v5
-        v6 = scipy.linalg.cho_solve((L, True), PH.T)
-        saved_v6[k] = v6
-        P = P - PH @ v6
+        state_2 = state_2 + PH @ v4
+        v5 = scipy.linalg.cho_solve((L, True), PH.T)
+        saved_v5[k] = v5
+        P = P - PH @ v5
 
     # reverse sweep
     grad_P = np.zeros_like(F)
@@ -92,34 +91,37 @@ def value_and_grad_log_likelihood(
     grad_F = np.zeros_like(F)
     grad_Q = np.zeros_like(F)
     grad_R = np.zeros_like(R)
+    rows_grad_state = np.empty((v1, n))
     for k in range(v1 - 1, -1, -1):
-        v8 = F.T
-        v7 = H.T
+        v7 = F.T
+        v6 = H.T
         L = saved_L[k]
-        v5 = saved_v5[k]
-        grad_v9 = -grad_P  # P = P - PH @ cho_solve((L, True), PH.T)
-        v10 = saved_v6[k].T
-        v11 = saved_PH[k].T
-        v12 = scipy.linalg.cho_solve((L, True), v11 @ grad_v9)
-        v13 = np.tril(L)
-        v14 = np.tril(plus_transpose(v12 @ v10) @ v13)
-        grad_PH = grad_v9 @ v10 + v12.T + np.outer(grad_state, v5)  # state = ...
-        grad_v5 = v11 @ grad_state - saved_v4[k]  # total = ...
-        v15 = scipy.linalg.cho_solve((L, True), grad_v5)
-        v16 = np.tril(plus_transpose(np.outer(v15, v5)) @ v13)
-        grad_L = np.diag(-1.0 / np.diag(L)) - v14 - v16
+        v4 = saved_v4[k]
+        grad_v8 = -grad_P  # P = P - PH @ cho_solve((L, True), PH.T)
+        v9 = saved_v5[k].T
+        v10 = saved_PH[k].T
+        v11 = scipy.linalg.cho_solve((L, True), v10 @ grad_v8)
+        v12 = np.tril(L)
+        v13 = np.tril(plus_transpose(v11 @ v9) @ v12)
+        grad_PH = grad_v8 @ v9 + v11.T + np.outer(grad_state, v4)  # state = ...
+        grad_v4 = v10 @ grad_state - saved_v3[k]  # total = ...
+        v14 = scipy.linalg.cho_solve((L, True), grad_v4)
+        v15 = np.tril(plus_transpose(np.outer(v14, v4)) @ v12)
+        grad_L = np.diag(-1.0 / np.diag(L)) - v13 - v15
         grad_P += grad_PH @ H  # PH = P @ H.T
-        v17 = half_lower(L.T @ grad_L)  # L = cholesky(H @ P @ H.T + R, lower=True)
-        v18 = scipy.linalg.solve_triangular(L, v17, trans=1, lower=True).T
-        grad_v19 = fold_lower(scipy.linalg.solve_triangular(L, v18, trans=1, lower=True))
-        grad_R += grad_v19
-        grad_P += v7 @ (grad_v19 @ H)
-        grad_state += v7 @ -(v15 - 0.5 * v5)  # innovation = measured[k] - H @ state
+        v16 = half_lower(L.T @ grad_L)  # L = cholesky(H @ P @ H.T + R, lower=True)
+        v17 = scipy.linalg.solve_triangular(L, v16, trans=1, lower=True).T
+        grad_v18 = fold_lower(scipy.linalg.solve_triangular(L, v17, trans=1, lower=True))
+        grad_R += grad_v18
+        grad_P += v6 @ (grad_v18 @ H)
+        grad_state += v6 @ -(v14 - 0.5 * v4)  # innovation = measured[k] - H @ state
+        rows_grad_state[k] = grad_state
         grad_Q += grad_P  # P = F @ P @ F.T + Q
-        grad_v3 = grad_P @ F
-        grad_F += (saved_v3[k].T @ grad_P).T
-        grad_F += grad_v3 @ saved_P[k].T
-        grad_P = v8 @ grad_v3
-        grad_F += np.outer(grad_state, saved_state[k])  # state = F @ state
-        grad_state = v8 @ grad_state
+        grad_v2 = grad_P @ F
+        grad_F += (saved_v2[k].T @ grad_P).T
+        grad_F += grad_v2 @ saved_P[k].T
+        grad_P = v7 @ grad_v2
+        grad_state = v7 @ grad_state  # state = F @ state
+    v19 = rows_grad_state.T @ saved_state[:v1]
+    grad_F += v19
     return total, (grad_F, grad_Q, grad_R)
