@@ -341,14 +341,25 @@ def _beside(qualified: str, name: str) -> str:
 class Pullback:
     """What carries an adjoint of a function's result back to its arguments."""
 
-    def __init__(self, found: Specialisation, saved: object, like: Any) -> None:
+    def __init__(
+        self, found: Specialisation, saved: object, like: Any, places: Sequence[int], count: int
+    ) -> None:
         self.source = found.text
+        self._places, self._count = places, count
         self._reverse = found.functions[found.name.replace("forward_", "reverse_", 1)]
         self._saved, self._like = saved, pattern_of(like)
 
     def __call__(self, adjoint: Any) -> Any:
-        """The adjoints of the arguments, a tuple. `adjoint` has the structure of the result."""
-        return self._reverse(self._saved, matched(adjoint, self._like, "the adjoint"))
+        """The adjoints of the arguments, a tuple, None for what is no float. `adjoint` has the
+        structure of the result.
+        """
+        found = self._reverse(self._saved, matched(adjoint, self._like, "the adjoint"))
+        if len(self._places) == self._count:
+            return found
+        adjoints: list[Any] = [None] * self._count
+        for place, value in zip(self._places, found, strict=True):
+            adjoints[place] = value
+        return tuple(adjoints)
 
 
 def vjp(
@@ -357,14 +368,17 @@ def vjp(
     """The result of `f(*primals)` and the function that carries an adjoint back from it.
 
     `out, pullback = vjp(f, x, y)`; then `pullback(grad_out)` is `(grad_x, grad_y)`, as often as one
-    likes. With `has_aux` `f` returns `(out, aux)` and this `(out, pullback, aux)`.
+    likes, with None for integers, booleans, strings and None. With `has_aux` `f` returns
+    `(out, aux)` and this `(out, pullback, aux)`.
     """
-    table = table_for(f, "vjp", range(len(primals)), has_aux, level)
+    every = range(len(primals))
+    places = [place for place in every if pattern_of(primals[place]) is not None] or every
+    table = table_for(f, "vjp", places, has_aux, level)
     values = table.parameters.bind(*primals)
     found, free = table.find(values)
     value, saved = found.run(values, free)
     out, *aux = value if has_aux else (value,)
-    return out, Pullback(found, saved, out), *aux
+    return out, Pullback(found, saved, out, places, len(primals)), *aux
 
 
 def jvp(

@@ -53,6 +53,7 @@ class SliceLength:
 
 Symbol = str | SliceLength
 Monomial = tuple[Symbol, ...]
+NATURAL = "?+"  # how symbols begin that stand for numbers from 0 on, and nobody has named
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,15 @@ class Size:
         if not self.terms:
             return 0
         return self.terms[0][1] if self.terms[0][0] == () else None
+
+    @property
+    def is_natural(self) -> bool:
+        """Whether it is known to be 0 or more: all in it are lengths, or count from 0 on."""
+        return all(factor > 0 for _, factor in self.terms) and all(
+            isinstance(symbol, SliceLength) or symbol.startswith(NATURAL)
+            for monomial, _ in self.terms
+            for symbol in monomial
+        )
 
     @property
     def symbols(self) -> frozenset[str]:
@@ -526,9 +536,9 @@ class Sizes:
                 pairs.append((left, right))
         return tuple(dict.fromkeys(pairs))
 
-    def fresh(self) -> Size:
+    def fresh(self, *, natural: bool = False) -> Size:
         self.counter += 1
-        return Size.of(f"?{self.counter}")
+        return Size.of(f"{NATURAL if natural else '?'}{self.counter}")
 
     def resolve(self, size: Size) -> Size:
         """The size with everything put in that is known to be equal."""

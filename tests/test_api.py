@@ -261,6 +261,16 @@ def test_integers_are_not_differentiated() -> None:
     assert refused(lambda: vjp(cube.primal, 3)) == ["integer-argument"]
 
 
+def test_vjp_passes_integers_by() -> None:
+    def power(x: float, n: int, w: np.ndarray, name: str) -> np.ndarray:
+        return x**n * w
+
+    out, pullback = vjp(power, 2.0, 3, np.ones(2), "w")
+    assert out.tolist() == [8.0, 8.0]
+    grad_x, *rest = pullback(np.ones(2))
+    assert (grad_x, rest[0], rest[1].tolist(), rest[2]) == (24.0, None, [8.0, 8.0], None)
+
+
 def test_a_default_that_is_an_integer() -> None:
     def annotated(x: float = 1, n: int = 2):
         return x**n

@@ -18,7 +18,6 @@ from s2s_ad.backend import layout
 from s2s_ad.backend.function_printer import FunctionPrinter
 from s2s_ad.backend.module import KINDS, Module
 from s2s_ad.backend.signature import parameters_of
-from s2s_ad.backend.statements import replace_name
 from s2s_ad.ir import Function
 from s2s_ad.operations import helpers
 from s2s_ad.operations.declare import helper_source
@@ -104,7 +103,7 @@ def _helper_sources(module: Module) -> list[list[str]]:
     texts = [helper_source(function.__name__).rstrip("\n") for function in functions]
     for name in wanted:
         if module.helper_name(name) != name:
-            texts = [replace_name(text, name, module.helper_name(name)) for text in texts]
+            texts = [re.sub(rf"\b{name}\b", module.helper_name(name), text) for text in texts]
     return [text.split("\n") for text in texts]
 
 

@@ -19,8 +19,9 @@ from s2s_ad.backend.plan import (
     is_undefined,
 )
 from s2s_ad.backend.signature import annotation
+from s2s_ad.backend.spelling import ATOMIC
 from s2s_ad.ir import Assign, Atom, Const, Var
-from s2s_ad.operations.effects import RAISE_IF, STOP_UNLESS_FINITE
+from s2s_ad.operations.effects import RAISE_IF, STOP_UNLESS_FINITE, filled
 from s2s_ad.types import ListOf, Number, Scalar, is_float
 
 INDENT = "    "
@@ -126,12 +127,9 @@ class StatementPrinter:
         return f"{', '.join(given)} = {text}" if given else text
 
     def raised(self, statement: Assign, indent: str) -> list[str]:
-        test, text, names, *values = statement.operands
-        assert isinstance(text, Const) and isinstance(names, Const)
-        spelled = str(text.value)
-        for name, value in zip(names.value, values, strict=True):
-            if isinstance(value, Var) and self.speller.spell(value).text != name:
-                spelled = replace_name(spelled, name, self.speller.spell(value).text)
+        test, text, *values = statement.operands
+        assert isinstance(text, Const)
+        spelled = filled(text.value, [self.speller.spell(a).within(ATOMIC) for a in values])
         if isinstance(test, Const):
             return [f"{indent}raise {spelled}"] if test.value else []
         return [f"{indent}if {self.speller.test(test)}:", f"{indent}{INDENT}raise {spelled}"]
@@ -237,7 +235,3 @@ class StatementPrinter:
             lines += [f"{inside}if {self.speller.test(node.test, opposite=True)}:"]
             lines += [f"{inside}{INDENT}break"]
         return [*lines, *self.block(node.body, inside)]
-
-
-def replace_name(text: str, name: str, replacement: str) -> str:
-    return re.sub(rf"\b{re.escape(name)}\b", lambda _: replacement, text)

@@ -318,6 +318,14 @@ def _string(lowering: Lowering, node: cst.SimpleString, name: str) -> Value:
     return Const(node.evaluated_value)
 
 
+def _text(
+    lowering: Lowering, node: cst.FormattedString | cst.ConcatenatedString, name: str
+) -> Value:
+    from s2s_ad.frontend.texts import lower_text
+
+    return lower_text(lowering, node, name)
+
+
 def _ellipsis(lowering: Lowering, node: cst.Ellipsis, name: str) -> Value:
     return Const(Ellipsis)
 
@@ -548,7 +556,7 @@ def item(lowering: Lowering, base: Container, index: Atom, node: cst.CSTNode) ->
     if not base.items and isinstance(index, Var):
         from s2s_ad.frontend.guards import raise_if
 
-        raise_if(lowering, Const(True), None, 'IndexError("list index out of range")', node)
+        raise_if(lowering, Const(True), None, node, 'IndexError("list index out of range")')
         raise Raises() from lowering.refuse("bad-index", "the list is empty here", node)
     if key is None and isinstance(index, Var) and is_integer(index.type):
         fixed = replace(base, identity=None)  # only to be read from here
@@ -704,8 +712,6 @@ def _walrus(lowering: Lowering, node: cst.NamedExpr, name: str) -> Value:
 # Every other expression: what the user calls it, and what to do instead.
 REFUSED: dict[type[cst.CSTNode], tuple[str, str]] = {
     cst.Await: ("`await` is not supported", "write a plain `def`"),
-    cst.ConcatenatedString: ("a string in several parts is not supported", "write it as one"),
-    cst.FormattedString: ("f-strings are not supported", "leave it out"),
     cst.Imaginary: (
         "complex numbers are not supported",
         "compute with the real and the imaginary part",
@@ -720,6 +726,8 @@ HANDLERS: dict[type[cst.CSTNode], Callable[[Lowering, Any, str], Value]] = {
     cst.Integer: _number,
     cst.Float: _number,
     cst.SimpleString: _string,
+    cst.ConcatenatedString: _text,
+    cst.FormattedString: _text,
     cst.Ellipsis: _ellipsis,
     cst.Tuple: _sequence,
     cst.List: _sequence,

@@ -13,8 +13,9 @@ import libcst as cst
 
 from s2s_ad.frontend.expressions import atom, lower_expression
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.writes import now
 from s2s_ad.ir import Atom, Const, Structure, Var
-from s2s_ad.operations.effects import RAISE_IF
+from s2s_ad.operations.effects import RAISE_IF, placeholder
 from s2s_ad.types import (
     DTYPES,
     SHORT_DTYPES,
@@ -48,8 +49,7 @@ def guard(lowering: Lowering, node: cst.If) -> bool:
             value = atom(lowering, lower_expression(lowering, test), test)
             if isinstance(value, Const) and not value.value:
                 continue
-            text = "Exception()" if raised.exc is None else lowering.code(raised.exc)
-            raise_if(lowering, value, raised.exc, text, node)
+            raise_if(lowering, value, raised.exc, node)
     return True
 
 
@@ -83,31 +83,50 @@ def _conjuncts(test: cst.BaseExpression) -> list[cst.BaseExpression]:
 
 
 def raise_if(
-    lowering: Lowering, test: Atom, expression: cst.CSTNode | None, text: str, node: cst.CSTNode
+    lowering: Lowering,
+    test: Atom,
+    expression: cst.BaseExpression | None,
+    node: cst.CSTNode,
+    around: str = "{}",
 ) -> None:
-    """An effect that raises where the test holds. Variables in the exception's text become
-    operands.
+    """An effect that raises where the test holds: the expression, with something `around` it. Its
+    variables become operands.
     """
-    operands: list[Atom] = []
-    names: list[str] = []
-    for name in sorted(_names_in(expression)) if expression is not None else []:
-        value = lowering.frame.names.get(name)
-        if isinstance(value, Var | Const):
-            operands.append(value)
-            names.append(name)
+    if expression is None:
+        text, operands = "Exception()" if around == "{}" else around.format(""), []
+    else:
+        values = _Values(lowering)
+        changed = expression.visit(values)
+        assert isinstance(changed, cst.BaseExpression)
+        text, operands = around.format(lowering.code(changed)), values.found
     lowering.builder.span = lowering.span(node)
-    lowering.effect(RAISE_IF, [test, Const(text), Const(tuple(names)), *operands])
+    lowering.effect(RAISE_IF, [test, Const(text), *operands])
 
 
-def _names_in(node: cst.CSTNode) -> set[str]:
-    found: set[str] = set()
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        if isinstance(current, cst.Name):
-            found.add(current.value)
-        stack.extend(current.children)
-    return found
+class _Values(cst.CSTTransformer):
+    """Finds the variables of an expression, and puts a placeholder in the place of each."""
+
+    def __init__(self, lowering: Lowering) -> None:
+        self.lowering = lowering
+        self.found: list[Atom] = []
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:
+        value = self.lowering.frame.names.get(original_node.value)
+        if not isinstance(value, Var | Const):
+            return updated_node
+        if isinstance(value, Var):
+            value = now(self.lowering, value, original_node)
+        if value not in self.found:
+            self.found.append(value)
+        return cst.Name(placeholder(self.found.index(value)))
+
+    def leave_Attribute(
+        self, original_node: cst.Attribute, updated_node: cst.Attribute
+    ) -> cst.Attribute:
+        return updated_node.with_changes(attr=original_node.attr)
+
+    def leave_Arg(self, original_node: cst.Arg, updated_node: cst.Arg) -> cst.Arg:
+        return updated_node.with_changes(keyword=original_node.keyword)
 
 
 def _refines(lowering: Lowering, test: cst.BaseExpression) -> bool:

@@ -34,6 +34,16 @@ class Counted:
         """Whether it counts 0, 1, 2, ..."""
         return self.trip[0] == Const(0) and self.trip[2] == Const(1)
 
+    @property
+    def is_natural(self) -> bool:
+        """Whether all its numbers are known to be 0 or more."""
+        start, stop, step = (getattr(atom.type, "value", None) for atom in self.trip)
+        if step is None or step.constant is None:
+            return False
+        if step.constant > 0:
+            return start is not None and start.is_natural
+        return stop is not None and (stop + 1).is_natural
+
 
 class Known(list[Value]):
     """Items that are known, and the containers that they were taken from."""

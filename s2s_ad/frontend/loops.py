@@ -482,7 +482,8 @@ class _Run:
             hint = ""
             if not isinstance(self.node, cst.While) and isinstance(self.node.target, cst.Name):
                 hint = self.node.target.value
-            self.index = new_variable(lowering, hint, Number("int", lowering.sizes.fresh()))
+            number = lowering.sizes.fresh(natural=self.loop.counted.is_natural)
+            self.index = new_variable(lowering, hint, Number("int", number))
 
         def action() -> None:
             self.begin()

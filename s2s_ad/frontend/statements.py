@@ -338,7 +338,7 @@ def _raise(lowering: Lowering, node: cst.Raise) -> None:
         raise lowering.refuse(
             "unsupported-syntax", "a bare `raise` is not supported", node, help="name what to raise"
         )
-    raise_if(lowering, Const(True), node.exc, lowering.code(node.exc), node)
+    raise_if(lowering, Const(True), node.exc, node)
     jumps.die(lowering)
 
 
@@ -398,8 +398,7 @@ def _import(lowering: Lowering, node: cst.Import | cst.ImportFrom) -> None:
 def _assert(lowering: Lowering, node: cst.Assert) -> None:
     test = atom(lowering, lower_expression(lowering, node.test), node.test)
     negated = lowering.assign(lowering.operation("notx"), [test], node.test)
-    message = "" if node.msg is None else lowering.code(node.msg)
-    raise_if(lowering, negated, node.msg, f"AssertionError({message})", node)
+    raise_if(lowering, negated, node.msg, node, "AssertionError({})")
 
 
 def _nothing(lowering: Lowering, node: cst.CSTNode) -> None:

@@ -17,12 +17,14 @@ from s2s_ad.operations.result_types import (
     unsupported,
 )
 from s2s_ad.types import (
+    INT,
     NONE,
     Array,
     Number,
     Scalar,
     Sizes,
     Type,
+    TypeProblem,
     dtype_of,
     is_boolean,
     is_integer,
@@ -34,6 +36,7 @@ from s2s_ad.types import (
 CATALOGUE = Catalogue()
 elementwise = CATALOGUE.elementwise
 scalar_function = CATALOGUE.scalar_function
+operation = CATALOGUE.operation
 
 
 # Choices: ties share equally ----------------------------------------------------------------------
@@ -194,6 +197,33 @@ for _name in ("floor", "ceil", "trunc"):
     scalar_function(f"out = math.{_name}(x)", result="integer")
 for _name in ("isnan", "isinf", "isfinite"):
     scalar_function(f"out = math.{_name}(x)", result="bool")
+
+
+# Counting with Python's integers
+for _form in ("factorial(x)", "isqrt(x)", "comb(x, y)", "perm(x, y)", "gcd(x, y)", "lcm(x, y)"):
+    operation(f"out = math.{_form}", infer=lambda _, operands: _count_type(operands), constant=True)
+
+
+def _count_type(operands: Sequence[Atom]) -> Type:
+    if not all(isinstance(a.type, Number | Scalar) and is_integer(a.type) for a in operands):
+        raise TypeProblem("unsupported-argument", "this takes integers")
+    return INT
+
+
+operation(
+    "out = round(x, ndigits=None)",
+    infer=lambda _, operands: _python_rounded_type(*operands),
+    constant=True,
+)
+
+
+def _python_rounded_type(x: Atom, digits: Atom) -> Type:
+    """A number keeps its kind where digits are asked for, otherwise it becomes an integer."""
+    if not isinstance(x.type, Number | Scalar):
+        raise TypeProblem(
+            "unsupported-argument", "the builtin `round` takes numbers: `np.round` works on arrays"
+        )
+    return INT if digits.type == NONE else x.type
 
 
 # Comparisons with a tolerance, and of whole arrays

@@ -149,6 +149,8 @@ def power_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
         return type
     base, exponent = (getattr(operand.type, "value", None) for operand in operands)
     known = None if exponent is None else exponent.constant
+    if exponent is not None and known is None and exponent.is_natural:
+        return Number("int")
     if known is None and is_integer(operands[1].type):
         raise unsupported(
             "whether a power of integers is an int or a float depends on the sign of the exponent",

@@ -19,7 +19,7 @@ from s2s_ad.operations.support import IDENTITY
 from s2s_ad.passes.storage.max_flow import Graph
 from s2s_ad.passes.storage.places import Place, Places
 from s2s_ad.passes.storage.regions import Regions
-from s2s_ad.types import Array, Items, ListOf, Slice, Static, Type
+from s2s_ad.types import Array, Items, ListOf, Number, Slice, Static, Type
 
 SYMBOLIC_SIZE = 100  # what a size counts that has no number
 UNKNOWN = SYMBOLIC_SIZE**2  # what an array of unknown rank counts
@@ -109,7 +109,9 @@ def price_of(places: Places, regions: Regions, var: Var) -> float:
     if op.view_of:
         is_copy = op.name == "getitem" and not is_basic_index(statement.operands[1].type)
         return memory_of(var.type) * ARITHMETIC if is_copy else ARITHMETIC / 2
-    if op.name in CHEAP:
+    whole = isinstance(var.type, Number) and var.type.kind == "int" and op.callee is None
+    if whole or op.name in CHEAP:
+        # Python's integers know no bounds, the elements of a tape do
         return memory_of(var.type) * ARITHMETIC
     if op.elementwise:
         # the same in every trip: a tape would hold copies
