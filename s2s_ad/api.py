@@ -342,8 +342,14 @@ class Pullback:
     """What carries an adjoint of a function's result back to its arguments."""
 
     def __init__(
-        self, found: Specialisation, saved: object, like: Any, places: Sequence[int], count: int
+        self,
+        found: Specialisation,
+        saved: object,
+        like: Any,
+        places: Sequence[int] = (),
+        count: int = 0,
     ) -> None:
+        """The arguments with an adjoint are those at `places` among `count`; by default all are."""
         self.source = found.text
         self._places, self._count = places, count
         self._reverse = found.functions[found.name.replace("forward_", "reverse_", 1)]
