@@ -140,6 +140,21 @@ def _isinstance(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     return Const(any(KINDS[each](value) for each in names))
 
 
+def _float(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`float(x)`, and `float("inf")`."""
+    from s2s_ad.frontend.calls import call_operation
+
+    match arguments.positional:
+        case [Const(str() as text)]:
+            try:
+                return Const(float(text))
+            except ValueError:
+                raise lowering.refuse(
+                    "bad-call", f"{text!r} is not a number", arguments.node
+                ) from None
+    return call_operation(lowering, lowering.operation("builtins.float"), arguments, name)
+
+
 def _callable(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     return Const(isinstance(arguments.positional[0], Named | UserFunction | Method))
 
@@ -152,6 +167,7 @@ BUILTINS: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "builtins.divmod": _divmod,
     "builtins.isinstance": _isinstance,
     "builtins.callable": _callable,
+    "builtins.float": _float,
 }
 
 __all__ = ["BUILTINS"]
