@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
-from s2s_ad.ir import Assign, For, Var
+from s2s_ad.ir import Assign, Const, For, Var
 from s2s_ad.operations.calls import SAVED
 from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.result_types import is_basic_index
@@ -110,7 +110,8 @@ def price_of(places: Places, regions: Regions, var: Var) -> float:
         is_copy = op.name == "getitem" and not is_basic_index(statement.operands[1].type)
         return memory_of(var.type) * ARITHMETIC if is_copy else ARITHMETIC / 2
     whole = isinstance(var.type, Number) and var.type.kind == "int" and op.callee is None
-    if whole or op.name in CHEAP:
+    is_square = op.name == "**" and statement.operands[1] == Const(2)
+    if whole or is_square or op.name in CHEAP:
         # Python's integers know no bounds, the elements of a tape do
         return memory_of(var.type) * ARITHMETIC
     if op.elementwise:
