@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from s2s_ad.ir import Atom, Block, Formal, Function, Structure, Tree, Var, leaves
 from s2s_ad.passes.activity import active_variables
 from s2s_ad.passes.calls import Derivatives, call_forward
+from s2s_ad.passes.cancelling_shifts import cancelling_shifts
 from s2s_ad.passes.contributions import refusal
 from s2s_ad.passes.label_loops import label_loops
 from s2s_ad.passes.sweep import Sweep
@@ -52,6 +53,7 @@ def adjoint(
     active = active_variables(function.body, sources)
     function, trips = label_loops(function, active)
     active |= active_variables(function.body, sources)
+    active -= cancelling_shifts(function.body)
     derivatives = derivatives or Derivatives()
     function, halves = call_forward(function, active, derivatives)
     sweep = Sweep(
