@@ -19,17 +19,13 @@ def value_and_grad_cross_entropy(
 
     # forward sweep
     z = W @ x + b
-    v1 = np.max(z)
-    e = np.exp(z - v1)
-    v2 = np.sum(e)
-    y = e / v2
+    e = np.exp(z - np.max(z))
+    v1 = np.sum(e)
+    y = e / v1
     value = -np.sum(t * np.log(y))
 
     # reverse sweep
     grad_y = -t / y  # return -np.sum(t * np.log(y))
-    grad_z = (grad_y / v2 - np.vdot(grad_y, y) / v2) * e  # e = np.exp(z - np.max(z))
-    v4 = z == v1
-    v5 = -grad_z.sum() / v4.sum(keepdims=True)
-    grad_z = grad_z + np.where(v4, v5, 0.0)
+    grad_z = (grad_y / v1 - np.vdot(grad_y, y) / v1) * e  # e = np.exp(z - np.max(z))
     grad_W = np.outer(grad_z, x)  # z = W @ x + b
     return value, (grad_W, grad_z)

@@ -41,9 +41,6 @@ def grad_cross_entropy(
     grad_e = grad_e + np.broadcast_to(grad_v4, np.shape(e))  # v4 = np.sum(e)
     grad_v3 = grad_e * e  # e = np.exp(v3)
     grad_z = grad_v3  # v3 = z - v2
-    grad_v2 = (-grad_v3).sum()
-    v37 = np.where(z == v2, grad_v2 / (z == v2).sum(keepdims=True), 0.0)  # v2 = np.max(z)
-    grad_z = grad_z + v37
     grad_v1 = grad_z  # z = v1 + b
     grad_b = grad_z
     grad_W = np.outer(grad_v1, x)  # v1 = W @ x

@@ -17,14 +17,10 @@ def grad_loss(
 
     # forward sweep
     Z = X @ W
-    v1 = np.max(Z, axis=1, keepdims=True)
-    Z_2 = Z - v1
-    v2 = np.exp(Z_2)
+    Z = Z - np.max(Z, axis=1, keepdims=True)
+    v1 = np.exp(Z)
 
     # reverse sweep
     grad_logp = -T  # return -np.sum(T * logp)
-    v3 = grad_logp.sum(axis=1, keepdims=True) / np.sum(v2, axis=1, keepdims=True) * v2  # logp = ...
-    grad_Z = grad_logp - v3
-    v4 = v1 == Z  # Z = Z - np.max(Z, axis=1, keepdims=True)
-    v5 = -grad_Z.sum(axis=1, keepdims=True) / v4.sum(axis=1, keepdims=True)
-    return X.T @ (grad_Z + np.where(v4, v5, 0.0))  # Z = X @ W
+    v2 = grad_logp.sum(axis=1, keepdims=True) / np.sum(v1, axis=1, keepdims=True) * v1  # logp = ...
+    return X.T @ (grad_logp - v2)  # Z = X @ W

@@ -33,6 +33,7 @@ from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.activity import active_variables, carried_of
 from s2s_ad.passes.adjoint import differentiable_leaves, split_aux
 from s2s_ad.passes.calls import Derivatives
+from s2s_ad.passes.cancelling_shifts import cancelling_shifts
 from s2s_ad.passes.contributions import named, refusal
 from s2s_ad.passes.implicit import push_solver
 from s2s_ad.passes.tangent_lines import TangentLines, conversion
@@ -61,6 +62,7 @@ def tangent(
     sources = differentiable_leaves(moving, function)
     value, aux = split_aux(function, has_aux)
     active = active_variables(function.body, sources)
+    active -= cancelling_shifts(function.body)
     push = _Push(function, active, derivatives or Derivatives(), trap_nan)
     # a parameter without a default cannot follow one that has a default, unless it goes by keyword
     by_position = all(
@@ -132,7 +134,7 @@ class _Push:
             self.follow_pop(statement)
             return
         moves = any(operand in self.tangents for operand in statement.operands)
-        if statement.op.constant or not moves:
+        if statement.op.constant or not moves or not self.active.intersection(statement.targets):
             return
         self.builder.span = statement.span
         if statement.op.implicit is not None:
