@@ -10,11 +10,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from s2s_ad import grad, jvp
+from s2s_ad import check_grads, grad, jvp
 
 pytest.importorskip("scipy", reason="SciPy is an extra")
 
 import scipy.integrate
+import scipy.linalg
+import scipy.signal
 import scipy.special
 import scipy.stats
 from numpy.linalg import norm
@@ -105,3 +107,76 @@ def test_small_slopes_keep_their_digits(
     function: Callable[[float], float], x: float, expected: float
 ) -> None:
     assert math.isclose(grad(function)(x), expected, rel_tol=1e-14)
+
+
+MATRIX = np.random.default_rng(0).normal(size=(4, 4))
+VECTOR = np.random.default_rng(1).normal(size=6)
+WITH_OPTIONS = {
+    "running integrals": (
+        lambda y, x: np.sum(scipy.integrate.cumulative_trapezoid(y, x, initial=0) ** 2),
+        (VECTOR, np.arange(6.0) ** 1.5),
+    ),
+    "running integrals of columns": (
+        lambda y: np.sum(scipy.integrate.cumulative_trapezoid(y, dx=0.3, axis=0) ** 2),
+        (MATRIX,),
+    ),
+    "simpson with steps": (lambda y: scipy.integrate.simpson(y * y, dx=0.1), (VECTOR,)),
+    "simpson at places": (
+        lambda y: scipy.integrate.simpson(y * y, x=np.array([0.0, 1.0, 1.5, 3.0])),
+        (VECTOR[:4],),
+    ),
+    "singular values": (
+        lambda a: scipy.linalg.svd(a, compute_uv=False) @ np.arange(4.0),
+        (MATRIX,),
+    ),
+    "eigenvalues": (
+        lambda a: scipy.linalg.eigh(a @ a.T, eigvals_only=True) @ np.arange(4.0),
+        (MATRIX,),
+    ),
+    "factors": (lambda a: np.sum(np.sin(scipy.linalg.lu(a)[1])) * scipy.linalg.det(a), (MATRIX,)),
+    "orthogonal factors": (
+        lambda a: np.sum(np.sin(scipy.linalg.qr(a[:, :2], mode="economic")[0])),
+        (MATRIX,),
+    ),
+    "a definite system": (
+        lambda a, b: np.sum(scipy.linalg.solve(a @ a.T + np.eye(4), b, assume_a="pos") ** 2),
+        (MATRIX, VECTOR[:4]),
+    ),
+    "a banded system": (
+        lambda ab, b: np.sum(scipy.linalg.solve_banded((1, 1), ab, b) ** 2),
+        (MATRIX[:3] + np.array([[0.0], [4.0], [0.0]]), VECTOR[:4]),
+    ),
+    "shares": (
+        lambda x, alpha: (
+            scipy.stats.dirichlet.logpdf(x / np.sum(x), alpha)
+            + scipy.stats.dirichlet.pdf(x / np.sum(x), alpha)
+        ),
+        (np.array([0.2, 0.5, 0.3]), np.array([1.3, 2.2, 0.9])),
+    ),
+    "joint density": (
+        lambda x, mean, s: (
+            1e3 * scipy.stats.multivariate_normal.pdf(x, mean, s @ s.T + np.eye(4))
+            + scipy.stats.multivariate_normal.entropy(mean, s @ s.T + np.eye(4))
+        ),
+        (VECTOR[:4], MATRIX[1], 0.3 * MATRIX),
+    ),
+    "parts of convolutions": (
+        lambda a, b: (
+            np.sum(scipy.signal.convolve(a, b, mode="same", method="direct") ** 2)
+            + np.sum(scipy.signal.fftconvolve(a, b, "valid") ** 3)
+        ),
+        (VECTOR, MATRIX[0, :3]),
+    ),
+    "quantiles": (
+        lambda q, loc, scale: (
+            scipy.stats.norm.ppf(q, loc, scale) + scipy.stats.gamma.logcdf(2.0 * q, a=1.5)
+        ),
+        (0.3, 0.2, 1.4),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WITH_OPTIONS)
+def test_options_and_parts_of_results(name: str) -> None:
+    function, arguments = WITH_OPTIONS[name]
+    check_grads(function, arguments, order=1, modes=("rev", "fwd"))

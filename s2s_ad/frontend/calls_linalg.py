@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from s2s_ad.frontend.calls import Arguments
 
 # Arguments of SciPy that change nothing in the result
-HARMLESS = ("overwrite_a", "overwrite_b", "check_finite")
+HARMLESS = ("overwrite_a", "overwrite_b", "overwrite_ab", "check_finite", "lapack_driver", "driver")
 
 
 def _singular_values(lowering: Lowering, arguments: Arguments, name: str) -> Value:

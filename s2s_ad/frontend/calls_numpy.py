@@ -15,6 +15,7 @@ from s2s_ad.frontend.calls import Arguments
 from s2s_ad.frontend.calls_operator import FUNCTIONS_OF_OPERATOR
 from s2s_ad.frontend.calls_polynomials import POLYNOMIALS
 from s2s_ad.frontend.calls_products import PRODUCTS
+from s2s_ad.frontend.calls_scipy import SCIPY
 from s2s_ad.frontend.calls_tools import Function, MethodCall
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Value
@@ -96,6 +97,7 @@ FUNCTIONS: dict[str, Function] = {
     }.items()
 }
 FUNCTIONS["builtins.divmod"] = several.both("//", "%")
+FUNCTIONS.update(SCIPY)
 FUNCTIONS.update(FUNCTIONS_OF_OPERATOR)
 
 

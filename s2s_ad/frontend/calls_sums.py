@@ -87,26 +87,28 @@ def lower_trapezoid(lowering: Lowering, arguments: Arguments, name: str) -> Valu
     dx = operand(lowering, arguments, 2, "dx", Const(1.0))
     axis = known(lowering, arguments.take(3, "axis", Const(-1)), "axis", node)
     no_more(lowering, arguments)
-    step: Value = dx
-    if x != Const(None):
-        rank = known_rank(lowering, y, node)
-        if known_rank(lowering, x, node) == 1:
-            step = apply(lowering, node, "diff", x)
-            others = tuple(k for k in range(rank) if k != axis % rank)
-            if others:
-                step = apply(lowering, node, "expand_dims", step, Const(others))
-        else:
-            step = apply(lowering, node, "diff", x, axis=Const(axis))
     return expand(
         lowering,
         "trapezoid",
         node,
         y=y,
-        d=step,
+        d=step_along(lowering, y, x, dx, axis, node),
         upper=along(axis, slice(1, None)),
         lower=along(axis, slice(None, -1)),
         axis=Const(axis),
     )
+
+
+def step_along(lowering: Lowering, y: Atom, x: Atom, dx: Atom, axis: int, node: cst.Call) -> Value:
+    """The distances of the points at which `y` is given, in a shape that meets theirs."""
+    if x == Const(None):
+        return dx
+    rank = known_rank(lowering, y, node)
+    if known_rank(lowering, x, node) != 1:
+        return apply(lowering, node, "diff", x, axis=Const(axis))
+    step = apply(lowering, node, "diff", x)
+    others = tuple(k for k in range(rank) if k != axis % rank)
+    return apply(lowering, node, "expand_dims", step, Const(others)) if others else step
 
 
 def lower_diff(lowering: Lowering, arguments: Arguments, name: str) -> Value:

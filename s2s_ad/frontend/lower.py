@@ -46,8 +46,6 @@ from s2s_ad.ir import (
     Tree,
     Var,
     leaves,
-    path_to_record,
-    records_in,
 )
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.calls import retyped
@@ -262,7 +260,6 @@ def lower_function(
             leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
         }
         output = _tree(lowering, _whole(lowering, function), function.node)
-        _check_records(lowering, formals, output, function.node)
     except RecursionFound as found:
         every = recursive | {found.node}
         return lower_function(function, argument_types, bound, every, fixed_free, derive)
@@ -294,20 +291,6 @@ def lower_function(
     return _finish(lowering, function, formals, output, words), [
         free for free, _ in lowering.hidden.values()
     ]
-
-
-def _check_records(
-    lowering: Lowering, formals: list[Formal], output: Tree, node: cst.CSTNode
-) -> None:
-    """A module knows the class of a record that it returns from those that it is given."""
-    for record in records_in(output):
-        if not path_to_record(formals, record):
-            raise lowering.refuse(
-                "unsupported-value",
-                f"this returns an object of the class `{record.constructor}`, and is given none",
-                node,
-                help="return a tuple or a dict",
-            )
 
 
 def _whole(lowering: Lowering, function: UserFunction) -> Value:
@@ -620,7 +603,7 @@ def _tree(lowering: Lowering, value: Value, node: cst.CSTNode) -> Tree:
             value.constructor,
         )
     if isinstance(value, Var) and isinstance(value.type, Items):
-        from s2s_ad.frontend.unpacking import unpack
+        from s2s_ad.frontend.statements import unpack
 
         items = tuple(unpack(lowering, value, len(value.type.items), node))
         return _tree(lowering, Structure("tuple", tuple(range(len(items))), items), node)

@@ -123,3 +123,8 @@ def polynomial_from_roots(roots: Any) -> Any:
 def logspace(start: Any, stop: Any, num: Any = 50, endpoint: Any = True, base: Any = 10.0) -> Any:
     """Numbers whose logarithms are evenly spaced."""
     return np.power(base, np.linspace(start, stop, num, endpoint=endpoint))
+
+
+def cumulative_trapezoid(y: Any, d: Any, upper: Any, lower: Any, axis: Any) -> Any:
+    """Integrals by the trapezoidal rule up to each of the points, with steps `d`."""
+    return np.cumsum(d * (y[upper] + y[lower]) / 2.0, axis=axis)

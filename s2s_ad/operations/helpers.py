@@ -358,3 +358,74 @@ def solved(found: Any) -> Any:
     if found[2] != 1:
         raise RuntimeError(f"the solver has not converged: {found[3]}")
     return found[0]
+
+
+def transposed_band(ab: Any, lower: Any, upper: Any) -> Any:
+    """The diagonals of the transposed matrix, as `scipy.linalg.solve_banded` has them."""
+    n = np.shape(ab)[1]
+    result = np.zeros_like(ab)
+    for row in range(lower + upper + 1):
+        shift = upper - row
+        first, last = max(shift, 0), min(n, n + shift)
+        result[lower + upper - row, first - shift : last - shift] = ab[row, first:last]
+    return result
+
+
+def band_of_outer(left: Any, right: Any, lower: Any, upper: Any) -> Any:
+    """The diagonals of the product of two vectors, or of the sum of those of columns."""
+    n = len(right)
+    result = np.zeros((lower + upper + 1, n), dtype=left.dtype)
+    for row in range(lower + upper + 1):
+        shift = upper - row
+        first, last = max(shift, 0), min(n, n + shift)
+        part = left[first - shift : last - shift] * right[first:last]
+        result[row, first:last] = np.sum(np.reshape(part, (max(last - first, 0), -1)), axis=1)
+    return result
+
+
+def band_times(ab: Any, right: Any, lower: Any, upper: Any) -> Any:
+    """The product of a matrix given by its diagonals with a vector or the columns of a matrix."""
+    n = len(right)
+    result = np.zeros_like(right)
+    for row in range(lower + upper + 1):
+        shift = upper - row
+        first, last = max(shift, 0), min(n, n + shift)
+        result[first - shift : last - shift] += (ab[row, first:last] * right[first:last].T).T
+    return result
+
+
+def simpson_weights(h: Any) -> Any:
+    """The weights of `scipy.integrate.simpson` at points with these distances.
+
+    An odd number of intervals ends with one by the formula of Cartwright (2017).
+    """
+    n = len(h) + 1
+    weights = np.zeros(n)
+    if n == 2:
+        return weights + 0.5 * h[0]
+    first, second = h[: n - 2 : 2], h[1 : n - 1 : 2]
+    pairs = len(second)
+    first, both = first[:pairs], first[:pairs] + second
+    weights[0 : 2 * pairs : 2] += both / 6.0 * (2.0 - second / first)
+    weights[1 : 2 * pairs : 2] += both / 6.0 * (both * both / (first * second))
+    weights[2 : 2 * pairs + 1 : 2] += both / 6.0 * (2.0 - first / second)
+    if n > 2 and n % 2 == 0:
+        before, last = h[-2], h[-1]
+        weights[-1] += (2.0 * last**2 + 3.0 * before * last) / (6.0 * (before + last))
+        weights[-2] += (last**2 + 3.0 * before * last) / (6.0 * before)
+        weights[-3] -= last**3 / (6.0 * before * (before + last))
+    return weights
+
+
+def middle_in_full(x: Any, other: Any) -> Any:
+    """What a convolution with `other` gives in the mode `same`, where it stands in the full one."""
+    pairs = list(zip(np.shape(x), np.shape(other), strict=True))
+    full = np.zeros([n + m - 1 for n, m in pairs], dtype=x.dtype)
+    full[tuple(slice((m - 1) // 2, (m - 1) // 2 + n) for n, m in pairs)] = x
+    return full
+
+
+def middle_of_full(x: Any, other: Any) -> Any:
+    """The part of a full convolution with `other` that the mode `same` gives."""
+    pairs = zip(np.shape(x), np.shape(other), strict=True)
+    return np.array(x[tuple(slice((m - 1) // 2, (m - 1) // 2 + n - m + 1) for n, m in pairs)])

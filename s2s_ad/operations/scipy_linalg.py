@@ -82,21 +82,57 @@ SYSTEMS = (
 # Systems ------------------------------------------------------------------------------------------
 
 
+SYMMETRIC = ("sym", "her", "pos", "symmetric", "hermitian", "positive definite")
+
+
+def structure(operands: Sequence[Atom]) -> tuple[str, str]:
+    """The options that say what is known of the matrix, and the triangle that is read, if it is one
+    only.
+    """
+    assumed, lower = constant(operands[2], "assume_a"), constant(operands[3], "lower")
+    if assumed in (None, "gen", "general"):
+        return ("" if assumed is None else f', assume_a="{assumed}"'), ""
+    if assumed not in SYMMETRIC:
+        raise unsupported(f"`assume_a` is {assumed!r}", "leave it out, or write what is symmetric")
+    options = f', assume_a="{assumed}"' + (", lower=True" if lower else "")
+    return options, "lower" if lower else "upper"
+
+
 def solve_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
-    solved = "scipy.linalg.solve(a.T, grad_out)"
-    return f"grad_a += -{product(solved, 'out', operands)}", f"grad_b += {solved}"
+    options, triangle = structure(operands)
+    matrix = "a" if triangle else "a.T"
+    solved = f"scipy.linalg.solve({matrix}, grad_out{options})"
+    whole = f"-{product(solved, 'out', operands)}"
+    return f"grad_a += {f'fold_{triangle}({whole})' if triangle else whole}", f"grad_b += {solved}"
+
+
+def solve_tangent(operands: Sequence[Atom]) -> tuple[str, ...]:
+    options, triangle = structure(operands)
+    moved = f"mirror_{triangle}(tangent_a)" if triangle else "tangent_a"
+    return (
+        f"tangent_out = -scipy.linalg.solve(a, {moved} @ out{options})",
+        f"tangent_out = scipy.linalg.solve(a, tangent_b{options})",
+    )
+
+
+def _solution_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    structure(operands)
+    return system_type("scipy.linalg.solve")(sizes, operands)
 
 
 operation(
-    "out = scipy.linalg.solve(a, b)",
-    infer=system_type("scipy.linalg.solve"),
+    "out = scipy.linalg.solve(a, b, assume_a=None, lower=False)",
+    infer=_solution_type,
     rules=(Rule(solve_lines),),
-    tangent=(
-        "tangent_out = -scipy.linalg.solve(a, tangent_a @ out)",
-        "tangent_out = scipy.linalg.solve(a, tangent_b)",
-    ),
+    tangent=solve_tangent,
     domains=INVERTIBLE,
-    samples=SYSTEMS,
+    samples=(
+        *SYSTEMS,
+        {"a": "f[3,3]", "b": "f[3,2]", "assume_a": "gen"},
+        {"a": "f[3,3]", "b": "f[3]", "assume_a": "sym"},
+        {"a": "f[3,3]", "b": "f[3,2]", "assume_a": "pos", "lower": True},
+    ),
+    note="of a symmetric matrix, in the triangle that is read",
 )
 
 

@@ -1,42 +1,59 @@
-"""`scipy.signal`: convolutions of arrays of any rank."""
+"""`scipy.signal`: convolutions of arrays of any rank, and `scipy.integrate.simpson`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from s2s_ad.ir import Atom
+from s2s_ad.ir import Atom, Const, Rule
 from s2s_ad.operations.declare import Catalogue
 from s2s_ad.operations.matrices import scipy_dtype
-from s2s_ad.operations.result_types import Infer, constant, known_shape, of_shape, unsupported
-from s2s_ad.types import Size, Sizes, Type, TypeProblem, is_float
+from s2s_ad.operations.result_types import (
+    Infer,
+    constant,
+    known_shape,
+    normal_axes,
+    of_shape,
+    unsupported,
+)
+from s2s_ad.types import (
+    Array,
+    Size,
+    Sizes,
+    Type,
+    TypeProblem,
+    dtype_of,
+    is_float,
+    rank_of,
+    shape_of,
+)
 
 CATALOGUE = Catalogue()
+MODES = ("full", "valid", "same")
 
 
-def _convolved(function: str, supported: str) -> Infer:
+def _convolved(function: str) -> Infer:
     def infer(sizes: Sizes, operands: Sequence[Atom]) -> Type:
         types = [operand.type for operand in operands[:2]]
         if not all(map(is_float, types)):
             raise TypeProblem("unsupported-dtype", f"`{function}` is supported for floats")
-        if constant(operands[2], "mode") != supported:
-            raise unsupported(
-                f"`{function}` has a derivative in its mode `{supported}`",
-                "take a part of the full convolution",
-            )
+        mode = constant(operands[2], "mode")
+        if mode not in MODES:
+            raise unsupported(f"`mode` is {mode!r}", f"one of {', '.join(MODES)}")
         first, second = (known_shape(operand, function) for operand in operands[:2])
         if len(first) != len(second) or not first:
             raise TypeProblem("shape-mismatch", f"`{function}` takes two arrays of one rank")
         pairs = zip(first, second, strict=True)
-        if supported == "full":
-            shape = tuple(a + b - 1 for a, b in pairs)
+        if mode == "valid":
+            shape = tuple(_valid(a, b) for a, b in pairs)
         else:
-            shape = tuple(_valid(sizes, a, b) for a, b in pairs)
+            shape = first if mode == "same" else tuple(a + b - 1 for a, b in pairs)
         return of_shape(scipy_dtype(types, function), shape)
 
     return infer
 
 
-def _valid(sizes: Sizes, first: Size, second: Size) -> Size:
+def _valid(first: Size, second: Size) -> Size:
     """How often the second fits into the first: the rules need it to be no larger."""
     count = first - second + 1
     known = count.constant
@@ -45,29 +62,156 @@ def _valid(sizes: Sizes, first: Size, second: Size) -> Size:
     return count
 
 
+CONVOLVE, CORRELATE = "scipy.signal.convolve", "scipy.signal.correlate"
+
+
+def convolved_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
+    mode = constant(operands[2], "mode")
+    if mode == "valid":
+        return (
+            f"grad_in1 += {CORRELATE}(grad_out, in2)",
+            f'grad_in2 += np.flip({CORRELATE}(in1, grad_out, "valid"))',
+        )
+    full = "middle_in_full(grad_out, in2)" if mode == "same" else "grad_out"
+    return (
+        f'grad_in1 += {CORRELATE}({full}, in2, "valid")',
+        f'grad_in2 += {CORRELATE}({full}, in1, "valid")',
+    )
+
+
+def correlated_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
+    mode = constant(operands[2], "mode")
+    if mode == "valid":
+        return (
+            f"grad_in1 += {CONVOLVE}(grad_out, in2)",
+            f'grad_in2 += {CORRELATE}(in1, grad_out, "valid")',
+        )
+    full = "middle_in_full(grad_out, in2)" if mode == "same" else "grad_out"
+    return (
+        f'grad_in1 += {CONVOLVE}({full}, in2, "valid")',
+        f'grad_in2 += np.flip({CORRELATE}({full}, in1, "valid"))',
+    )
+
+
+def declare(name: str, lines: Callable[[Sequence[Atom]], tuple[str, ...]]) -> None:
+    samples: list[dict[str, Any]] = [
+        {"in1": "f[5]", "in2": "f[3]", "mode": mode} for mode in ("valid", "same")
+    ]
+    samples += [{"in1": "f[3,4]", "in2": "f[2,3]", "mode": mode} for mode in MODES]
+    if name in ("convolve", "correlate"):
+        samples += [
+            {"in1": "f[5]", "in2": "f[3]"},
+            {"in1": "f[2]", "in2": "f[4]"},
+            {"in1": "f[4]", "in2": "f[2]", "mode": "same"},
+            {"in1": "f[2]", "in2": "f[3]", "mode": "same"},
+            {"in1": "f[1]", "in2": "f[1]"},
+        ]
+    if name.endswith("2d"):
+        samples = samples[2:]
+    CATALOGUE.operation(
+        f"out = scipy.signal.{name}(in1, in2, mode='full')",
+        infer=_convolved(f"scipy.signal.{name}"),
+        rules=(Rule(lines),),
+        bilinear=("in1", "in2"),
+        samples=tuple(samples),
+        note="in the mode `valid` with the larger array first",
+    )
+
+
+def _middle_type(sign: int) -> Infer:
+    """Of an array that is longer, or shorter, by the other one's lengths less one."""
+
+    def infer(_: Sizes, operands: Sequence[Atom]) -> Type:
+        shapes = [known_shape(operand, "a convolution") for operand in operands]
+        pairs = zip(*shapes, strict=True)
+        return Array(dtype_of(operands[0].type), tuple(a + (b - 1) * sign for a, b in pairs))
+
+    return infer
+
+
+MIDDLE: dict[str, Any] = {
+    "shape_only": ("other",),
+    "samples": ({"x": "f[5]", "other": "f[3]"}, {"x": "f[4,5]", "other": "f[2,3]"}),
+}
 CATALOGUE.operation(
-    "out = scipy.signal.convolve(in1, in2, mode='full')",
-    'grad_in1 += scipy.signal.correlate(grad_out, in2, "valid")',
-    'grad_in2 += scipy.signal.correlate(grad_out, in1, "valid")',
-    infer=_convolved("scipy.signal.convolve", "full"),
-    bilinear=("in1", "in2"),
-    samples=(
-        {"in1": "f[5]", "in2": "f[3]"},
-        {"in1": "f[2]", "in2": "f[4]"},
-        {"in1": "f[3,4]", "in2": "f[2,3]"},
-        {"in1": "f[1]", "in2": "f[1]"},
-    ),
-    note="in the mode `full`",
+    "out = middle_in_full(x, other)",
+    "grad_x += middle_of_full(grad_out, other)",
+    infer=_middle_type(1),
+    linear=("x",),
+    helper="middle_in_full",
+    **MIDDLE,
 )
 CATALOGUE.operation(
-    "out = scipy.signal.correlate(in1, in2, mode='full')",
-    "grad_in1 += scipy.signal.convolve(grad_out, in2)",
-    'grad_in2 += scipy.signal.correlate(in1, grad_out, "valid")',
-    infer=_convolved("scipy.signal.correlate", "valid"),
-    bilinear=("in1", "in2"),
-    samples=(
-        {"in1": "f[5]", "in2": "f[3]", "mode": "valid"},
-        {"in1": "f[3,4]", "in2": "f[2,3]", "mode": "valid"},
+    "out = middle_of_full(x, other)",
+    "grad_x += middle_in_full(grad_out, other)",
+    infer=_middle_type(-1),
+    linear=("x",),
+    helper="middle_of_full",
+    **MIDDLE,
+)
+declare("convolve", convolved_lines)
+declare("fftconvolve", convolved_lines)
+declare("convolve2d", convolved_lines)
+declare("correlate", correlated_lines)
+
+
+# Integrals ----------------------------------------------------------------------------------------
+
+
+def _integral_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    y, x, dx, axis = operands
+    types = [operand.type for operand in (y, x, dx) if operand != Const(None)]
+    scipy_dtype(types[:1], "scipy.integrate.simpson")
+    shape = known_shape(y, "scipy.integrate.simpson")
+    if not shape:
+        raise TypeProblem("shape-mismatch", "`scipy.integrate.simpson` takes arrays")
+    if x != Const(None) and rank_of(x.type) != 1:
+        raise unsupported("`x` has to be a vector", "give the places along one axis")
+    if shape_of(dx.type) != ():
+        raise unsupported("`dx` has to be a number", "give the places as `x`")
+    if not all(getattr(type, "dtype", "f64") == "f64" for type in types):
+        raise TypeProblem(
+            "unsupported-dtype",
+            "`simpson` is supported in double precision",
+            "use `.astype(float)`",
+        )
+    (place,) = normal_axes(constant(axis, "axis"), len(shape))
+    return of_shape("f64", (*shape[:place], *shape[place + 1 :]))
+
+
+def integral_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
+    rank, axis = rank_of(operands[0].type) or 0, constant(operands[3], "axis")
+    steps = f"np.ones(np.shape(y)[{axis}] - 1)" if operands[1] == Const(None) else "np.diff(x)"
+    times = "dx * " if operands[1] == Const(None) else ""
+    others = tuple(k for k in range(rank) if k != axis % rank)
+    weights = f"simpson_weights({steps})"
+    if others:
+        weights = f"np.expand_dims({weights}, {others})"
+    adjoint = f"np.expand_dims(grad_out, {axis})" if rank > 1 else "grad_out"
+    return (f"grad_y += {times}{adjoint} * {weights}",)
+
+
+CATALOGUE.operation(
+    "out = simpson_weights(h)",
+    infer=lambda _, operands: Array(
+        "f64", tuple(size + 1 for size in known_shape(operands[0], "simpson_weights"))
     ),
-    note="in the mode `valid`, with the larger array first",
+    helper="simpson_weights",
+)
+CATALOGUE.operation(
+    "out = scipy.integrate.simpson(y, x=None, dx=1.0, axis=-1)",
+    infer=_integral_type,
+    rules=(Rule(integral_lines),),
+    tangent="tangent_out = scipy.integrate.simpson(tangent_y, x=x, dx=dx, axis=axis)",
+    refused=("x", "dx"),
+    domains={"x": "increasing"},
+    samples=(
+        {"y": "f[5]"},
+        {"y": "f[4]", "dx": "p[]"},
+        {"y": "f[2]"},
+        {"y": "f[1]"},
+        {"y": "f[3,6]", "x": "f[6]"},
+        {"y": "f[5,2]", "x": "f[5]", "axis": 0},
+    ),
+    note="in the values; derivatives in `x` and `dx` are refused",
 )

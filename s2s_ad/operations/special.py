@@ -8,6 +8,7 @@ module imports SciPy only if the function does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from s2s_ad.ir import Atom, Const, Rule
@@ -68,15 +69,17 @@ def uniform_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     return special_type(sizes, operands)
 
 
-def special(call: str, *slopes: str, **properties: Any) -> None:
+def declare_special(catalogue: Catalogue, call: str, *slopes: str, **properties: Any) -> None:
     """Declare `scipy.special.<call>`; a slope is `x: formula`, with `sp.` for `scipy.special.`."""
     lines = []
     for slope in slopes:
         name, _, formula = slope.partition(": ")
         lines.append(f"grad_{name} += grad_out * {formula.replace('sp.', 'scipy.special.')}")
     properties.setdefault("infer", special_type)
-    CATALOGUE.elementwise(f"out = scipy.special.{call}", *lines, **properties)
+    catalogue.elementwise(f"out = scipy.special.{call}", *lines, **properties)
 
+
+special = partial(declare_special, CATALOGUE)
 
 POSITIVE = {"domains": {"x": "positive"}}
 UNIT = {"domains": {"x": "unit"}}
@@ -94,9 +97,14 @@ special("ndtr(x)", "x: np.exp(-0.5 * x * x) / np.sqrt(2.0 * np.pi)")
 special("log_ndtr(x)", "x: np.sqrt(2.0 / np.pi) / sp.erfcx(-x / np.sqrt(2.0))")
 special("ndtri(x)", "x: np.sqrt(2.0 * np.pi) * np.exp(0.5 * out * out)", **PROBABILITY)
 
+special("ndtri_exp(y)", "y: np.sqrt(2.0 * np.pi) * np.exp(y + 0.5 * out * out)",
+        domains={"y": "below"})  # fmt: skip
+
 # Gamma and beta functions (5.2, 5.9, 5.12, 8.2, 8.17)
 special("gamma(x)", "x: out * sp.digamma(x)", **POSITIVE)
 special("gammaln(x)", "x: sp.digamma(x)", **POSITIVE)
+special("loggamma(x)", "x: sp.digamma(x)", **POSITIVE, note="of real numbers above 0")
+special("gammasgn(x)")
 special("rgamma(x)", "x: -out * sp.digamma(x)", **POSITIVE)
 special("digamma(x)", "x: sp.polygamma(1, x)", also=("scipy.special.psi",), **POSITIVE)
 special("beta(a, b)", "a: out * (sp.digamma(a) - sp.digamma(a + b))",
@@ -124,6 +132,8 @@ special("gammaincinv(a, y)", f"y: 1.0 / {DENSITY.format('out')}", domains=LIMITS
 special("gammainccinv(a, y)", f"y: -1.0 / {DENSITY.format('out')}", domains=LIMITS, **GAMMA)
 WITHIN = {**LIMITS, "x": "probability"}
 special("betainc(a, b, x)", f"x: {BETA_DENSITY.format('x')}", domains=WITHIN, **BETA)
+special("betaincc(a, b, x)", f"x: -{BETA_DENSITY.format('x')}", domains=WITHIN, **BETA)
+special("betainccinv(a, b, y)", f"y: -1.0 / {BETA_DENSITY.format('out')}", domains=LIMITS, **BETA)
 special("betaincinv(a, b, y)", f"y: 1.0 / {BETA_DENSITY.format('out')}", domains=WITHIN, **BETA)
 
 # Sigmoids and entropies: written so that small values keep their relative accuracy
@@ -141,6 +151,11 @@ special("rel_entr(x, y)", "x: (np.log(x / y) + 1.0)", "y: -x / y",
         domains={"x": "positive", "y": "positive"})  # fmt: skip
 special("kl_div(x, y)", "x: np.log(x / y)", "y: (1.0 - x / y)",
         domains={"x": "positive", "y": "positive"})  # fmt: skip
+special("pseudo_huber(delta, r)",
+        "delta: delta * (r / delta) ** 4 / (np.sqrt(1.0 + (r / delta) ** 2) "
+        "* (1.0 + np.sqrt(1.0 + (r / delta) ** 2)) ** 2)",
+        "r: r / np.sqrt(1.0 + (r / delta) ** 2)", domains={"delta": "positive"})  # fmt: skip
+special("softplus(x)", "x: sp.expit(x)")
 special("huber(delta, r)", "delta: np.maximum(np.abs(r) - delta, 0.0)",
         "r: np.clip(r, -delta, delta)", domains={"delta": "positive"})  # fmt: skip
 
@@ -169,21 +184,6 @@ special("kv(v, x)", "x: -0.5 * (sp.kv(v - 1, x) + sp.kv(v + 1, x))",
 special("ive(v, x)", "x: (0.5 * (sp.ive(v - 1, x) + sp.ive(v + 1, x)) - np.sign(x) * out)",
         **ORDERS)  # fmt: skip
 special("kve(v, x)", "x: (out - 0.5 * (sp.kve(v - 1, x) + sp.kve(v + 1, x)))", **ORDERS)
-
-# Exponential integrals, elliptic integrals, and functions that avoid cancellation
-special("expi(x)", "x: np.exp(x) / x", **POSITIVE)
-special("exp1(x)", "x: -np.exp(-x) / x", **POSITIVE)
-special("ellipk(m)", "m: (sp.ellipe(m) / (1.0 - m) - out) / (2.0 * m)",
-        domains={"m": "probability"}, note="for m between 0 and 1, both excluded")  # fmt: skip
-special("ellipe(m)", "m: (out - sp.ellipk(m)) / (2.0 * m)",
-        domains={"m": "probability"}, note="for m between 0 and 1, both excluded")  # fmt: skip
-special("spence(x)", "x: np.log(x) / (1.0 - x)", **POSITIVE)
-special("exp2(x)", "x: out * np.log(2.0)")
-special("exp10(x)", "x: out * np.log(10.0)")
-special("expm1(x)", "x: (out + 1.0)")
-special("log1p(x)", "x: 1.0 / (1.0 + x)", **POSITIVE)
-special("cosm1(x)", "x: -np.sin(x)")
-special("cbrt(x)", "x: 1.0 / (3.0 * out * out)", **POSITIVE)
 
 
 # Functions with an integer argument ---------------------------------------------------------------

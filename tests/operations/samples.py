@@ -140,13 +140,16 @@ def in_domain(domain: str, normal: Any, rng: np.random.Generator) -> Any:
 def specifications(op: Operation) -> tuple[dict[str, Any], ...]:
     """The samples of an operation, or broadcast shapes if it is elementwise."""
     names = [name for name in op.parameters if name not in op.defaults]
-    if not op.elementwise:
-        return op.samples
+    if not op.elementwise or op.name.startswith("scipy.stats."):
+        return op.samples  # those of `scipy.stats` are of one making, and slow
     if "scalars_only" in op.note or op.name.startswith("math."):
         return (*op.samples, dict.fromkeys(names, "f[]"))
-    groups: Any = {1: [(one,) for one in ONE_OPERAND], 2: TWO_OPERANDS, 3: THREE_OPERANDS}[
-        len(names)
-    ]
+    by_number: Any = {
+        1: [(one,) for one in ONE_OPERAND],
+        2: TWO_OPERANDS,
+        3: THREE_OPERANDS,
+    }
+    groups = by_number.get(len(names), ())
     return (*op.samples, *(dict(zip(names, group, strict=True)) for group in groups))
 
 

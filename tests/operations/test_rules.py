@@ -356,7 +356,11 @@ def test_every_rule_is_tested(op: Operation) -> None:
     assert specifications(op) or op.name in UNTESTED, "declare samples"
 
 
-UNTESTED = {"identity", "ndarray.astype", "numpy.float32", "numpy.float16"}  # rounding has no slope
+UNTESTED = {
+    *("identity", "ndarray.astype", "numpy.float32", "numpy.float16"),  # rounding has no slope
+    # points that cannot be moved in every direction: tests/test_scipy.py
+    *("scipy.stats.dirichlet.logpdf", "scipy.stats.dirichlet.pdf"),
+}
 
 
 @pytest.mark.parametrize(("op", "sample"), CASES, ids=label)

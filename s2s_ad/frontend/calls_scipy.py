@@ -1,0 +1,117 @@
+"""Calls of SciPy whose arguments choose between functions, or change nothing.
+
+`SCIPY` at the end lists them by dotted name.
+"""
+
+from __future__ import annotations
+
+from s2s_ad.frontend.calls import Arguments, call_operation, no_more
+from s2s_ad.frontend.calls_sums import step_along
+from s2s_ad.frontend.calls_tools import (
+    Function,
+    along,
+    apply,
+    known,
+    operand,
+    tuple_of,
+    unsupported,
+)
+from s2s_ad.frontend.definitions import expand
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.values import Value
+from s2s_ad.ir import Const
+
+# Arguments that change nothing in the result, with the values that do not
+ANY = "any constant"
+COMPUTING: dict[str, object] = dict.fromkeys(
+    ("overwrite_a", "overwrite_b", "overwrite_ab", "check_finite", "lapack_driver", "driver"), ANY
+)
+HARMLESS: dict[str, dict[str, object]] = {
+    **{
+        f"scipy.linalg.{name}": COMPUTING
+        for name in ("det", "pinv", "svdvals", "eigvalsh", "solve_banded")
+    },
+    "scipy.linalg.qr": {**COMPUTING, "pivoting": False, "lwork": None},
+    "scipy.linalg.lu": {**COMPUTING, "permute_l": False, "p_indices": False},
+    "scipy.linalg.logm": {"disp": True},
+    "scipy.linalg.sqrtm": {"disp": True},
+    "scipy.signal.convolve": {"method": ANY},
+    "scipy.signal.correlate": {"method": ANY},
+    "scipy.signal.fftconvolve": {"axes": None},
+    "scipy.signal.convolve2d": {"boundary": "fill", "fillvalue": 0},
+    **{
+        f"scipy.stats.multivariate_normal.{name}": {"allow_singular": False}
+        for name in ("logpdf", "pdf")
+    },
+}
+
+
+def drop_harmless(arguments: Arguments, harmless: dict[str, object]) -> None:
+    for keyword, allowed in harmless.items():
+        value = arguments.keywords.get(keyword)
+        if isinstance(value, Const) and (allowed is ANY or value == Const(allowed)):
+            del arguments.keywords[keyword]
+
+
+def without_harmless(function: str, harmless: dict[str, object]) -> Function:
+    def lower(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        drop_harmless(arguments, harmless)
+        return call_operation(lowering, lowering.operation(function), arguments, name)
+
+    return lower
+
+
+def _singular_values(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`scipy.linalg.svd`, which gives one array or three."""
+    drop_harmless(arguments, COMPUTING)
+    function = "scipy.linalg.svd"
+    if arguments.keywords.pop("compute_uv", Const(True)) == Const(False):
+        arguments.keywords.pop("full_matrices", None)
+        function = "scipy.linalg.svdvals"
+    return call_operation(lowering, lowering.operation(function), arguments, name)
+
+
+def _eigenvalues(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`scipy.linalg.eigh`, which gives one array or two."""
+    drop_harmless(arguments, {**COMPUTING, "b": None, "type": 1})
+    only = arguments.keywords.pop("eigvals_only", Const(False)) == Const(True)
+    function = "scipy.linalg.eigvalsh" if only else "scipy.linalg.eigh"
+    return call_operation(lowering, lowering.operation(function), arguments, name)
+
+
+def _cumulative_trapezoid(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """Running integrals; with `initial=0`, from the first point on."""
+    node = arguments.node
+    y = operand(lowering, arguments, 0, "y")
+    x = operand(lowering, arguments, 1, "x")
+    dx = operand(lowering, arguments, 2, "dx", Const(1.0))
+    axis = known(lowering, arguments.take(3, "axis", Const(-1)), "axis", node)
+    initial = arguments.take(4, "initial", Const(None))
+    no_more(lowering, arguments)
+    sums = expand(
+        lowering,
+        "cumulative_trapezoid",
+        node,
+        y=y,
+        d=step_along(lowering, y, x, dx, axis, node),
+        upper=along(axis, slice(1, None)),
+        lower=along(axis, slice(None, -1)),
+        axis=Const(axis),
+    )
+    if initial == Const(None):
+        return sums
+    if initial not in (Const(0), Const(0.0)):
+        raise unsupported(lowering, "`initial` has to be 0 or None", node, "add it to the result")
+    getitem = lowering.operation("getitem")
+    first = lowering.assign(getitem, [y, along(axis, slice(0, 1))], node)
+    zeros = apply(lowering, node, "zeros_like", first)
+    return apply(lowering, node, "concatenate", tuple_of([zeros, sums]), axis=Const(axis))
+
+
+SCIPY: dict[str, Function] = {
+    **{function: without_harmless(function, harmless) for function, harmless in HARMLESS.items()},
+    "scipy.linalg.svd": _singular_values,
+    "scipy.linalg.eigh": _eigenvalues,
+    "scipy.integrate.cumulative_trapezoid": _cumulative_trapezoid,
+}
+"""Functions by dotted name."""
