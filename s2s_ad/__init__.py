@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from s2s_ad.api import Derivative, grad, jac_sparsity, jvp, value_and_grad, vjp
     from s2s_ad.checking import check_grads
     from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+    from s2s_ad.jacobians import hessian, hvp, jacobian
     from s2s_ad.operations.declared import declare
 
     __version__: str
@@ -18,8 +19,11 @@ __all__ = [
     "check_grads",
     "declare",
     "grad",
+    "hessian",
+    "hvp",
     "implicit",
     "jac_sparsity",
+    "jacobian",
     "jvp",
     "value_and_grad",
     "vjp",
@@ -32,6 +36,9 @@ _HOMES = {
     "jvp": "api",
     "value_and_grad": "api",
     "vjp": "api",
+    "hessian": "jacobians",
+    "hvp": "jacobians",
+    "jacobian": "jacobians",
     "check_grads": "checking",
     "declare": "operations.declared",
     "implicit": "operations.declared",

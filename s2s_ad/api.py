@@ -17,11 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
-from s2s_ad.directions import matched, pattern_of
+from s2s_ad.directions import count_of, matched, pattern_of, rows_of
 from s2s_ad.files import write_atomically
 from s2s_ad.frontend.live import signature_of
 from s2s_ad.modules import load_module
-from s2s_ad.options import checkpoint_option
+from s2s_ad.options import DIRECTIONS, checkpoint_option
 from s2s_ad.specialise import (
     Parameters,
     Specialisation,
@@ -87,7 +87,7 @@ def grad(
     >>> grad(lambda x: x * x)(3.0)
     6.0
     """
-    return _derivative("grad", f, wrt, argnums, has_aux, level, checkpoint, trap_nan)
+    return derivative_of("grad", f, wrt, argnums, has_aux, level, checkpoint, trap_nan)
 
 
 @overload
@@ -126,26 +126,26 @@ def value_and_grad(
 
     SciPy takes it as it is: `minimize(value_and_grad(f), x0, jac=True)`.
     """
-    return _derivative("value-and-grad", f, wrt, argnums, has_aux, level, checkpoint, trap_nan)
+    return derivative_of("value-and-grad", f, wrt, argnums, has_aux, level, checkpoint, trap_nan)
 
 
-def _derivative(
+def derivative_of(
     mode: str,
     f: Callable[..., Any] | None,
     wrt: Wrt,
     argnums: Wrt | None,
     has_aux: bool,
     level: int,
-    checkpoint: int | str,
-    trap_nan: bool,
+    checkpoint: int | str = "",
+    trap_nan: bool = False,
+    direction: str = "",
 ) -> Derivative | Decorator:
     if argnums is not None:
         if wrt != 0:
             raise TypeError("`argnums` is another name of `wrt`: give one of them")
         wrt = argnums
-    if f is None:
-        return lambda f: Derivative(f, mode, wrt, has_aux, level, checkpoint, trap_nan)
-    return Derivative(f, mode, wrt, has_aux, level, checkpoint, trap_nan)
+    options = (mode, wrt, has_aux, level, checkpoint, trap_nan, direction)
+    return (lambda f: Derivative(f, *options)) if f is None else Derivative(f, *options)
 
 
 class Derivative:
@@ -166,17 +166,20 @@ class Derivative:
         level: int = 1,
         checkpoint: int | str = "",
         trap_nan: bool = False,
+        direction: str = "",
     ) -> None:
         if level not in (0, 1):
             raise ValueError(f"level is 0 or 1, not {level!r}")
         checkpoint = checkpoint_option(checkpoint)
         function, self._owner = _function_of(primal)
-        self._given = (mode, wrt, bool(has_aux), level, checkpoint, bool(trap_nan))
+        if direction not in ("", *DIRECTIONS):
+            raise ValueError(f"direction is one of {', '.join(DIRECTIONS)}, not {direction!r}")
+        options = (bool(has_aux), level, checkpoint, bool(trap_nan), direction)
+        self._given = (mode, wrt, *options)
         # what a program that calls this derivative has to know, to be differentiated through
         self.__s2s_derivation__ = (mode, wrt, bool(has_aux), level)
         names = _names(function, wrt, 0 if self._owner is None else 1)
-        bare = isinstance(wrt, int | str)
-        wanted = Wanted(mode, names, bare, bool(has_aux), level, checkpoint, bool(trap_nan))
+        wanted = Wanted(mode, names, isinstance(wrt, int | str), *options)
         self._table = table_of(function, wanted, self._owner)
         self._bind = self._table.parameters.bind
         self._found = self._table.found
@@ -348,18 +351,22 @@ class Pullback:
         like: Any,
         places: Sequence[int] = (),
         count: int = 0,
+        many: bool = False,
     ) -> None:
         """The arguments with an adjoint are those at `places` among `count`; by default all are."""
         self.source = found.text
         self._places, self._count = places, count
         self._reverse = found.functions[found.name.replace("forward_", "reverse_", 1)]
-        self._saved, self._like = saved, pattern_of(like)
+        self._saved, self._like, self._many = saved, pattern_of(like), many
 
     def __call__(self, adjoint: Any) -> Any:
         """The adjoints of the arguments, a tuple, None for what is no float. `adjoint` has the
-        structure of the result.
+        structure of the result; with `many`, it and the adjoints have a leading axis.
         """
-        found = self._reverse(self._saved, matched(adjoint, self._like, "the adjoint"))
+        like = self._like
+        if self._many:
+            like = rows_of(like, count_of(adjoint, like) or 0)
+        found = self._reverse(self._saved, matched(adjoint, like, "the adjoint"))
         if len(self._places) == self._count:
             return found
         adjoints: list[Any] = [None] * self._count
@@ -369,22 +376,27 @@ class Pullback:
 
 
 def vjp(
-    f: Callable[..., Any], *primals: Any, has_aux: bool = False, level: int = 1
+    f: Callable[..., Any],
+    *primals: Any,
+    has_aux: bool = False,
+    level: int = 1,
+    many: bool = False,
 ) -> tuple[Any, ...]:
     """The result of `f(*primals)` and the function that carries an adjoint back from it.
 
     `out, pullback = vjp(f, x, y)`; then `pullback(grad_out)` is `(grad_x, grad_y)`, as often as one
     likes, with None for integers, booleans, strings and None. With `has_aux` `f` returns
-    `(out, aux)` and this `(out, pullback, aux)`.
+    `(out, aux)` and this `(out, pullback, aux)`. With `many` the pullback takes many adjoints at
+    once, with a leading axis, and gives as many.
     """
     every = range(len(primals))
     places = [place for place in every if pattern_of(primals[place]) is not None] or every
-    table = table_for(f, "vjp", places, has_aux, level)
+    table = table_for(f, "vjp", places, has_aux, level, many)
     values = table.parameters.bind(*primals)
     found, free = table.find(values)
     value, saved = found.run(values, free)
     out, *aux = value if has_aux else (value,)
-    return out, Pullback(found, saved, out, places, len(primals)), *aux
+    return out, Pullback(found, saved, out, places, len(primals), many), *aux
 
 
 def jvp(
@@ -394,37 +406,64 @@ def jvp(
     *,
     has_aux: bool = False,
     level: int = 1,
+    many: bool = False,
 ) -> tuple[Any, ...]:
     """The result of `f(*primals)` and how it changes as the arguments move along `tangents`.
 
     `tangents` has an entry for each of `primals`, of its structure and shapes; None says that it
-    does not move. With `has_aux` `f` returns `(out, aux)` and this `(out, tangent, aux)`.
+    does not move. With `has_aux` `f` returns `(out, aux)` and this `(out, tangent, aux)`. With
+    `many` the tangents have a leading axis, one direction in each row, and so has the result's.
     """
-    primals, tangents = tuple(primals), tuple(tangents)
-    if len(primals) != len(tangents):
-        raise TypeError(f"jvp: {len(primals)} primals, but {len(tangents)} tangents")
-    moving = [place for place, tangent in enumerate(tangents) if tangent is not None]
-    table = table_for(f, "jvp", moving, has_aux, level)
-    values = table.parameters.bind(*primals)
-    found, free = table.find(values)
-    directions = [
-        matched(tangents[place], pattern_of(primals[place]), f"the tangent of `{name}`")
-        for place, name in zip(moving, table.wanted.wrt, strict=True)
-    ]
-    result: tuple[Any, ...] = found.run(
-        values, {**free, **dict(zip(found.directions, directions, strict=True))}
-    )
+    given = tuple(primals), tuple(tangents)
+    result: tuple[Any, ...] = pushed(f, "jvp", *given, has_aux, level, many)[1]
     return result
 
 
+def pushed(
+    f: Callable[..., Any],
+    mode: str,
+    primals: tuple[Any, ...],
+    tangents: tuple[Any, ...],
+    has_aux: bool,
+    level: int,
+    many: bool,
+) -> tuple[list[int], Any]:
+    """The places of the arguments that move, and what the derivative along the tangents gives."""
+    if len(primals) != len(tangents):
+        raise TypeError(f"{mode}: {len(primals)} primals, but {len(tangents)} tangents")
+    moving = [place for place, tangent in enumerate(tangents) if tangent is not None]
+    table = table_for(f, mode, moving, has_aux, level, many)
+    values = table.parameters.bind(*primals)
+    found, free = table.find(values)
+    patterns = [pattern_of(primals[place]) for place in moving]
+    count: int | None = None
+    if many:
+        counts = (count_of(tangents[p], like) for p, like in zip(moving, patterns, strict=True))
+        count = next((found for found in counts if found is not None), 0)
+    directions = [
+        matched(tangents[place], like if count is None else rows_of(like, count), what)
+        for place, like, what in zip(
+            moving, patterns, (f"the tangent of `{name}`" for name in table.wanted.wrt), strict=True
+        )
+    ]
+    named = dict(zip(found.directions, directions, strict=True))
+    return moving, found.run(values, {**free, **named})
+
+
 def table_for(
-    f: Callable[..., Any], mode: str, places: Sequence[int], has_aux: bool, level: int
+    f: Callable[..., Any],
+    mode: str,
+    places: Sequence[int],
+    has_aux: bool,
+    level: int,
+    many: bool = False,
 ) -> Table:
     """The table of `f` for a derivative with respect to the arguments at some places."""
     function, owner = _function_of(f)
     names = _positional(function)[0 if owner is None else 1 :]
     wrt = tuple(names[place] for place in places if place < len(names))
-    return table_of(function, Wanted(mode, wrt, False, bool(has_aux), level), owner)
+    wanted = Wanted(mode, wrt, False, bool(has_aux), level, many=bool(many))
+    return table_of(function, wanted, owner)
 
 
 # Sparsity -------------------------------------------------------------------------------------

@@ -71,6 +71,7 @@ def certify(
             "function": lowered.function.name,
             "mode": options.mode,
             "wrt": list(options.wrt or ()),
+            **({"direction": options.direction} if options.direction else {}),
             "has_aux": options.has_aux,
             "level": options.level,
             "args": sorted(arguments),

@@ -43,6 +43,34 @@ def pattern_of(value: Any) -> Node | Leaf | None:
     return Node(kind, keys, tuple(map(pattern_of, items)), value)
 
 
+def rows_of(pattern: Node | Leaf | None, count: int) -> Node | Leaf | None:
+    """The same with a leading axis in every leaf: so many directions."""
+    if isinstance(pattern, Node):
+        return dataclasses.replace(
+            pattern, items=tuple(rows_of(item, count) for item in pattern.items)
+        )
+    if pattern is None:
+        return None
+    return Leaf(np.dtype(pattern.dtype or float), (count, *pattern.shape), True)
+
+
+def count_of(value: Any, pattern: Node | Leaf | None) -> int | None:
+    """How many directions there are: the first axis of the first float, None without one."""
+    if isinstance(pattern, Leaf):
+        shape = np.shape(value)
+        return shape[0] if shape else 0
+    container = container_of(value)
+    if pattern is None or container is None:
+        return None
+    given = dict(zip(container[1], container[2], strict=True))
+    counts = (
+        count_of(given[key], inner)
+        for key, inner in zip(pattern.keys, pattern.items, strict=True)
+        if key in given
+    )
+    return next((count for count in counts if count is not None), None)
+
+
 def matched(value: Any, pattern: Node | Leaf | None, what: str) -> Any:
     """The value in the structure and dtypes of a pattern. Raises TypeError or ValueError."""
     if isinstance(pattern, Node):

@@ -21,7 +21,7 @@ import numpy as np
 from s2s_ad.coverage import Branch, Recorder, branches
 from s2s_ad.diagnostics import DifferentiationError
 from s2s_ad.ir import Formal
-from s2s_ad.running import function_of, records_of, subject
+from s2s_ad.running import OF_GRADIENT, function_of, records_of, subject
 from s2s_ad.sampling import drawn_point
 from s2s_ad.targets import Lowered
 from s2s_ad.verify import (
@@ -208,12 +208,15 @@ def gather_for(
     """
     mode = lowered.options.mode
     texts = {mode: text if text is not None else lowered.module(path)}
-    other = "vjp" if mode == "jvp" else "jvp"
-    with contextlib.suppress(DifferentiationError):
-        # a pullback's results are a tuple, with one entry for each parameter
-        texts[other] = replace(
-            lowered, options=replace(lowered.options, mode=other, bare=False)
-        ).module(path)
+    if mode in OF_GRADIENT:
+        texts["grad"] = replace(lowered, options=replace(lowered.options, mode="grad")).module(path)
+    elif mode != "jacobian":
+        other = "vjp" if mode == "jvp" else "jvp"
+        with contextlib.suppress(DifferentiationError):
+            # a pullback's results are a tuple, with one entry for each parameter
+            texts[other] = replace(
+                lowered, options=replace(lowered.options, mode=other, bare=False)
+            ).module(path)
     function = lowered.function
     primal = function_of(module, function.name)
     formals = [formal for formal in function.formals if not formal.hidden]

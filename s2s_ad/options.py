@@ -8,7 +8,9 @@ from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.ir import Function, Var, leaves
 from s2s_ad.types import is_float
 
-MODES = ("grad", "value-and-grad", "vjp", "jvp")
+SWEEPS = ("grad", "value-and-grad", "vjp", "jvp")  # made by one list of passes
+MODES = (*SWEEPS, "jacobian", "hessian", "hvp")
+DIRECTIONS = ("forward", "reverse")  # of a Jacobian; "": as the sizes suggest
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Options:
     name: str = ""
     checkpoint: int | str = ""  # a number of snapshots for each loop, or "bisection"
     trap_nan: bool = False  # the derivative stops where it first is not finite
+    direction: str = ""  # of a Jacobian, one of DIRECTIONS
+    many: bool = False  # directions of a tangent or pullback have a leading axis
 
     def function_name(self, function: Function) -> str:
         return self.name or f"{self.mode.replace('-', '_')}_{function.name}"

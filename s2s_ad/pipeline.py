@@ -13,13 +13,25 @@ from functools import partial
 
 from s2s_ad.check import Known, check
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
-from s2s_ad.ir import Assign, Function, Statement
+from s2s_ad.ir import Assign, Const, Formal, Function, Statement, Var, leaves
 from s2s_ad.operations.calls import Callee, Halves, Pushed
-from s2s_ad.options import MODES, Options, differentiable
-from s2s_ad.passes.adjoint import Request, adjoint
+from s2s_ad.options import MODES, SWEEPS, Options, differentiable
+from s2s_ad.passes.adjoint import Request, adjoint, split_aux
 from s2s_ad.passes.calls import Called, Derivatives, Gradient, flat_halves, flat_results
 from s2s_ad.passes.fuse_branches import fuse_branches
 from s2s_ad.passes.gather_sums import gather_sums
+from s2s_ad.passes.jacobian import (
+    Layout,
+    bare_rows,
+    cheaper_is_forward,
+    forward_piece,
+    giving_leaf,
+    join_pieces,
+    require_arrays,
+    reverse_piece,
+    tangent_only,
+)
+from s2s_ad.passes.many import many_pullbacks, many_tangents
 from s2s_ad.passes.place_copies import place_copies
 from s2s_ad.passes.propagate_copies import propagate_copies
 from s2s_ad.passes.remove_dead_code import remove_dead_code
@@ -30,6 +42,7 @@ from s2s_ad.passes.simplify_blocks import simplify_blocks
 from s2s_ad.passes.split_sweeps import split_sweeps
 from s2s_ad.passes.tangent import tangent
 from s2s_ad.rewrite import all_statements
+from s2s_ad.types import is_float
 
 Pass = Callable[[Function], Function]
 Watch = Callable[[str, Function], None]
@@ -118,7 +131,10 @@ def passes_for(
             derivatives=derivatives,
             trap_nan=options.trap_nan,
         )
-        return around(pushed, options.level)
+        passes = around(pushed, options.level)
+        if not options.many:
+            return passes
+        return (*passes, partial(many_tangents, wrt=wrt), *around_batch(options.level))
     request = Request(
         wrt=wrt,
         bare=options.bare,
@@ -129,7 +145,10 @@ def passes_for(
         trap_nan=options.trap_nan,
     )
     derive = partial(adjoint, request=request, name=name, derivatives=derivatives)
-    return around(derive, options.level, FINISH if options.mode != "vjp" else FINISH_PAIR)
+    passes = around(derive, options.level, FINISH if options.mode != "vjp" else FINISH_PAIR)
+    if options.mode == "vjp" and options.many:
+        return (*passes, partial(many_pullbacks, wrt=wrt), *around_batch(options.level))
+    return passes
 
 
 def around(
@@ -139,6 +158,11 @@ def around(
     if level == 0:
         return (derive, save_values)
     return (CLEAN_UP, derive, CLEAN_UP, save_values, finish)
+
+
+def around_batch(level: int) -> tuple[UntilStable, ...]:
+    """What comes behind directions that were put together."""
+    return (CLEAN_UP,) if level else ()
 
 
 def derive(function: Function, options: Options, watch: Watch = silent) -> list[Function]:
@@ -156,7 +180,7 @@ def derive_all(
     watch("lower", function)
     own = {function.name, f"jvp_{function.name}", f"grad_{function.name}"}
     derivatives = Derivatives(names=own)  # the derivative of the function is the module's own
-    derived = run(function, passes_for(function, options, derivatives), watch)
+    derived = derived_function(function, options, derivatives, watch)
     parts = split_sweeps(derived, function) if options.mode == "vjp" else [derived]
     functions = [run(part, (place_copies,), watch) for part in parts]
     called: list[Called] = []
@@ -174,13 +198,23 @@ def derive_all(
     return functions, [*plain_callees(every, watch), *called]
 
 
+def derived_function(
+    function: Function, options: Options, derivatives: Derivatives, watch: Watch
+) -> Function:
+    """The derivative, but for where its values lie in memory."""
+    if options.mode not in COMPOSED:
+        return run(function, passes_for(function, options, derivatives), watch)
+    composition = Composition(function, options, derivatives, watch)
+    return composition.run(COMPOSED[options.mode](composition))
+
+
 def derive_nested(function: Function, options: Options) -> Function:
     """The derivative of a function as a function to be put into a program: as short as it gets, but
     not settled how it is stored. Raises DifferentiationError.
     """
     check(function, after="capture")
     derivatives = Derivatives(names={function.name})
-    derived = run(function, passes_for(function, options, derivatives))
+    derived = derived_function(function, options, derivatives, silent)
     if derivatives.pending or derivatives.extra:
         message = f"`{function.name}` calls a function that calls itself"
         help = "its derivative can be taken, but not inside of a function: write a loop"
@@ -198,6 +232,125 @@ def make_gradient(
     request = Request((primal.formals[0].name,), bare=True, trap_nan=options.trap_nan)
     pull = partial(adjoint, request=request, name=wanted.made.name, derivatives=derivatives)
     wanted.made.function = run(primal, around(pull, options.level), watch)
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A derivative that is made of others, by more than one list of passes."""
+
+    function: Function
+    options: Options
+    derivatives: Derivatives
+    watch: Watch
+
+    def run(self, function: Function, *passes: Pass) -> Function:
+        """The function after passes, tidied up after each of them."""
+        steps: list[Pass | UntilStable] = []
+        for one in passes:
+            steps += [one, *self.clean_up]
+        return run(function, steps or self.clean_up, self.watch)
+
+    @property
+    def clean_up(self) -> tuple[UntilStable, ...]:
+        return around_batch(self.options.level)
+
+    @property
+    def formals(self) -> tuple[Formal, ...]:
+        """The parameters to differentiate, in the order asked for."""
+        by_name = {formal.name: formal for formal in self.function.formals}
+        return tuple(by_name[name] for name in differentiable(self.function, self.options))
+
+    @property
+    def wrt(self) -> tuple[str, ...]:
+        return tuple(formal.name for formal in self.formals)
+
+    def gradient(self) -> Function:
+        """The gradient as a function like any other: a tuple of gradients, and no recalls."""
+        aux = self.options.has_aux
+        request = Request(self.wrt, bare=False, has_aux=aux)
+        pull = partial(adjoint, request=request, name="gradient", derivatives=self.derivatives)
+        return self.run(self.run(self.function), pull, save_values)
+
+    def tangent_of(self, function: Function, only: Var | None = None) -> Function:
+        """The tangent of a function of the same parameters, for all of them or one leaf."""
+        wrt = self.wrt
+        if only is not None:
+            holds = (f.name for f in self.formals if only in leaves(f.tree))
+            wrt = (next(holds),)
+        push = partial(
+            tangent,
+            wrt=wrt,
+            name="tangent",
+            has_aux=self.options.has_aux,
+            derivatives=self.derivatives,
+            only=only,
+        )
+        return self.run(function, push)
+
+    def forward(self, function: Function) -> Function:
+        """The Jacobian of a function of the same parameters, by a sweep for each leaf of them."""
+        aux = self.options.has_aux
+        value, _ = split_aux(function, aux)
+        arguments = tuple(formal.tree for formal in self.formals)
+        pieces: dict[int, Function] = {}
+        for number, leaf in enumerate(leaf for tree in arguments for leaf in leaves(tree)):
+            if isinstance(leaf, Var) and is_float(leaf.type):
+                pushed = self.tangent_of(function, leaf)
+                pieces[number] = self.run(pushed, partial(forward_piece, leaf=leaf, has_aux=aux))
+        layout = Layout(value, arguments, self.options.bare, forward=True)
+        return join_pieces(pieces, self.options.function_name(self.function), layout, aux)
+
+    def reverse(self, function: Function) -> Function:
+        """The same by a sweep for each leaf of the result."""
+        aux = self.options.has_aux
+        value, passed_on = split_aux(function, aux)
+        arguments = tuple(formal.tree for formal in self.formals)
+        request = Request(self.wrt, bare=False, with_value=True, has_aux=aux, seeded=True)
+        pull = partial(adjoint, request=request, name="pullback", derivatives=self.derivatives)
+        pieces: dict[int, Function] = {}
+        for number, leaf in enumerate(leaves(value)):
+            if is_float(leaf.type):
+                part = giving_leaf(function, leaf, passed_on)
+                pulled = self.run(part, pull, save_values)
+                fill = partial(reverse_piece, arguments=arguments, has_aux=aux)
+                pieces[number] = self.run(pulled, fill)
+        layout = Layout(value, arguments, self.options.bare, forward=False)
+        return join_pieces(pieces, self.options.function_name(self.function), layout, aux)
+
+
+def jacobian_of(wanted: Composition) -> Function:
+    """The Jacobian: by tangents or by pullbacks, as asked for or as the sizes suggest."""
+    function = wanted.run(wanted.function)
+    value, _ = split_aux(function, wanted.options.has_aux)
+    require_arrays(wanted.function, value, wanted.formals)
+    arguments = [formal.tree for formal in wanted.formals]
+    direction = wanted.options.direction
+    if direction != "reverse" and (direction or cheaper_is_forward(value, arguments)):
+        return wanted.forward(function)
+    return wanted.reverse(function)
+
+
+def hessian_of(wanted: Composition) -> Function:
+    """The Jacobian of the gradient, by tangents."""
+    require_arrays(wanted.function, Const(None), wanted.formals)
+    made = wanted.forward(wanted.gradient())
+    return bare_rows(made, wanted.options.has_aux) if wanted.options.bare else made
+
+
+def hessian_vector_product_of(wanted: Composition) -> Function:
+    """The tangent of the gradient, without the gradient."""
+    pushed = wanted.tangent_of(wanted.gradient())
+    if wanted.options.many:
+        pushed = wanted.run(pushed, partial(many_tangents, wrt=wanted.wrt))
+    name = wanted.options.function_name(wanted.function)
+    return tangent_only(pushed, name, wanted.options.bare, wanted.options.has_aux)
+
+
+COMPOSED = {
+    "jacobian": jacobian_of,
+    "hessian": hessian_of,
+    "hvp": hessian_vector_product_of,
+}
 
 
 def derive_callee(
@@ -269,4 +422,4 @@ def generate(function: Function, options: Options, source: str = "", watch: Watc
     return emit_module(function, functions, options, source, called)
 
 
-__all__ = ["MODES", "Options", "derive", "differentiable", "generate", "pass_name", "run"]
+__all__ = ["MODES", "SWEEPS", "Options", "derive", "differentiable", "generate", "pass_name", "run"]

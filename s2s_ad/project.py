@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s_ad.certificate import certificate_path
-from s2s_ad.options import MODES, Options
+from s2s_ad.options import DIRECTIONS, MODES, Options
 from s2s_ad.targets import Target
 
 KEYS = {
@@ -28,6 +28,7 @@ KEYS = {
     "function": str,
     "output": str,
     "mode": str,
+    "direction": str,
     "wrt": (str, list),
     "args": dict,
     "level": int,
@@ -121,6 +122,7 @@ def _target(entry: dict[str, Any], where: str) -> BuildTarget:
         wrt=None if wrt is None else (wrt,) if isinstance(wrt, str) else tuple(wrt),
         has_aux=entry.get("has-aux", False),
         level=entry.get("level", 1),
+        direction=entry.get("direction", ""),
     )
     arguments = tuple(f"{name}={text}" for name, text in entry.get("args", {}).items())
     return BuildTarget(
@@ -136,6 +138,9 @@ def _target(entry: dict[str, Any], where: str) -> BuildTarget:
 def _refuse_values(entry: dict[str, Any], where: str) -> None:
     if entry.get("mode", "grad") not in MODES:
         raise BadProject(f"{where}: `mode` is one of {', '.join(MODES)}, not {entry['mode']!r}")
+    if entry.get("direction", "") not in ("", *DIRECTIONS):
+        listed = ", ".join(DIRECTIONS)
+        raise BadProject(f"{where}: `direction` is one of {listed}, not {entry['direction']!r}")
     if entry.get("level", 1) not in (0, 1):
         raise BadProject(f"{where}: `level` is 0 or 1, not {entry['level']!r}")
     if entry.get("points", 1) < 1:

@@ -31,7 +31,7 @@ from s2s_ad.ir import (
     operands_of,
     with_leaves,
 )
-from s2s_ad.types import Items, Sizes, Type
+from s2s_ad.types import Array, Items, Sizes, Type
 
 
 class Names:
@@ -135,6 +135,19 @@ def definitions(block: Block) -> dict[Var, Assign]:
         if isinstance(statement, Assign)
         for target in statement.targets
     }
+
+
+def first_unused_size(function: Function) -> int:
+    """A number above those of all sizes known only while running: for passes that make more."""
+    sizes = {
+        size
+        for var in all_variables(function.body)
+        if isinstance(var.type, Array) and var.type.shape is not None
+        for size in var.type.shape
+        if size.is_local
+    }
+    numbers = [int(name[1:]) for size in sizes for name in size.symbols if name.startswith("?")]
+    return max(numbers, default=0) + 1
 
 
 def count_uses(block: Block) -> dict[Var, int]:

@@ -16,12 +16,16 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from s2s_ad.directions import matched, pattern_of
 from s2s_ad.ir import Formal, Function, records_in
 from s2s_ad.modules import load_module
 from s2s_ad.options import Options
-from s2s_ad.points import as_tangent
+from s2s_ad.points import as_tangent, copied, float_leaves
 from s2s_ad.verify import Subject
+
+OF_GRADIENT = ("hessian", "hvp")  # what is verified is a derivative of the gradient
 
 
 class CannotRun(Exception):
@@ -120,18 +124,39 @@ def subject(
     names = tuple(formal.name for formal in formals)
     wrt = tuple(names.index(name) for name in options.wrt or ())
 
-    def run(arguments: list[Any]) -> Any:
+    def value(arguments: list[Any]) -> Any:
         result = _called(primal, formals, arguments)
         return result[0] if options.has_aux else result
 
+    run: Callable[[list[Any]], Any] = value
     reverse = forward = None
     for mode, text in modules.items():
         derived = _defined(text, f"{mode.replace('-', '_')}_{function.name}")
-        if mode == "jvp":
-            forward = _forward(derived, formals, wrt)
-        else:
-            reverse = _reverse(derived, formals, mode, options)
+        match mode:
+            case "jvp" | "hvp":
+                forward = _forward(derived, formals, wrt, mode, options)
+            case "jacobian" | "hessian":
+                reverse, forward = _contractions(derived, formals, wrt, options)
+            case "grad" if options.mode in OF_GRADIENT:
+                run = _gradient(_reverse(derived, formals, mode, options), run)
+            case _:
+                reverse = _reverse(derived, formals, mode, options)
     return Subject(run, names, wrt, reverse, forward)
+
+
+def _gradient(
+    reverse: Callable[[list[Any], list[Any]], tuple[Any, Sequence[Any]]],
+    primal: Callable[[list[Any]], Any],
+) -> Callable[[list[Any]], Any]:
+    """The gradient as the function that is differentiated. The primal is run, too: branches of the
+    user's file are looked for there.
+    """
+
+    def run(arguments: list[Any]) -> Any:
+        primal(copied(arguments))
+        return reverse(arguments, [1.0])[1]
+
+    return run
 
 
 def _defined(text: str, name: str) -> Callable[..., Any]:
@@ -170,8 +195,52 @@ def _reverse(
     return reverse
 
 
+def _contractions(
+    derived: Callable[..., Any], formals: Sequence[Formal], wrt: Sequence[int], options: Options
+) -> tuple[
+    Callable[[list[Any], list[Any]], tuple[Any, Sequence[Any]]],
+    Callable[[list[Any], list[Any]], tuple[Any, Any]],
+]:
+    """A Jacobian as a pullback and as a tangent: its products with weights and with directions.
+
+    Its leaves stand in the order of the result's, and for each of them in that of the arguments'.
+    """
+
+    def entries(arguments: list[Any], count: int) -> list[list[Any]]:
+        result = _called(derived, formals, arguments)
+        found = [leaf for _, leaf in float_leaves(result[0] if options.has_aux else result)]
+        return [found[start : start + count] for start in range(0, len(found), count)]
+
+    def reverse(arguments: list[Any], weights: list[Any]) -> tuple[Any, Sequence[Any]]:
+        count = sum(1 for place in wrt for _ in float_leaves(arguments[place]))
+        rows = entries(arguments, count)
+        return None, [
+            sum(
+                np.tensordot(weight, row[place], axes=np.ndim(weight))
+                for weight, row in zip(weights, rows, strict=True)
+            )
+            for place in range(count)
+        ]
+
+    def forward(arguments: list[Any], tangents: list[Any]) -> tuple[Any, Any]:
+        along = [leaf for tangent in tangents for _, leaf in float_leaves(tangent)]
+        return None, [
+            sum(
+                np.tensordot(entry, dot, axes=np.ndim(dot))
+                for entry, dot in zip(row, along, strict=True)
+            )
+            for row in entries(arguments, len(along))
+        ]
+
+    return reverse, forward
+
+
 def _forward(
-    derived: Callable[..., Any], formals: Sequence[Formal], wrt: Sequence[int]
+    derived: Callable[..., Any],
+    formals: Sequence[Formal],
+    wrt: Sequence[int],
+    mode: str,
+    options: Options,
 ) -> Callable[[list[Any], list[Any]], tuple[Any, Any]]:
     code = derived.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
@@ -185,6 +254,8 @@ def _forward(
         ]
         named = dict(zip(directions, moving, strict=True))
         result = _called(derived, formals, arguments, **named)
-        return result[0], result[1]
+        if mode == "jvp":
+            return result[0], result[1]
+        return None, result[0] if options.has_aux else result
 
     return forward

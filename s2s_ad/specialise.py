@@ -49,6 +49,8 @@ class Wanted:
     level: int
     checkpoint: int | str = ""
     trap_nan: bool = False
+    direction: str = ""
+    many: bool = False
 
 
 # Parameters ---------------------------------------------------------------------------------------
@@ -353,6 +355,8 @@ class Table:
             name,
             wanted.checkpoint,
             wanted.trap_nan,
+            wanted.direction,
+            wanted.many,
         )
         path = function.span.file.path if function.span is not None else ""
         return generate(function, options, path)

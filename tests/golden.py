@@ -197,10 +197,11 @@ def options_of(request: Request, function: Function) -> Options:
 
 
 @cache
-def module_text(source: str, request: Request) -> str:
+def module_text(source: str, request: Request, direction: str = "") -> str:
     """The generated module. Raises DifferentiationError."""
     function = lower(source, request.func, request.arguments)
-    return generate(function, options_of(request, function), SOURCE_NAME)
+    options = replace(options_of(request, function), direction=direction)
+    return generate(function, options, SOURCE_NAME)
 
 
 def actual_text(case: Case, block: Block) -> str:

@@ -30,7 +30,7 @@ LAYERS = [
     ("running",),
     ("evidence",),
     ("api",),
-    ("checking",),
+    ("checking", "jacobians"),
     ("project", "certificate"),
     ("build",),
     ("commands",),

@@ -27,7 +27,7 @@ import pytest
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.ir import Function
-from s2s_ad.pipeline import MODES, differentiable
+from s2s_ad.pipeline import SWEEPS, differentiable
 from tests import golden
 from tests.golden import Block, Case, Request, module_text
 from tests.numerics import (
@@ -350,7 +350,7 @@ def every_mode(case: Case, request: Request) -> Iterator[Request]:
     """A request in all modes that the function has, at both levels."""
     function = golden.lower(case.source.text, request.func, request.arguments)
     scalar = is_scalar_result(function, request.has_aux)
-    for mode in MODES:
+    for mode in SWEEPS:
         if scalar or mode in ("vjp", "jvp"):
             yield from (replace(request, mode=mode, level=level) for level in (0, 1))
 

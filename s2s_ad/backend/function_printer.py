@@ -41,6 +41,10 @@ WORD = re.compile(r"[^\W\d]\w*")
 UNSEEN = (TUPLE, SLICE, DIMENSION, SHAPE_ATTRIBUTE, NUMPY_SHAPE)
 
 
+# Modes in which forward sweep and tangent go line by line
+INTERLEAVED = ("jvp", "jacobian", "hessian", "hvp")
+
+
 class FunctionPrinter:
     def __init__(
         self,
@@ -135,6 +139,9 @@ class FunctionPrinter:
             "grad": "The gradient of",
             "value-and-grad": "The value and the gradient of",
             "jvp": "The value and the tangent of",
+            "jacobian": "The Jacobian of",
+            "hessian": "The Hessian of",
+            "hvp": "The Hessian-vector product of",
         }.get(self.options.mode, "")
         names = [formal.name for formal in self.function.formals]
         if self.finds is not None:
@@ -236,7 +243,7 @@ class FunctionPrinter:
             in_forward = node.role == "primal" and not reverse
             (forward if in_forward else reverse).extend(self.printer.node(node, "    "))
         result = self.return_lines(bool(reverse) or bool(forward))
-        if forward and reverse and self.options.mode != "jvp":
+        if forward and reverse and self.options.mode not in INTERLEAVED:
             if len(forward) + len(reverse) + len(result) > 3:
                 return [
                     "    # forward sweep",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from s2s_ad.targets import Lowered
 
 DONE, REFUSED, WRONG_USAGE = 0, 1, 2
-MODES = ("grad", "value-and-grad", "vjp", "jvp")
+MODES = ("grad", "value-and-grad", "vjp", "jvp", "jacobian", "hessian", "hvp")
 STYLES = ("full", "concise", "json", "github")
 
 
@@ -48,6 +48,17 @@ def add_function(parser: argparse.ArgumentParser) -> None:
         help="parameters, as in x,w (default: all floats)",
     )
     what.add_argument("--mode", choices=MODES, default="grad", help="default: %(default)s")
+    what.add_argument(
+        "--direction",
+        choices=("forward", "reverse"),
+        default="",
+        help="of a Jacobian: tangents or pullbacks (default: the fewer, where sizes are known)",
+    )
+    what.add_argument(
+        "--many",
+        action="store_true",
+        help="tangents and adjoints have a leading axis: many directions in one sweep",
+    )
     what.add_argument(
         "--has-aux", action="store_true", help="the function returns (value, auxiliary result)"
     )
@@ -101,6 +112,7 @@ def lower(options: argparse.Namespace) -> Lowered:
     from s2s_ad.options import Options
     from s2s_ad.targets import BadTarget, Target, lower_target
 
+    refuse_useless(options)
     wanted = Options(
         options.mode,
         options.wrt,
@@ -109,6 +121,8 @@ def lower(options: argparse.Namespace) -> Lowered:
         options.level,
         checkpoint="" if options.checkpoint is None else options.checkpoint,
         trap_nan=options.trap_nan,
+        direction=options.direction,
+        many=options.many,
     )
     target = Target(options.file, options.function, wanted, tuple(options.arg))
     try:
@@ -117,6 +131,21 @@ def lower(options: argparse.Namespace) -> Lowered:
         return lower_target(target)
     except BadTarget as problem:
         raise WrongUsage(str(problem)) from None
+
+
+def refuse_useless(options: argparse.Namespace) -> None:
+    """Raise WrongUsage for an option that a mode has no use for."""
+    composed = ("jacobian", "hessian", "hvp")
+    useful = {
+        "direction": ("jacobian",),
+        "many": ("jvp", "vjp", "hvp"),
+        "trap_nan": tuple(mode for mode in MODES if mode not in composed),
+        "checkpoint": tuple(mode for mode in MODES if mode not in composed),
+    }
+    for name, modes in useful.items():
+        if getattr(options, name) and options.mode not in modes:
+            flag = f"--{name.replace('_', '-')}"
+            raise WrongUsage(f"{flag} goes with {', '.join(modes)}, not with {options.mode}")
 
 
 def _standard_input() -> str:

@@ -165,7 +165,9 @@ def _progress(done: int, all: int) -> None:
 
 def _report(options: argparse.Namespace, lowered: Lowered, evidence: Evidence) -> Iterator[str]:
     name = lowered.options.function_name(lowered.function)
-    yield f"`{name}` beside difference quotients of `{lowered.function.name}`"
+    of_gradient = lowered.options.mode in ("hessian", "hvp")
+    what = "the gradient of " if of_gradient else ""
+    yield f"`{name}` beside difference quotients of {what}`{lowered.function.name}`"
     yield ""
     yield from _table(evidence, options.output_format == "concise")
     yield ""

@@ -25,6 +25,11 @@ def sum_to_shape(grad: Any, shape: Any) -> Any:
     return np.sum(grad, axis=stretched, keepdims=True)
 
 
+def joined_shape(first: Any, second: Any) -> Any:
+    """The sizes of both shapes, one behind the other; a number is a shape of one axis."""
+    return (*np.atleast_1d(first), *np.atleast_1d(second))
+
+
 def product_of_others(x: Any, axis: Any = None) -> Any:
     """The product over `axis` of all elements but one, for each; right where some are zero."""
     axes = tuple(range(np.ndim(x))) if axis is None else axis

@@ -13,7 +13,8 @@ from dataclasses import replace
 from s2s_ad.ir import Atom, Const
 from s2s_ad.operations import arrays, shaping
 from s2s_ad.operations.declare import Catalogue
-from s2s_ad.types import INT, Array, ListOf, Sizes, Type
+from s2s_ad.operations.result_types import shape_argument
+from s2s_ad.types import INT, Array, Items, ListOf, Number, Sizes, Type
 
 CATALOGUE = Catalogue()
 operation = CATALOGUE.operation
@@ -132,4 +133,16 @@ operation(
     infer=_integer,
     constant=True,
     helper="next_snapshot",
+)
+
+
+def _joined_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    shapes = [shape_argument(sizes, operand.type) for operand in operands]
+    if any(shape is None for shape in shapes):
+        return Items((Array("i64", None),))
+    return Items(tuple(Number("int", size) for shape in shapes for size in shape or ()))
+
+
+JOINED_SHAPE = operation(
+    "out = joined_shape(first, second)", infer=_joined_type, constant=True, helper="joined_shape"
 )

@@ -39,7 +39,7 @@ from s2s_ad.passes.trap_nan import trap_adjoint, trap_gradient
 from s2s_ad.passes.undo_blocks import undo_branches, undo_loop
 from s2s_ad.passes.undo_lists import UNDO
 from s2s_ad.passes.undo_types import adjoint_type, has_narrow_floats
-from s2s_ad.rewrite import Builder, Names, map_tree
+from s2s_ad.rewrite import Builder, Names, first_unused_size, map_tree
 from s2s_ad.types import (
     DTYPES,
     Array,
@@ -76,7 +76,7 @@ class Sweep:
         self.function, self.derivatives, self.checkpoint = function, derivatives, checkpoint
         self.traps = traps
         self.depth = 0
-        sizes = Sizes.knowing(function.assumptions, 1_000_000)
+        sizes = Sizes.knowing(function.assumptions, max(1_000_000, first_unused_size(function)))
         self.builder = Builder(Names.of(function), sizes, role="adjoint")
         self.active = active
         self.trips = trips

@@ -39,7 +39,15 @@ from s2s_ad.passes.implicit import push_solver
 from s2s_ad.passes.tangent_lines import TangentLines, conversion
 from s2s_ad.passes.trap_nan import trap_tangent
 from s2s_ad.passes.undo_types import adjoint_type
-from s2s_ad.rewrite import Builder, Names, count_uses, definitions, formal_variables, map_tree
+from s2s_ad.rewrite import (
+    Builder,
+    Names,
+    count_uses,
+    definitions,
+    first_unused_size,
+    formal_variables,
+    map_tree,
+)
 from s2s_ad.types import Number, Scalar, Sizes, TypeProblem, is_float, is_numeric
 
 
@@ -50,16 +58,17 @@ def tangent(
     has_aux: bool = False,
     derivatives: Derivatives | None = None,
     trap_nan: bool = False,
+    only: Var | None = None,
 ) -> Function:
     """The Jacobian-vector product of `function`, under another name.
 
     It gives `(value, tangent)`, with aux `(value, tangent, aux)`. The tangent has the structure,
-    shapes and dtypes of the value. Raises DifferentiationError for an integer argument or an
-    operation without a rule.
+    shapes and dtypes of the value. With `only` no other leaf of the arguments moves. Raises
+    DifferentiationError for an integer argument or an operation without a rule.
     """
     by_name = {formal.name: formal for formal in function.formals}
     moving = [by_name[wanted] for wanted in wrt]
-    sources = differentiable_leaves(moving, function)
+    sources = [leaf for leaf in differentiable_leaves(moving, function) if only in (None, leaf)]
     value, aux = split_aux(function, has_aux)
     active = active_variables(function.body, sources)
     active -= cancelling_shifts(function.body)
@@ -71,7 +80,7 @@ def tangent(
     directions: list[Formal] = []
     for formal in moving:
         taken = {other.name for other in (*function.formals, *directions)}
-        direction = push.direction(formal, taken)
+        direction = push.direction(formal, taken, sources)
         directions.append(direction if by_position else replace(direction, kind="keyword"))
     for statement in function.body.statements:
         push.follow(statement)
@@ -94,18 +103,16 @@ class _Push:
     ) -> None:
         self.active, self.derivatives, self.traps = active, derivatives, traps
         self.definitions = definitions(function.body) if traps else {}
-        sizes = Sizes()
-        sizes.assume = False
-        sizes.counter = 1_000_000  # sizes that arise here are none of the primal's
+        sizes = Sizes.knowing(function.assumptions, max(1_000_000, first_unused_size(function)))
         self.builder = Builder(Names.of(function), sizes, role="tangent")
         self.lines = TangentLines(self.builder, count_uses(function.body))
         self.tangents = self.lines.tangents
 
-    def direction(self, formal: Formal, taken: set[str]) -> Formal:
+    def direction(self, formal: Formal, taken: set[str], sources: Sequence[Var]) -> Formal:
         """A parameter with the structure of an argument: the direction in which it moves."""
 
         def dot(leaf: Atom) -> Atom:
-            if not (isinstance(leaf, Var) and is_float(leaf.type)):
+            if not isinstance(leaf, Var) or leaf not in sources:
                 return Const(None)
             direction = self.builder.names.fresh(f"dot_{leaf.name}", leaf.type)
             self.tangents[leaf] = direction

@@ -22,7 +22,7 @@ from s2s_ad.ir import Assign, Function, show
 from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.place_copies import place_copies
 from s2s_ad.passes.split_sweeps import split_sweeps
-from s2s_ad.pipeline import CLEAN_UP, MODES, Options, UntilStable, derive, pass_name, passes_for
+from s2s_ad.pipeline import CLEAN_UP, SWEEPS, Options, UntilStable, derive, pass_name, passes_for
 from s2s_ad.rewrite import all_statements
 from tests import golden
 from tests.numerics import Sampler, is_floating, is_scalar_result, leaves_of, same_bits
@@ -161,7 +161,7 @@ def results_of_the_end(
 
 
 @pytest.mark.parametrize("level", [0, 1])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SWEEPS)
 @pytest.mark.parametrize("name", names_of_functions())
 def test_passes_preserve_the_result(name: str, mode: str, level: int) -> None:
     function = functions()[name]
@@ -220,7 +220,7 @@ def assert_close(found: Any, expected: Any, step: str) -> None:
         assert np.allclose(x, y, rtol=0.0, atol=ROUNDINGS * unit * scale), (step, x, y)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", SWEEPS)
 def test_the_pipeline_is_what_is_tested(mode: str) -> None:
     """Its stages are the passes above, in this order: no pass runs unseen."""
     function = functions()["straight_line"]

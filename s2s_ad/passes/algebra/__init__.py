@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from s2s_ad.ir import Assign, Atom
-from s2s_ad.passes.algebra import broadcasts, contractions, integers, products, shapes, stores, sums
+from s2s_ad.passes.algebra import (
+    broadcasts,
+    contractions,
+    identities,
+    integers,
+    products,
+    shapes,
+    stores,
+    sums,
+)
 from s2s_ad.passes.algebra.context import Context
 
 Rewriting = Callable[[Context, Assign], Atom | None]
@@ -18,7 +27,8 @@ Rewriting = Callable[[Context, Assign], Atom | None]
 
 def _table() -> dict[str, list[tuple[Rewriting, bool]]]:
     table: dict[str, list[tuple[Rewriting, bool]]] = {}
-    for family in (shapes, stores, integers, broadcasts, sums, products, contractions):
+    families = (shapes, stores, integers, identities, broadcasts, sums, products, contractions)
+    for family in families:
         for names, rewriting, exact in family.REWRITINGS:
             for name in names:
                 table.setdefault(name, []).append((rewriting, exact))
