@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 
 from s2s_ad.diagnostics import DifferentiationError
-from s2s_ad.ir import Assign, Function
-from s2s_ad.rewrite import all_statements
 from tests import golden
 from tests.golden import Request, module_text
 from tests.numerics import far_apart, is_floating, is_scalar_result, leaves_of
@@ -79,10 +77,9 @@ def along(
     return moved
 
 
-def calls_functions(function: Function) -> bool:
-    """Whether a call stays a call: its derivative is a call, too, which has none itself yet."""
-    statements = all_statements(function.body)
-    return any(isinstance(s, Assign) and s.op.callee is not None for s in statements)
+def is_of_call(error: DifferentiationError) -> bool:
+    """Whether a call that stays a call has no derivative of this order yet, and is refused."""
+    return all(d.name == "no-derivative" and "`call." in d.message for d in error.diagnostics)
 
 
 IDS = [case.name for case, _ in EXECUTED]
@@ -109,9 +106,11 @@ def test_hessians(case: Case, request_: Request) -> None:
     block = next(b for b in case.expected if b.kind == "generated" and same_request(b, request_))
     if not is_scalar_result(function, request_.has_aux):
         return
-    if calls_functions(function):
-        with pytest.raises(DifferentiationError, match="no-derivative"):
-            derived(next(executions(case, request_)), "hessian")
+    try:
+        derived(next(executions(case, request_)), "hessian")
+    except DifferentiationError as error:
+        if not is_of_call(error):
+            raise
         return
     for execution in executions(case, request_):
         product = [x for x in leaves_of(derived(execution, "hvp")) if is_floating(x)]
