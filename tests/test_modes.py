@@ -107,7 +107,7 @@ def test_hessians(case: Case, request_: Request) -> None:
     if not is_scalar_result(function, request_.has_aux):
         return
     try:
-        derived(next(executions(case, request_)), "hessian")
+        module_text(case.source.text, replace(request_, mode="hessian"))
     except DifferentiationError as error:
         if not is_of_call(error):
             raise
