@@ -21,7 +21,7 @@ from s2s_ad.directions import count_of, matched, pattern_of, rows_of
 from s2s_ad.files import write_atomically
 from s2s_ad.frontend.live import signature_of
 from s2s_ad.modules import load_module
-from s2s_ad.options import DIRECTIONS, checkpoint_option
+from s2s_ad.options import checkpoint_option, sparse_options
 from s2s_ad.specialise import (
     Parameters,
     Specialisation,
@@ -139,13 +139,15 @@ def derivative_of(
     checkpoint: int | str = "",
     trap_nan: bool = False,
     direction: str = "",
+    sparse: str = "",
 ) -> Derivative | Decorator:
     if argnums is not None:
         if wrt != 0:
             raise TypeError("`argnums` is another name of `wrt`: give one of them")
         wrt = argnums
-    options = (mode, wrt, has_aux, level, checkpoint, trap_nan, direction)
-    return (lambda f: Derivative(f, *options)) if f is None else Derivative(f, *options)
+    options = (mode, wrt, has_aux, level, checkpoint, trap_nan, direction, sparse)
+    kind = SparseDerivative if sparse else Derivative
+    return (lambda f: kind(f, *options)) if f is None else kind(f, *options)
 
 
 class Derivative:
@@ -167,25 +169,30 @@ class Derivative:
         checkpoint: int | str = "",
         trap_nan: bool = False,
         direction: str = "",
+        sparse: str = "",
     ) -> None:
         if level not in (0, 1):
             raise ValueError(f"level is 0 or 1, not {level!r}")
         checkpoint = checkpoint_option(checkpoint)
         function, self._owner = _function_of(primal)
-        if direction not in ("", *DIRECTIONS):
-            raise ValueError(f"direction is one of {', '.join(DIRECTIONS)}, not {direction!r}")
+        direction, sparse = sparse_options(direction, sparse, has_aux)
         options = (bool(has_aux), level, checkpoint, bool(trap_nan), direction)
-        self._given = (mode, wrt, *options)
+        self._given = (mode, wrt, *options, sparse)
         # what a program that calls this derivative has to know, to be differentiated through
-        self.__s2s_derivation__ = (mode, wrt, bool(has_aux), level)
+        if not sparse:
+            self.__s2s_derivation__ = (mode, wrt, bool(has_aux), level)
         names = _names(function, wrt, 0 if self._owner is None else 1)
-        wanted = Wanted(mode, names, isinstance(wrt, int | str), *options)
-        self._table = table_of(function, wanted, self._owner)
+        wanted = Wanted(mode, names, isinstance(wrt, int | str), *options, sparse=sparse)
+        self._table = table_of(function, wanted, self._owner, self._kind())
         self._bind = self._table.parameters.bind
         self._found = self._table.found
         functools.update_wrapper(self, primal, ("__module__", "__doc__"), ())
         self.__name__ = self._table.name
         self.__qualname__ = _beside(getattr(primal, "__qualname__", ""), self.__name__)
+
+    @staticmethod
+    def _kind() -> type[Table]:
+        return Table
 
     @property
     def primal(self) -> Callable[..., Any]:
@@ -234,7 +241,7 @@ class Derivative:
     def __get__(self, instance: object, owner: type | None = None) -> Derivative:
         if instance is None or self._owner is not None:
             return self
-        return Derivative(types.MethodType(self.primal, instance), *self._given)
+        return type(self)(types.MethodType(self.primal, instance), *self._given)
 
     def __repr__(self) -> str:
         wrt = ", ".join(self._table.wanted.wrt)
@@ -256,10 +263,25 @@ class Derivative:
             owner = getattr(type(primal.__self__), primal.__name__, None)
             if isinstance(owner, Derivative):
                 return getattr, (primal.__self__, primal.__name__)
-            return Derivative, (primal, *self._given)
+            return type(self), (primal, *self._given)
         if _named(primal.__module__, primal.__qualname__) is primal:
-            return Derivative, (primal, *self._given)
+            return type(self), (primal, *self._given)
         return Frozen, _frozen_parts(self._table)
+
+
+class SparseDerivative(Derivative):
+    """A sparse Jacobian or Hessian, compiled for the shapes and the integers of a call."""
+
+    @staticmethod
+    def _kind() -> type[Table]:
+        from s2s_ad.sparse.live import SparseTable
+
+        return SparseTable
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        values = self._bind(*args, **kwargs)
+        found, free = self._table.find(values)
+        return found.run(values, free)
 
 
 class Frozen:
@@ -481,12 +503,16 @@ def jac_sparsity(f: Callable[..., Any], *args: Any, wrt: Wrt = 0) -> scipy.spars
     array([[1., 1., 0.],
            [0., 1., 1.]])
     """
-    from s2s_ad.sparse.live import as_csr, live_pattern
+    from s2s_ad.sparse.live import SparseTable, as_csr
 
     function, owner = _function_of(f)
     names = _names(function, wrt, 0 if owner is None else 1)
-    table = table_of(function, Wanted("jvp", names, False, False, 1), owner)
-    return as_csr(live_pattern(table, table.parameters.bind(*args)))
+    table = SparseTable(function, Wanted("jacobian", names, False, False, 1), _owner_of(owner))
+    return as_csr(table.pattern(table.parameters.bind(*args)))
+
+
+def _owner_of(owner: object) -> Callable[[], object] | None:
+    return None if owner is None else lambda: owner
 
 
 # Functions and their parameters ---------------------------------------------------------------

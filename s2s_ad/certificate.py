@@ -72,6 +72,7 @@ def certify(
             "mode": options.mode,
             "wrt": list(options.wrt or ()),
             **({"direction": options.direction} if options.direction else {}),
+            **({"sparse": options.sparse} if options.sparse else {}),
             "has_aux": options.has_aux,
             "level": options.level,
             "args": sorted(arguments),

@@ -17,6 +17,7 @@ def jacobian(
     has_aux: bool = False,
     level: int = 1,
     direction: str = "",
+    sparse: str = "",
 ) -> Derivative: ...
 @overload
 def jacobian(
@@ -27,6 +28,7 @@ def jacobian(
     has_aux: bool = False,
     level: int = 1,
     direction: str = "",
+    sparse: str = "",
 ) -> Decorator: ...
 def jacobian(
     f: Callable[..., Any] | None = None,
@@ -36,6 +38,7 @@ def jacobian(
     has_aux: bool = False,
     level: int = 1,
     direction: str = "",
+    sparse: str = "",
 ) -> Derivative | Decorator:
     """The Jacobian of a function that returns floats or arrays: a function, or a decorator.
 
@@ -45,13 +48,17 @@ def jacobian(
     (pullbacks), or "": reverse where the result is known to have fewer elements. With `has_aux` the
     function returns `(value, aux)` and the derivative `(jacobian, aux)`.
 
+    `sparse` is "csr" or "triplets" for a matrix of few entries: rows are the floats of the result
+    one after the other, columns those of the arguments. It is compiled for the shapes and the
+    integers of a call; its direction may be "mixed", of tangents and pullbacks.
+
     >>> import numpy as np
     >>> jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
     array([[2., 0.],
            [0., 4.]])
     """
     return derivative_of(
-        "jacobian", f, wrt, argnums, has_aux, level, checkpoint="", direction=direction
+        "jacobian", f, wrt, argnums, has_aux, level, direction=direction, sparse=sparse
     )
 
 
@@ -63,6 +70,7 @@ def hessian(
     argnums: Wrt | None = None,
     has_aux: bool = False,
     level: int = 1,
+    sparse: str = "",
 ) -> Derivative: ...
 @overload
 def hessian(
@@ -72,6 +80,7 @@ def hessian(
     argnums: Wrt | None = None,
     has_aux: bool = False,
     level: int = 1,
+    sparse: str = "",
 ) -> Decorator: ...
 def hessian(
     f: Callable[..., Any] | None = None,
@@ -80,16 +89,17 @@ def hessian(
     argnums: Wrt | None = None,
     has_aux: bool = False,
     level: int = 1,
+    sparse: str = "",
 ) -> Derivative | Decorator:
     """The Hessian of a function that returns one float: the gradient's Jacobian, by tangents.
 
     The derivative with respect to `x` twice has the shape `x.shape + x.shape`; several arguments
-    give a tuple of tuples, containers nest.
+    give a tuple of tuples, containers nest. `sparse` is "csr" or "triplets", as for `jacobian`.
 
     >>> hessian(lambda x: x**3)(2.0)
     12.0
     """
-    return derivative_of("hessian", f, wrt, argnums, has_aux, level)
+    return derivative_of("hessian", f, wrt, argnums, has_aux, level, sparse=sparse)
 
 
 def hvp(

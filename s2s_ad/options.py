@@ -10,7 +10,9 @@ from s2s_ad.types import is_float
 
 SWEEPS = ("grad", "value-and-grad", "vjp", "jvp")  # made by one list of passes
 MODES = (*SWEEPS, "jacobian", "hessian", "hvp")
-DIRECTIONS = ("forward", "reverse")  # of a Jacobian; "": as the sizes suggest
+# of a Jacobian; "": as the sizes suggest. Mixed are sparse ones only
+DIRECTIONS = ("forward", "reverse", "mixed")
+SPARSE_FORMS = ("csr", "triplets")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Options:
     trap_nan: bool = False  # the derivative stops where it first is not finite
     direction: str = ""  # of a Jacobian, one of DIRECTIONS
     many: bool = False  # directions of a tangent or pullback have a leading axis
+    sparse: str = ""  # of a Jacobian or Hessian: "csr" or "triplets"
 
     def function_name(self, function: Function) -> str:
         return self.name or f"{self.mode.replace('-', '_')}_{function.name}"
@@ -74,3 +77,16 @@ def checkpoint_option(given: int | str) -> int | str:
     if given in ("", "bisection") or (isinstance(given, int) and given >= 0):
         return given
     raise ValueError(f"checkpoint is a number of snapshots or `bisection`, not {given!r}")
+
+
+def sparse_options(direction: str, sparse: str, has_aux: bool) -> tuple[str, str]:
+    """The direction and the form of a sparse Jacobian, if they agree. Raises ValueError."""
+    if direction not in ("", *DIRECTIONS):
+        raise ValueError(f"direction is one of {', '.join(DIRECTIONS)}, not {direction!r}")
+    if sparse not in ("", *SPARSE_FORMS):
+        raise ValueError(f"sparse is one of {', '.join(SPARSE_FORMS)}, not {sparse!r}")
+    if direction == "mixed" and not sparse:
+        raise ValueError("direction `mixed` is for sparse Jacobians")
+    if sparse and has_aux:
+        raise ValueError("a sparse derivative has no auxiliary result")
+    return direction, sparse

@@ -182,6 +182,13 @@ def derive_all(
     derivatives = Derivatives(names=own)  # the derivative of the function is the module's own
     derived = derived_function(function, options, derivatives, watch)
     parts = split_sweeps(derived, function) if options.mode == "vjp" else [derived]
+    return finished(parts, derivatives, options, watch)
+
+
+def finished(
+    parts: Sequence[Function], derivatives: Derivatives, options: Options, watch: Watch
+) -> tuple[list[Function], list[Called]]:
+    """The functions of a module ready to be printed, and those that they call."""
     functions = [run(part, (place_copies,), watch) for part in parts]
     called: list[Called] = []
     while derivatives.pending:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s_ad.certificate import certificate_path
-from s2s_ad.options import DIRECTIONS, MODES, Options
+from s2s_ad.options import MODES, Options, sparse_options
 from s2s_ad.targets import Target
 
 KEYS = {
@@ -29,6 +29,7 @@ KEYS = {
     "output": str,
     "mode": str,
     "direction": str,
+    "sparse": str,
     "wrt": (str, list),
     "args": dict,
     "level": int,
@@ -123,6 +124,7 @@ def _target(entry: dict[str, Any], where: str) -> BuildTarget:
         has_aux=entry.get("has-aux", False),
         level=entry.get("level", 1),
         direction=entry.get("direction", ""),
+        sparse=entry.get("sparse", ""),
     )
     arguments = tuple(f"{name}={text}" for name, text in entry.get("args", {}).items())
     return BuildTarget(
@@ -138,9 +140,16 @@ def _target(entry: dict[str, Any], where: str) -> BuildTarget:
 def _refuse_values(entry: dict[str, Any], where: str) -> None:
     if entry.get("mode", "grad") not in MODES:
         raise BadProject(f"{where}: `mode` is one of {', '.join(MODES)}, not {entry['mode']!r}")
-    if entry.get("direction", "") not in ("", *DIRECTIONS):
-        listed = ", ".join(DIRECTIONS)
-        raise BadProject(f"{where}: `direction` is one of {listed}, not {entry['direction']!r}")
+    try:
+        sparse_options(
+            entry.get("direction", ""), entry.get("sparse", ""), entry.get("has-aux", False)
+        )
+    except ValueError as problem:
+        raise BadProject(f"{where}: {problem}") from None
+    if entry.get("sparse") and entry.get("verify"):
+        raise BadProject(f"{where}: what is verified is the dense derivative: leave `verify` out")
+    if entry.get("sparse") and entry.get("mode") not in ("jacobian", "hessian"):
+        raise BadProject(f"{where}: `sparse` is for the modes jacobian and hessian")
     if entry.get("level", 1) not in (0, 1):
         raise BadProject(f"{where}: `level` is 0 or 1, not {entry['level']!r}")
     if entry.get("points", 1) < 1:

@@ -25,6 +25,7 @@ from s2s_ad.diagnostics import Diagnostic, DifferentiationError, Span
 from s2s_ad.frontend.live import UnsupportedValue, signature_of, type_of_value
 from s2s_ad.ir import Const, Structure
 from s2s_ad.modules import join_modules, load_module
+from s2s_ad.options import Options
 from s2s_ad.types import ONE, Array, Scalar, Size
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Wanted:
     trap_nan: bool = False
     direction: str = ""
     many: bool = False
+    sparse: str = ""
 
 
 # Parameters ---------------------------------------------------------------------------------------
@@ -151,6 +153,7 @@ class Specialisation:
     labels: Mapping[str, str] = field(default_factory=dict)
     directions: tuple[str, ...] = ()
     primal: Function | None = None
+    form: Callable[[Any], object] = signature_of  # what must stay the same of free variables
 
     def __post_init__(self) -> None:
         self.call = self.functions[self.name]
@@ -173,7 +176,7 @@ class Specialisation:
             values = [read() for read in self.free]
         except _GONE:
             return None
-        if tuple(map(signature_of, values)) != self.free_signature:
+        if tuple(map(self.form, values)) != self.free_signature:
             return None
         return dict(zip(self.hidden, values, strict=True))
 
@@ -214,9 +217,16 @@ class Table:
         assert function is not None
         return function
 
+    form = staticmethod(signature_of)  # of a value, what code is made for
+
     def signature(self, values: Sequence[Any]) -> object:
-        """What a specialisation for these arguments serves: equal keys, same code."""
-        return _signature(values)
+        """A key that is equal for arguments that the same code serves."""
+        try:
+            signature = tuple(map(self.form, values))
+            hash(signature)
+        except (TypeError, RecursionError):
+            return None  # a container within itself, or a strange key: compiling refuses it
+        return signature
 
     def find(self, values: Sequence[Any]) -> tuple[Specialisation, dict[str, Any]]:
         """The specialisation for these arguments, compiled if need be, and its free variables.
@@ -334,19 +344,25 @@ class Table:
             keywords=self.parameters.keyword,
             hidden=hidden,
             free=[variable.read for variable in free],
-            free_signature=tuple(signature_of(variable.read()) for variable in free),
+            free_signature=tuple(self.form(variable.read()) for variable in free),
             used=tuple(used),
             labels={formal.name: _label(formal.tree) for formal in function.formals},
             directions=tuple(name for name in everything if name not in taken),
             primal=function,
+            form=self.form,
         )
 
     def text(self, function: Function, name: str) -> str:
         """The module for a lowered function, whose derivative is to be called `name`."""
-        from s2s_ad.pipeline import Options, generate
+        from s2s_ad.pipeline import generate
 
+        path = function.span.file.path if function.span is not None else ""
+        return generate(function, self.options(name), path)
+
+    def options(self, name: str) -> Options:
+        """What the compiler is asked for; the derivative is to be called `name`."""
         wanted = self.wanted
-        options = Options(
+        return Options(
             wanted.mode,
             wanted.wrt,
             wanted.bare,
@@ -357,9 +373,8 @@ class Table:
             wanted.trap_nan,
             wanted.direction,
             wanted.many,
+            wanted.sparse,
         )
-        path = function.span.file.path if function.span is not None else ""
-        return generate(function, options, path)
 
     def all_text(self) -> str:
         """The generated module; of several specialisations, each named by what tells it apart."""
@@ -380,7 +395,12 @@ _TABLES: weakref.WeakKeyDictionary[types.FunctionType, dict[object, Table]]
 _TABLES = weakref.WeakKeyDictionary()
 
 
-def table_of(function: types.FunctionType, wanted: Wanted, owner: object = None) -> Table:
+def table_of(
+    function: types.FunctionType,
+    wanted: Wanted,
+    owner: object = None,
+    kind: type[Table] = Table,
+) -> Table:
     """The table of a function: the same for every `grad(f)` with the same options.
 
     One that is bound to an object has a table for that object, as long as both live.
@@ -389,7 +409,7 @@ def table_of(function: types.FunctionType, wanted: Wanted, owner: object = None)
         tables = _TABLES.setdefault(function, {})
         key = (wanted, None if owner is None else id(owner))
         if key not in tables:
-            tables[key] = Table(function, wanted, None if owner is None else _reference(owner))
+            tables[key] = kind(function, wanted, None if owner is None else _reference(owner))
             if owner is not None:
                 with contextlib.suppress(TypeError):
                     weakref.finalize(owner, tables.pop, key, None)
@@ -475,15 +495,6 @@ def _size_names(user_function: UserFunction) -> Iterator[str]:
     words = identifiers(user_function.node)
     numbered = (f"n{number}" for number in itertools.count(len(SIZE_NAMES) + 1))
     return (name for name in itertools.chain(SIZE_NAMES, numbered) if name not in words)
-
-
-def _signature(values: Sequence[Any]) -> object:
-    try:
-        signature = tuple(map(signature_of, values))
-        hash(signature)
-    except (TypeError, RecursionError):
-        return None  # a container within itself, or a strange key: compiling refuses it
-    return signature
 
 
 def _label(tree: Any) -> str:

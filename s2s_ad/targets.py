@@ -49,6 +49,10 @@ class Lowered:
     def module(self, source: str) -> str:
         """The text of the module; `source` names the user's file in its header."""
         with _bounded(self.function.name):
+            if self.options.sparse:
+                from s2s_ad.sparse.generate import generate_sparse
+
+                return generate_sparse(self.function, self.options, source).text
             return generate(self.function, self.options, source)
 
 

@@ -27,6 +27,7 @@ from s2s_ad.frontend.source import parse_file
 from s2s_ad.frontend.values import UserFunction
 from s2s_ad.ir import Function
 from s2s_ad.pipeline import Options, differentiable, generate
+from s2s_ad.sparse.generate import generate_sparse
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES, GENERATED = ROOT / "examples", ROOT / "generated"
@@ -61,7 +62,10 @@ class Target:
         function = self.lower()
         wrt = differentiable(function, self.options)
         bare = len(wrt) == 1 and self.options.mode != "vjp"
-        return generate(function, replace(self.options, wrt=wrt, bare=bare), self.source.name)
+        options = replace(self.options, wrt=wrt, bare=bare)
+        if options.sparse:
+            return generate_sparse(function, options, self.source.name).text
+        return generate(function, options, self.source.name)
 
 
 def targets(table: Path = EXAMPLES / "targets.toml") -> list[Target]:
@@ -71,7 +75,7 @@ def targets(table: Path = EXAMPLES / "targets.toml") -> list[Target]:
 
 
 def _target(name: str, entry: dict[str, Any]) -> Target:
-    unknown = set(entry) - {"file", "function", "mode", "wrt", "level", "args"}
+    unknown = set(entry) - {"file", "function", "mode", "wrt", "level", "args", "sparse"}
     if unknown:
         raise ValueError(f"targets.toml: [{name}] has unknown keys: {', '.join(sorted(unknown))}")
     wrt = entry.get("wrt")
@@ -79,6 +83,7 @@ def _target(name: str, entry: dict[str, Any]) -> Target:
         mode=entry.get("mode", "grad"),
         wrt=(wrt,) if isinstance(wrt, str) else None if wrt is None else tuple(wrt),
         level=entry.get("level", 1),
+        sparse=entry.get("sparse", ""),
     )
     source = EXAMPLES / entry.get("file", f"{name}.py")
     return Target(name, source, entry["function"], options, tuple(entry.get("args", {}).items()))

@@ -21,7 +21,15 @@ REPORTING = {
     "error", "refusal", "refuse",
 }  # fmt: skip
 # Other strings of the package that are spelled like the name of a diagnostic
-OTHERS = {"above-one", "has-aux", "positional-only", "utf-8", "utf-8-sig", "value-and-grad"}
+OTHERS = {
+    "above-one",
+    "has-aux",
+    "hessian-products",
+    "positional-only",
+    "utf-8",
+    "utf-8-sig",
+    "value-and-grad",
+}
 
 
 @cache

@@ -42,7 +42,15 @@ UNSEEN = (TUPLE, SLICE, DIMENSION, SHAPE_ATTRIBUTE, NUMPY_SHAPE)
 
 
 # Modes in which forward sweep and tangent go line by line
-INTERLEAVED = ("jvp", "jacobian", "hessian", "hvp")
+INTERLEAVED = ("jvp", "jacobian", "hessian", "hvp", "tangents", "hessian-products")
+
+
+# Parts of a sparse Jacobian or Hessian
+ALONG_DIRECTIONS = {
+    "tangents": "The tangents of {} along",
+    "adjoints": "The adjoints of the arguments of {} for",
+    "hessian-products": "The products of the Hessian of {} with",
+}
 
 
 class FunctionPrinter:
@@ -158,6 +166,9 @@ class FunctionPrinter:
         wrt = [name for name in (self.options.wrt or self.wrt_names()) if name in names]
         listed = ", ".join(wrt[:-1]) + (" and " if len(wrt) > 1 else "") + wrt[-1] if wrt else ""
         line = f'    """{what} `{self.primal.name}` with respect to {listed}."""'
+        if self.options.mode in ALONG_DIRECTIONS:
+            what = ALONG_DIRECTIONS[self.options.mode].format(f"`{self.primal.name}`")
+            line = f'    """{what} the rows of `directions`."""'
         if len(line) <= layout.LIMIT:
             return [line]
         wrapped = textwrap.wrap(line.strip().strip('"'), layout.LIMIT - 10)

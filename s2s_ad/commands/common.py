@@ -10,10 +10,13 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from s2s_ad.options import Options
     from s2s_ad.targets import Lowered
 
 DONE, REFUSED, WRONG_USAGE = 0, 1, 2
 MODES = ("grad", "value-and-grad", "vjp", "jvp", "jacobian", "hessian", "hvp")
+DIRECTIONS = ("forward", "reverse", "mixed")
+SPARSE_FORMS = ("csr", "triplets")
 STYLES = ("full", "concise", "json", "github")
 
 
@@ -50,9 +53,15 @@ def add_function(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--mode", choices=MODES, default="grad", help="default: %(default)s")
     what.add_argument(
         "--direction",
-        choices=("forward", "reverse"),
+        choices=DIRECTIONS,
         default="",
-        help="of a Jacobian: tangents or pullbacks (default: the fewer, where sizes are known)",
+        help="of a Jacobian: tangents, pullbacks, or of a sparse one both (default: the fewest)",
+    )
+    what.add_argument(
+        "--sparse",
+        choices=SPARSE_FORMS,
+        default="",
+        help="a Jacobian or Hessian by its entries: SciPy's CSR, or (values, rows, columns)",
     )
     what.add_argument(
         "--many",
@@ -123,7 +132,9 @@ def lower(options: argparse.Namespace) -> Lowered:
         trap_nan=options.trap_nan,
         direction=options.direction,
         many=options.many,
+        sparse=options.sparse,
     )
+    _refuse_sparse(wanted)
     target = Target(options.file, options.function, wanted, tuple(options.arg))
     try:
         if options.file == "-":
@@ -138,6 +149,7 @@ def refuse_useless(options: argparse.Namespace) -> None:
     composed = ("jacobian", "hessian", "hvp")
     useful = {
         "direction": ("jacobian",),
+        "sparse": ("jacobian", "hessian"),
         "many": ("jvp", "vjp", "hvp"),
         "trap_nan": tuple(mode for mode in MODES if mode not in composed),
         "checkpoint": tuple(mode for mode in MODES if mode not in composed),
@@ -146,6 +158,16 @@ def refuse_useless(options: argparse.Namespace) -> None:
         if getattr(options, name) and options.mode not in modes:
             flag = f"--{name.replace('_', '-')}"
             raise WrongUsage(f"{flag} goes with {', '.join(modes)}, not with {options.mode}")
+
+
+def _refuse_sparse(wanted: Options) -> None:
+    """Raise WrongUsage for a sparse derivative that there is not."""
+    from s2s_ad.options import sparse_options
+
+    try:
+        sparse_options(wanted.direction, wanted.sparse, wanted.has_aux)
+    except ValueError as problem:
+        raise WrongUsage(str(problem)) from None
 
 
 def _standard_input() -> str:

@@ -88,10 +88,14 @@ def run(options: argparse.Namespace) -> int:
         raise WrongUsage("--verify belongs to --certificate; `s2sad verify` prints what it finds")
     if options.certificate and (options.output is None or options.file == "-"):
         raise WrongUsage("--certificate is about files: name them, the output with -o OUT")
+    if options.verify and options.sparse:
+        raise WrongUsage("what is verified is the dense derivative: leave --sparse out")
     if options.output is not None:
         refuse_output(options.output, options.file)
     lowered = lower(options)
     text = lowered.module(shown_path(options.file))
+    if options.sparse:
+        print(f"s2sad: {text.splitlines()[2]}", file=sys.stderr)  # entries and directions
     if options.output is None:
         print_text(text)
         return DONE

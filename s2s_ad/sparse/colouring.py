@@ -23,6 +23,7 @@ import numpy.typing as npt
 from s2s_ad.sparse.pattern import Indices, Pattern
 
 MOST_EDGES = 1_000_000
+MOST_REGULAR = 16
 MOST_LEVELS = 12  # numbers of entries in a row that a mixed covering is tried for
 DIRECTIONS = ("", "forward", "reverse", "mixed")
 
@@ -116,15 +117,17 @@ def _most_in_one(lines: Indices) -> int:
 
 def _covered(pattern: Pattern, by_reverse: npt.NDArray[np.bool_]) -> Covering:
     rows, columns, kept = pattern.rows, pattern.columns, ~by_reverse
-    forward = _coloured(columns[kept], rows[kept], pattern.shape[1], pattern.column_shape)
-    reverse = _coloured(rows[by_reverse], columns[by_reverse], pattern.shape[0], pattern.row_shape)
+    forward = _coloured(columns[kept], rows[kept], pattern.shape[1], pattern.column_parts)
+    reverse = _coloured(rows[by_reverse], columns[by_reverse], pattern.shape[0], pattern.row_parts)
     return Covering(pattern, forward, reverse, by_reverse, np.zeros(pattern.count, bool))
 
 
 # One side -----------------------------------------------------------------------------------------
 
 
-def _coloured(lines: Indices, others: Indices, count: int, shape: tuple[int, ...]) -> Indices:
+def _coloured(
+    lines: Indices, others: Indices, count: int, parts: Sequence[tuple[int, ...]]
+) -> Indices:
     """Colours for the lines of a matrix (its columns, say), -1 for those without an entry.
 
     Two lines of one colour have no entry in a common place of the others.
@@ -141,24 +144,28 @@ def _coloured(lines: Indices, others: Indices, count: int, shape: tuple[int, ...
         return len(np.unique(places)) == len(places)
 
     best = alone
-    regular = _regular(shape, fewest, fewest, is_proper)
+    regular = _regular(parts, fewest, fewest, is_proper)
     if regular is None:
         with contextlib.suppress(TooDense):
             best = _greedy(_conflicts(lines, others), count)
         most = min(int(best.max(initial=-1)), fewest + 8)
-        regular = _regular(shape, fewest + 1, most, is_proper)
+        regular = _regular(parts, fewest + 1, most, is_proper)
     if regular is not None:
         best = np.where(np.isin(np.arange(count), used), regular, -1)
     return best
 
 
 def _regular(
-    shape: tuple[int, ...], fewest: int, most: int, is_proper: Callable[[Indices], bool]
+    parts: Sequence[tuple[int, ...]],
+    fewest: int,
+    most: int,
+    is_proper: Callable[[Indices], bool],
 ) -> Indices | None:
-    """A colouring `(a * i + b * j + k) % count` by the place in an array, with `fewest` to `most`
-    colours.
+    """A colouring `(a * i + b * j + k) % count` by the place in the only array, with `fewest` to
+    `most` colours.
     """
-    if len(shape) > 3 or not np.prod(shape):
+    shape = parts[0] if len(parts) == 1 else ()
+    if not 0 < len(shape) < 4 or not np.prod(shape):
         return None
     places = np.indices(shape).reshape(len(shape), -1)
     for count in range(max(fewest, 1), most + 1):
@@ -233,8 +240,8 @@ def symmetric_covering(pattern: Pattern) -> Covering:
         return bool(np.all(alone | alone[_mirror_places(pattern)]))
 
     if len(neighbours) == size:
-        most = int(forward.max(initial=-1))
-        regular = _regular(pattern.column_shape, 1, min(most, 16), is_proper)
+        most = int(forward.max(initial=-1)) + 1
+        regular = _regular(pattern.column_parts, 1, min(most, MOST_REGULAR), is_proper)
         forward = forward if regular is None else regular
     none = np.full(size, -1, np.int64)
     by_reverse = np.zeros(pattern.count, bool)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from s2s_ad.frontend.live import container_of, signature_of
-from s2s_ad.ir import Function, Var, leaves
+from s2s_ad.ir import Function, Structure, Var, leaves
 from s2s_ad.pipeline import CLEAN_UP, run
+from s2s_ad.sparse.generate import generate_sparse
 from s2s_ad.sparse.pattern import Pattern, pattern_of
-from s2s_ad.specialise import Table, as_refusals
+from s2s_ad.specialise import Specialisation, Table, as_refusals
+from s2s_ad.types import Array, Size
 
 if TYPE_CHECKING:
     import scipy.sparse
+
+    from s2s_ad.frontend.values import UserFunction
 
 
 def given_values(
@@ -58,15 +62,68 @@ def _item_form(item: Any) -> object:
     return item if isinstance(item, int | str | None) else None
 
 
-def live_pattern(table: Table, values: Sequence[Any]) -> Pattern:
-    """The pattern of a function's Jacobian for these arguments. Raises DifferentiationError."""
-    with as_refusals(table.primal()):
-        used: list[tuple[Callable[[], object], object]] = []
-        user_function = table.source(used)
-        types = table.argument_types(user_function, values)
-        function, free = table.lowered(user_function, types)
-        given = given_values(function, values, [variable.read() for variable in free])
-        return pattern_of(run(function, (CLEAN_UP,)), table.wanted.wrt, given)
+def with_sizes(tree: Any, value: Any) -> Any:
+    """The type tree of a value, with its sizes as numbers."""
+    if isinstance(tree, Structure):
+        container = container_of(value)
+        assert container is not None
+        items = map(with_sizes, tree.items, container[2])
+        return Structure(tree.kind, tree.keys, tuple(items), tree.constructor)
+    if isinstance(tree, Array):
+        return Array(tree.dtype, tuple(map(Size.of, value.shape)))
+    return tree
+
+
+class SparseTable(Table):
+    """Specialisations by all shapes of the arguments, and by the values of integers."""
+
+    form = staticmethod(form_of)
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._given: dict[str, Any] = {}
+        self._arguments: Sequence[Any] | None = None  # while they are compiled for
+
+    def compile(self, values: Sequence[Any]) -> Specialisation:
+        self._arguments = values
+        try:
+            return super().compile(values)
+        finally:
+            self._arguments, self._given = None, {}
+
+    def argument_types(self, user_function: UserFunction, values: Sequence[Any]) -> dict[str, Any]:
+        types = super().argument_types(user_function, values)
+        by_name = dict(zip(self.parameters.names, values, strict=True))
+        return {name: with_sizes(tree, by_name[name]) for name, tree in types.items()}
+
+    def lowered(
+        self, user_function: UserFunction, argument_types: Mapping[str, Any]
+    ) -> tuple[Function, Sequence[Any]]:
+        function, free = super().lowered(user_function, argument_types)
+        if self._arguments is not None:
+            read = [variable.read() for variable in free]
+            self._given = given_values(function, self._arguments, read)
+        return function, free
+
+    def text(self, function: Function, name: str) -> str:
+        path = function.span.file.path if function.span is not None else ""
+        return generate_sparse(function, self.options(name), path, self._given).text
+
+    def all_text(self) -> str:
+        """The module of the last signature: each has constants of its own."""
+        every = self.every()
+        return every[-1].text if every else self.compile_unseen().text
+
+    def pattern(self, values: Sequence[Any]) -> Pattern:
+        """The pattern of the function's Jacobian for these arguments. Raises
+        DifferentiationError.
+        """
+        with as_refusals(self.primal()):
+            self._arguments = values
+            user_function = self.source([])
+            types = self.argument_types(user_function, values)
+            function, _ = self.lowered(user_function, types)
+            return pattern_of(run(function, (CLEAN_UP,)), self.wanted.wrt, self._given)
 
 
 def as_csr(pattern: Pattern) -> scipy.sparse.csr_array:
@@ -78,4 +135,4 @@ def as_csr(pattern: Pattern) -> scipy.sparse.csr_array:
     return scipy.sparse.csr_array(parts, shape=pattern.shape)
 
 
-__all__ = ["as_csr", "form_of", "given_values", "live_pattern"]
+__all__ = ["SparseTable", "as_csr"]

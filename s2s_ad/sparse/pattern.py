@@ -45,15 +45,15 @@ Indices = npt.NDArray[np.int64]
 class Pattern:
     """The places of a matrix that may differ from zero, row by row and in each row in order.
 
-    Where the rows are the elements of one array, `row_shape` is its shape, and likewise
-    `column_shape`; otherwise they have the one size.
+    `row_parts` are the shapes of the numbers and arrays whose elements the rows are, one after the
+    other, and likewise `column_parts`.
     """
 
     shape: tuple[int, int]
     rows: Indices
     columns: Indices
-    row_shape: tuple[int, ...] = ()
-    column_shape: tuple[int, ...] = ()
+    row_parts: tuple[tuple[int, ...], ...] = ()
+    column_parts: tuple[tuple[int, ...], ...] = ()
 
     @property
     def count(self) -> int:
@@ -70,7 +70,7 @@ def pattern_of(
 ) -> Pattern:
     """The pattern of the Jacobian of all results with respect to the parameters `wrt`.
 
-    Rows are the elements of the results one after the other, columns those of the parameters.
+    Rows are the floats of the results one after the other, columns those of the parameters.
     `given` has arguments by the names of their variables, of which integers count with their
     values and floats with their shapes. Raises DifferentiationError.
     """
@@ -89,7 +89,12 @@ def pattern_of(
                 count += sum(part.size for part in leaves_of(value))
             arguments.append(value)
     results = walk.block(function.body, arguments, {})
-    return _pattern(walk.sets, results, shapes)
+    floats = [
+        result
+        for atom, result in zip(function.body.results, results, strict=True)
+        if is_float(atom.type)
+    ]
+    return _pattern(walk.sets, floats, shapes)
 
 
 def _pattern(
@@ -101,15 +106,9 @@ def _pattern(
     lengths = [len(part) for part in members]
     rows = np.repeat(np.arange(len(flat)), lengths)
     columns = np.concatenate(members) if members else np.zeros(0, np.int64)
-    row_shape, row_count = _one_shape([part.shape for part in numbers])
-    column_shape, column_count = _one_shape(columns_of)
-    return Pattern((row_count, column_count), rows, columns, row_shape, column_shape)
-
-
-def _one_shape(shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], int]:
-    """The shape of the only array, or one axis for the elements of all; and how many there are."""
-    count = sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
-    return (shapes[0] if len(shapes) == 1 and shapes[0] else (count,)), count
+    row_parts = tuple(part.shape for part in numbers)
+    shape = (len(flat), sum(int(np.prod(part, dtype=np.int64)) for part in columns_of))
+    return Pattern(shape, rows, columns, row_parts, tuple(columns_of))
 
 
 class _Walk:

@@ -63,3 +63,11 @@ def arrow_energy(x: Vector) -> Any:
 def membrane(u: Vector) -> Any:
     down, right = u[1:, :] - u[:-1, :], u[:, 1:] - u[:, :-1]
     return 0.5 * np.sum(down**2) + 0.5 * np.sum(right**2) + np.sum(np.cosh(u))
+
+
+def projections(p: Vector) -> Any:
+    """Two cameras of three parameters each, four points seen by both and a scale."""
+    turns, points, scale = np.reshape(p[:6], (2, 3)), np.reshape(p[6:14], (4, 2)), p[14]
+    turn, point = np.repeat(turns, 4, axis=0), np.tile(points, (2, 1))
+    depth = 1.0 + np.sin(turn[:, 0]) * point[:, 0] + turn[:, 1] * point[:, 1] ** 2
+    return scale * np.stack((point[:, 0] / depth, np.exp(turn[:, 2]) / depth), axis=1)

@@ -13,7 +13,9 @@ from s2s_ad.sparse.pattern import Pattern
 
 def pattern(matrix: Any, shape: tuple[int, ...] = ()) -> Pattern:
     rows, columns = np.nonzero(matrix)
-    return Pattern(matrix.shape, rows, columns, (matrix.shape[0],), shape or (matrix.shape[1],))
+    return Pattern(
+        matrix.shape, rows, columns, ((matrix.shape[0],),), (shape or (matrix.shape[1],),)
+    )
 
 
 def read_back(matrix: Any, found: Covering) -> Any:

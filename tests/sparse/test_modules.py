@@ -1,0 +1,173 @@
+"""Sparse Jacobians and Hessians against dense ones, in every direction and form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from s2s_ad import DifferentiationError, cli, hessian, jacobian
+from tests.sparse import programs
+from tests.sparse.test_live import numerical
+
+JACOBIANS = {
+    programs.tridiagonal: (9, "3 tangents"),
+    programs.differences: (9, "3 tangents"),
+    programs.tridiagonal_loop: (7, "3 tangents"),
+    programs.five_point: ((5, 6), "5 tangents"),
+    programs.arrow: (8, "2 tangents and 1 adjoint"),
+    programs.border: (9, "3 tangents and 3 adjoints"),
+    programs.projections: (15, "6 tangents"),
+}
+HESSIANS = {
+    programs.rosenbrock: (9, "3 tangents"),
+    programs.arrow_energy: (8, "2 tangents"),
+    programs.membrane: ((5, 6), "5 tangents"),
+}
+
+
+def point(shape: Any) -> Any:
+    return np.random.default_rng(0).uniform(0.5, 1.0, shape)
+
+
+def assert_close(found: Any, expected: Any) -> None:
+    """To rounding: of a few operations on each entry."""
+    scale = np.max(np.abs(expected), initial=1.0)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=64 * np.finfo(float).eps * scale)
+
+
+@pytest.mark.parametrize("direction", ["", "forward", "reverse", "mixed"])
+@pytest.mark.parametrize("f", JACOBIANS, ids=lambda f: f.__name__)
+def test_jacobian(f: Callable[..., Any], direction: str) -> None:
+    shape, directions = JACOBIANS[f]
+    x = point(shape)
+    dense = jacobian(f)(x)
+    sparse = jacobian(f, sparse="csr", direction=direction)
+    found = sparse(x)
+    expected = dense.reshape(-1, x.size)
+    assert_close(found.toarray(), expected)
+    np.testing.assert_allclose(found.toarray(), numerical(f, x), atol=1e-7)
+    assert found.has_canonical_format
+    assert found.nnz <= np.count_nonzero(expected)
+    if not direction:
+        assert sparse.source.splitlines()[2].endswith(f"from {directions}.")
+
+
+@pytest.mark.parametrize("f", HESSIANS, ids=lambda f: f.__name__)
+def test_hessian(f: Callable[..., Any]) -> None:
+    shape, directions = HESSIANS[f]
+    x = point(shape)
+    sparse = hessian(f, sparse="csr")
+    found = sparse(x).toarray()
+    assert_close(found, hessian(f)(x).reshape(x.size, x.size))
+    np.testing.assert_array_equal(found, found.T)
+    assert sparse.source.splitlines()[2].endswith(f"from {directions}.")
+
+
+@pytest.mark.parametrize("n", [3, 30, 3000])
+def test_as_many_sweeps_for_every_size(n: int) -> None:
+    sparse = jacobian(programs.tridiagonal, sparse="csr")
+    x = np.linspace(0.1, 0.9, n)
+    found = sparse(x)
+    assert sparse.source.splitlines()[2] == f"{3 * n - 2} entries of {n} x {n} from 3 tangents."
+    assert len(sparse.source) < 3000
+    np.testing.assert_allclose(found.diagonal(), 2.0 + 3.0 * x**2 - np.append(x[1:], 0.0))
+
+
+def test_triplets_need_numpy_only() -> None:
+    x = point(9)
+    sparse = jacobian(programs.arrow, sparse="triplets")
+    values, rows, columns = sparse(x)
+    assert "scipy" not in sparse.source
+    matrix = np.zeros((9, 9))
+    matrix[rows, columns] = values
+    assert_close(matrix, jacobian(programs.arrow)(x))
+    rows[:] = 0  # the caller's
+    np.testing.assert_array_equal(sparse(x)[0], values)
+
+
+def test_several_arguments_containers_and_dtypes() -> None:
+    def f(p: Any, scale: float, k: Any) -> Any:
+        return {"a": p["x"][k] * scale, "b": (p["y"] ** 2).astype(np.float64)}
+
+    p = {"x": np.array([1.0, 2.0, 3.0]), "y": np.array([0.5, 0.25], np.float32)}
+    found = jacobian(f, wrt=("p", "scale"), sparse="csr")(p, 2.0, np.array([2, 0]))
+    expected = [
+        [0.0, 0.0, 2.0, 0.0, 0.0, 3.0],
+        [2.0, 0.0, 0.0, 0.0, 0.0, 1.0],
+        [0.0, 0.0, 0.0, 1.0, 0.0, 0.0],
+        [0.0, 0.0, 0.0, 0.0, 0.5, 0.0],
+    ]
+    np.testing.assert_array_equal(found.toarray(), expected)
+
+
+def test_compiled_for_the_integers_of_a_call() -> None:
+    shift = 1
+
+    def f(x: Any, k: Any, n: int) -> Any:
+        return x[k] * x[n] + np.roll(x, shift)[:2]
+
+    sparse = jacobian(f, sparse="csr")
+    x = np.array([1.0, 2.0, 3.0, 4.0])
+    for k, n, moved in (([0, 1], 2, 1), ([3, 3], 0, 1), ([3, 3], 0, 2)):
+        shift = moved
+        assert_close(sparse(x, np.array(k), n).toarray(), jacobian(f)(x, np.array(k), n))
+    names: dict[str, Any] = {}
+    exec(sparse.source, names)
+    module = names["jacobian_f"]
+    assert_close(module(x, np.array(k), n, shift=2).toarray(), jacobian(f)(x, np.array(k), n))
+    for other in (np.array([3, 2]), n, 2), (np.array(k), 1, 2), (np.array(k), n, 1):
+        with pytest.raises(ValueError, match="generated for another value of"):
+            module(x, other[0], other[1], shift=other[2])
+
+
+def test_a_free_array_of_another_shape_is_another_pattern() -> None:
+    A = np.eye(3)
+
+    def f(x: Any) -> Any:
+        return A @ x * np.sum(x[:1])
+
+    sparse = jacobian(f, sparse="csr")
+    x = np.array([1.0, 2.0, 3.0])
+    assert_close(sparse(x).toarray(), jacobian(f)(x))
+    A = np.arange(15.0).reshape(5, 3)
+    assert_close(sparse(x).toarray(), jacobian(f)(x))
+
+
+def test_nothing_depends_on_anything() -> None:
+    found = jacobian(lambda x: np.floor(x), sparse="csr")(np.ones(3))
+    assert found.shape == (3, 3)
+    assert found.nnz == 0
+
+
+WRONG = [{"sparse": "coo"}, {"direction": "mixed"}, {"sparse": "csr", "has_aux": True}]
+
+
+@pytest.mark.parametrize("options", WRONG, ids=str)
+def test_options_that_do_not_go_together(options: Any) -> None:
+    with pytest.raises(ValueError, match=r"sparse|mixed"):
+        jacobian(programs.arrow, **options)
+
+
+def test_sizes_have_to_be_known() -> None:
+    with pytest.raises(DifferentiationError, match="unknown-size"):
+        _ = jacobian(lambda x: x[1:] * x[:-1], sparse="csr").source
+
+
+PROGRAM = "import numpy as np\n\n\ndef f(x):\n    return x[1:] * x[:-1]\n"
+
+
+def test_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM, encoding="utf-8")
+    given = [str(path), "f", "--mode", "jacobian", "--sparse", "triplets", "--arg", "x=float[9]"]
+    assert cli.main(given) == cli.DONE
+    text, said = capsys.readouterr()
+    assert said == "s2sad: 16 entries of 8 x 9 from 2 tangents.\n"
+    names: dict[str, Any] = {}
+    exec(text, names)
+    values, rows, columns = names["jacobian_f"](np.arange(9.0))
+    np.testing.assert_array_equal(values, np.arange(9.0)[np.where(rows == columns, rows + 1, rows)])
+    assert cli.main([str(path), "f", "--sparse", "csr"]) == cli.WRONG_USAGE
