@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from s2s_ad.sparse.pattern import Indices, Pattern
 
-MOST_EDGES = 1_000_000
+MOST_EDGES = 200_000  # of a graph that is coloured
 MOST_REGULAR = 16
 MOST_LEVELS = 12  # numbers of entries in a row that a mixed covering is tried for
 DIRECTIONS = ("", "forward", "reverse", "mixed")
@@ -143,11 +143,14 @@ def _coloured(
         places = others * (int(colours.max(initial=0)) + 1) + colours[lines]
         return len(np.unique(places)) == len(places)
 
-    best = alone
     regular = _regular(parts, fewest, fewest, is_proper)
+    best = alone
     if regular is None:
-        with contextlib.suppress(TooDense):
-            best = _greedy(_conflicts(lines, others), count)
+        best = _first_fit(lines, others, count)
+        if best.max() >= fewest:
+            with contextlib.suppress(TooDense):
+                greedy = _greedy(_conflicts(lines, others), count)
+                best = min(best, greedy, key=np.max)
         most = min(int(best.max(initial=-1)), fewest + 8)
         regular = _regular(parts, fewest + 1, most, is_proper)
     if regular is not None:
@@ -176,6 +179,23 @@ def _regular(
     return None
 
 
+def _first_fit(lines: Indices, others: Indices, count: int) -> Indices:
+    """Each line, in their order, gets the first colour that none it meets has."""
+    taken = [0] * (int(others.max(initial=-1)) + 1)  # the colours met in each place, as bits
+    colours = np.full(count, -1, np.int64)
+    order = np.argsort(lines, kind="stable")
+    used, starts = np.unique(lines[order], return_index=True)
+    for line, places in zip(used.tolist(), np.split(others[order], starts[1:]), strict=True):
+        met = 0
+        for place in places.tolist():
+            met |= taken[place]
+        free = ~met & (met + 1)
+        colours[line] = free.bit_length() - 1
+        for place in places.tolist():
+            taken[place] |= free
+    return colours
+
+
 def _conflicts(lines: Indices, others: Indices) -> Any:
     """The graph whose edges join lines with entries in a common place of the others."""
     import networkx
@@ -195,16 +215,11 @@ def _conflicts(lines: Indices, others: Indices) -> Any:
 
 
 def _greedy(graph: Any, count: int) -> Indices:
-    """The best of a few orders: that of the matrix, by degrees, smallest last."""
+    """The best of two orders: by degrees, smallest last."""
     import networkx
 
-    def as_in_matrix(graph: Any, _: dict[int, int]) -> list[int]:
-        return sorted(graph)
-
-    found = [
-        networkx.greedy_color(graph, strategy)
-        for strategy in (as_in_matrix, "largest_first", "smallest_last")
-    ]
+    strategies = ("largest_first", "smallest_last")
+    found = [networkx.greedy_color(graph, strategy) for strategy in strategies]
     return _as_array(_best(found), count)
 
 
