@@ -37,6 +37,7 @@ from s2s_ad.types import is_float, is_numeric, shape_of
 
 MOST_LINES = 5_000_000
 MOST_CALLS = 200
+MOST_ENTRIES = 10_000_000
 
 Indices = npt.NDArray[np.int64]
 
@@ -94,7 +95,10 @@ def pattern_of(
         for atom, result in zip(function.body.results, results, strict=True)
         if is_float(atom.type)
     ]
-    return _pattern(walk.sets, floats, shapes)
+    try:
+        return _pattern(walk.sets, floats, shapes)
+    except NotTold as problem:
+        raise walk.refusal("unknown-pattern", str(problem), problem.help) from None
 
 
 def _pattern(
@@ -102,6 +106,11 @@ def _pattern(
 ) -> Pattern:
     numbers = [part for result in results for part in leaves_of(result)]
     flat = np.concatenate([part.ravel() for part in numbers] or [np.zeros(0, np.int64)])
+    if sum(len(sets.members(number)) for number in flat.tolist()) > MOST_ENTRIES:
+        raise NotTold(
+            "most entries of this Jacobian may differ from zero, as far as is known",
+            "use a dense Jacobian",
+        )
     members = [np.array(sets.members(number), np.int64) for number in flat.tolist()]
     lengths = [len(part) for part in members]
     rows = np.repeat(np.arange(len(flat)), lengths)

@@ -386,6 +386,18 @@ def counted(line: Line) -> Value | None:
     return Spread(line.sets.union_groups(bins, weights, count))
 
 
+def cross(line: Line) -> Value | None:
+    """Products of vectors in space: no component of the result depends on that of the operands."""
+    if line.op.name != "numpy.cross":
+        return None
+    a, b = line.numbers(0), line.numbers(1)
+    if a.shape[-1] != 3 or b.shape[-1] != 3:
+        return None
+    both = line.sets.unions(a, b)
+    rolled = np.roll(both, -1, axis=-1), np.roll(both, 1, axis=-1)
+    return Spread(np.maximum(line.sets.unions(*rolled), NONE))
+
+
 def padded(line: Line) -> Value | None:
     """The modes that repeat elements or put constants."""
     modes = ("constant", "edge", "reflect", "symmetric", "wrap")
@@ -427,6 +439,7 @@ RULES: tuple[Rule, ...] = (
     interpolated,
     padded,
     counted,
+    cross,
     contracted,
     moved_directly,
     along_axes,
