@@ -18,6 +18,7 @@ from s2s_ad.sparse.pattern import Indices
 MOST_PIECES = 12
 MOST_PERIOD = 64
 MOST_NUMBERS = 400  # that are written out
+MOST_GROUPS = 100  # of entries
 
 
 def assignment(name: str, array: Indices) -> list[str]:
@@ -192,8 +193,9 @@ def orders(rows: Indices, columns: Indices, bounds: Indices) -> list[list[Indice
 
     At the columns `bounds` another array begins.
     """
-    by_stretches = _by_stretches(rows, columns, bounds)
-    return [[np.arange(len(rows))], _by_lines(rows, columns), by_stretches]
+    found = [[np.arange(len(rows))], _by_stretches(rows, columns, bounds)]
+    by_lines = _by_lines(rows, columns)
+    return [*found, by_lines] if len(by_lines) <= MOST_GROUPS else found
 
 
 def _by_stretches(rows: Indices, columns: Indices, bounds: Indices) -> list[Indices]:
