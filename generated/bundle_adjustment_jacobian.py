@@ -53,7 +53,7 @@ def tangents_residuals(
     v3 = np.sqrt(np.sum(v2**2, axis=1, keepdims=True))
     dot_v3 = (dot_v2 * v2).sum(axis=2, keepdims=True) / v3
     axis = v2 / v3
-    dot_axis = dot_v2 / v3 - dot_v3 * axis / v3
+    dot_axis = dot_v2 / v3 - dot_v3 / v3 * axis
     along = np.sum(axis * point, axis=1, keepdims=True)
     dot_along = (dot_axis * point + dot_point * axis).sum(axis=2, keepdims=True)
     v4 = np.cos(v3)
@@ -77,7 +77,7 @@ def tangents_residuals(
     dot_place = dot_turned + dot_camera[:, :, 3:6]
     v14 = place[:, 2:3]
     flat = -place[:, 0:2] / v14
-    v15 = dot_place[:, :, 2:3] * flat / v14
+    v15 = dot_place[:, :, 2:3] / v14 * flat
     dot_flat = -dot_place[:, :, 0:2] / v14 - v15
     square = np.sum(flat**2, axis=1, keepdims=True)
     dot_square = 2.0 * (dot_flat * flat).sum(axis=2, keepdims=True)

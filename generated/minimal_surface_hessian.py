@@ -64,13 +64,13 @@ def hessian_products_area(
     right = np.sqrt(1.0 + v6**2 + v7**2)
     v9 = 0.5 * step**2
     v10 = v9 / right  # right = np.sqrt(1.0 + along[:, 1:] ** 2 + across[1:, :] ** 2)
-    dot_v10 = -0.5 * dot_v8 / right * v10 / right
+    dot_v10 = -0.5 * dot_v8 / right / right * v10
     dot_grad_v2 = np.zeros((7, 10, 9))
     dot_grad_v2[:, 1:, :] = dot_v10 * v7 + dot_v7 * v10
     dot_grad_v1 = np.zeros((7, 9, 10))
     dot_grad_v1[:, :, 1:] = dot_v10 * v6 + dot_v6 * v10
     v11 = v9 / left  # left = np.sqrt(1.0 + along[:, :-1] ** 2 + across[:-1, :] ** 2)
-    dot_v11 = -0.5 * dot_v5 / left * v11 / left
+    dot_v11 = -0.5 * dot_v5 / left / left * v11
     dot_grad_v4 = dot_v11 * v4 + dot_v4 * v11
     dot_grad_v2[:, :-1, :] += dot_grad_v4
     dot_grad_v3 = dot_v11 * v3 + dot_v3 * v11
