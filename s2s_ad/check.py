@@ -36,6 +36,7 @@ from s2s_ad.types import (
     Type,
     TypeProblem,
     is_boolean,
+    is_complex,
     is_float,
     is_scalar_float,
 )
@@ -196,7 +197,7 @@ def stands_in(given: Type, declared: Type) -> bool:
     if isinstance(given, ListOf) and isinstance(declared, ListOf):
         return stands_in(given.item, declared.item)
     if isinstance(given, Number | Scalar) and isinstance(declared, Number | Scalar):
-        kinds = ("bool", "int", "float")
+        kinds = ("bool", "int", "float", "complex")
         left, right = (kind_of(type) for type in (given, declared))
         return kinds.index(left) <= kinds.index(right)
     return (
@@ -207,7 +208,9 @@ def stands_in(given: Type, declared: Type) -> bool:
 
 
 def kind_of(type: Number | Scalar) -> str:
-    """bool, int or float."""
+    """bool, int, float or complex."""
+    if is_complex(type):
+        return "complex"
     if is_float(type):
         return "float"
     return "bool" if is_boolean(type) else "int"

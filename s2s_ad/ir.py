@@ -92,6 +92,8 @@ def type_of_constant(value: Any) -> Type:
             return Number("int", Size.of(value))
         case float():
             return FLOAT
+        case complex():
+            return Number("complex")
         case slice():
             start, stop, step = (
                 type_of_constant(part) for part in (value.start, value.stop, value.step)

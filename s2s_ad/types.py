@@ -273,7 +273,9 @@ def _normal_bounds(start: Size | None, stop: Size | None) -> tuple[Size | None, 
 
 @dataclass(frozen=True)
 class Number:
-    """A Python `float`, `int` or `bool`. An int may have a known value, a formula in the sizes."""
+    """A Python `float`, `int`, `bool` or `complex`. An int may have a known value, a formula in the
+    sizes.
+    """
 
     kind: str
     value: Size | None = None
@@ -364,6 +366,8 @@ DTYPES = {
     "f64": "float64",
     "f32": "float32",
     "f16": "float16",
+    "c128": "complex128",
+    "c64": "complex64",
     "i64": "int64",
     "i32": "int32",
     "i16": "int16",
@@ -378,12 +382,31 @@ SHORT_DTYPES = {long: short for short, long in DTYPES.items()}
 
 
 def is_float(type: Type) -> bool:
-    """Whether values of this type can carry a derivative."""
+    """Whether values of this type can carry a derivative: floats, and complex numbers of them."""
     if isinstance(type, ListOf):
         return is_float(type.item)
     if isinstance(type, Number):
-        return type.kind == "float"
-    return isinstance(type, Scalar | Array) and type.dtype.startswith("f")
+        return type.kind in ("float", "complex")
+    return isinstance(type, Scalar | Array) and type.dtype[0] in "fc"
+
+
+def is_complex(type: Type) -> bool:
+    """Whether it is a complex number or an array of them: such values stay inside a function."""
+    if isinstance(type, ListOf):
+        return is_complex(type.item)
+    if isinstance(type, Number):
+        return type.kind == "complex"
+    return isinstance(type, Scalar | Array) and type.dtype[0] == "c"
+
+
+def real_dtype(dtype: str) -> str:
+    """The dtype of the parts of complex numbers; real ones keep theirs."""
+    return {"c128": "f64", "c64": "f32"}.get(dtype, dtype)
+
+
+def complex_dtype(dtype: str) -> str:
+    """The dtype of complex numbers with parts of this precision."""
+    return "c64" if dtype in ("f32", "c64") else "c128"
 
 
 def is_numeric(type: Type) -> bool:
@@ -430,7 +453,7 @@ def dtype_of(type: Type) -> str:
     """
     match type:
         case Number(kind=kind):
-            return {"float": "f64", "int": "i64", "bool": "bool"}[kind]
+            return {"float": "f64", "int": "i64", "bool": "bool", "complex": "c128"}[kind]
         case Scalar(dtype=dtype) | Array(dtype=dtype):
             return dtype
     raise TypeProblem("not-a-number", f"a number or an array is needed here, not {type}")
@@ -447,7 +470,7 @@ def scalar_like(type: Type) -> bool:
 
 
 def is_scalar_float(type: Type) -> bool:
-    return scalar_like(type) and is_float(type)
+    return scalar_like(type) and is_float(type) and not is_complex(type)
 
 
 def symbols_in(type: Type) -> frozenset[str]:
@@ -469,7 +492,7 @@ def _result_dtype(parts: tuple[str, ...]) -> str:
     """NumPy's promotion (NEP 50): Python numbers are weak. Parts are short dtypes, or `float`,
     `int`, `pybool`.
     """
-    weak: dict[str, Any] = {"float": 0.0, "int": 0, "pybool": False}
+    weak: dict[str, Any] = {"float": 0.0, "int": 0, "pybool": False, "complex": 0j}
     operands = [weak[part] if part in weak else np.dtype(DTYPES[part]) for part in parts]
     return SHORT_DTYPES[np.result_type(*operands).name]
 

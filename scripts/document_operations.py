@@ -128,6 +128,7 @@ FAMILIES = {
     "polynomials": "Chains of products, polynomials, convolutions",
     "polynomial_arithmetic": "Sums and products of polynomials",
     "fourier": "`np.fft`",
+    "complex_numbers": "Parts of complex numbers",
     "special": "`scipy.special`",
     "special_integrals": "`scipy.special`: integrals and transformations",
     "scipy_linalg": "`scipy.linalg`",
@@ -365,16 +366,19 @@ def atoms(op: Operation, sample: dict[str, Any]) -> Iterator[Atom]:
 
 
 def atom(name: str, spec: Any) -> Atom:
-    """ "f[2,3]" are floats, "p[3]" positive ones, "i[4]<5" integers, "b[5]" booleans."""
+    """ "f[2,3]" are floats, "p[3]" positive ones, "c[2]" complex numbers, "i[4]<5" integers, "b[5]"
+    booleans.
+    """
     matched = (
-        re.fullmatch(r"([fpib])\[([\d,]*)\](?:<\d+)?", spec) if isinstance(spec, str) else None
+        re.fullmatch(r"([fpibc])\[([\d,]*)\](?:<\d+)?", spec) if isinstance(spec, str) else None
     )
     if matched is None:
         return Const(spec)
-    dtype = {"f": "f64", "p": "f64", "i": "i64", "b": "bool"}[matched[1]]
+    dtype = {"f": "f64", "p": "f64", "c": "c128", "i": "i64", "b": "bool"}[matched[1]]
     shape = tuple(Size.of(int(size)) for size in matched[2].split(",") if size)
     if not shape:
-        return Var(name, {"f64": FLOAT, "i64": Number("int"), "bool": Number("bool")}[dtype])
+        kinds = {"f64": "float", "c128": "complex", "i64": "int", "bool": "bool"}
+        return Var(name, Number(kinds[dtype]))
     return Var(name, Array(dtype, shape))
 
 

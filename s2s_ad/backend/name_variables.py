@@ -26,7 +26,17 @@ from s2s_ad.backend.plan import (
 )
 from s2s_ad.ir import Atom, Function, Structure, Var
 from s2s_ad.rewrite import count_uses
-from s2s_ad.types import Array, ListOf, Number, Scalar, Type, is_boolean, is_float, is_numeric
+from s2s_ad.types import (
+    Array,
+    ListOf,
+    Number,
+    Scalar,
+    Type,
+    is_boolean,
+    is_complex,
+    is_float,
+    is_numeric,
+)
 
 ENTRY = -(10**9)  # a position before all others
 
@@ -348,6 +358,8 @@ def _kind(type: Type) -> object:
     if isinstance(type, ListOf):
         return ("list", _kind(type.item))
     if is_numeric(type):
+        if is_complex(type):
+            return "complex"
         return "float" if is_float(type) else "bool" if is_boolean(type) else "int"
     return str(type)
 

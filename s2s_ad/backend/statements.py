@@ -22,7 +22,7 @@ from s2s_ad.backend.signature import annotation
 from s2s_ad.backend.spelling import ATOMIC
 from s2s_ad.ir import Assign, Atom, Const, Var
 from s2s_ad.operations.effects import RAISE_IF, STOP_UNLESS_FINITE, filled
-from s2s_ad.types import ListOf, Number, Scalar, is_float
+from s2s_ad.types import ListOf, Number, Scalar, is_complex, is_float
 
 INDENT = "    "
 
@@ -185,7 +185,8 @@ class StatementPrinter:
         is_first = name not in self.annotated
         self.annotated.add(name)
         if is_first and is_float(target.type) and (is_whole or name in self.widened):
-            name = f"{name}: {self.speller.library('builtins.float')}"
+            kind = "complex" if is_complex(target.type) else "float"
+            name = f"{name}: {self.speller.library(f'builtins.{kind}')}"
         return [f"{indent}{name} = {self.speller.spell(source).text}"]
 
     # Blocks ---------------------------------------------------------------------------------------

@@ -42,7 +42,9 @@ JAXTYPING = {
 }
 
 
-COMPLEX = ("complex", "complex64", "complex128", "Complex", "Complex64", "Complex128")
+COMPLEX = (
+    "complex", "complex64", "complex128", "c64", "c128", "Complex", "Complex64", "Complex128",
+)  # fmt: skip
 
 
 class BadType(Exception):

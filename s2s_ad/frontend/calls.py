@@ -104,6 +104,7 @@ STATIC_ARGUMENTS = frozenset(
         "end_values",
         "ndmin",
         "l_and_u",
+        "norm",
     ]
 )
 MOST_ITEMS = 64  # of a `range` that is written out

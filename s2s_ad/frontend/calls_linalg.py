@@ -126,10 +126,8 @@ def refuse_family(message: str, help: str) -> Callable[[Lowering, Arguments, str
     return lower
 
 
-COMPLEX = refuse_family(
-    "Fourier transforms have complex results, which are not supported",
-    "write the transform as a product with a matrix of cosines and sines, or declare a function "
-    "with real arguments and results with `s2s_ad.declare`",
+SCIPY_FFT = refuse_family(
+    "no derivative is known for the transforms of `scipy.fft`", "use those of `np.fft`"
 )
 EIGENVALUES = refuse_family(
     "the eigenvalues of a matrix that is not symmetric may be complex",
@@ -146,7 +144,7 @@ LINEAR_ALGEBRA: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
         f"scipy.linalg.{name}": _without_harmless(f"scipy.linalg.{name}")
         for name in ("solve", "solve_triangular", "cholesky", "lu_factor", "inv")
     },
-    **{f"{module}.fft.{name}": COMPLEX for module in ("numpy", "scipy") for name in TRANSFORMS},
+    **{f"scipy.fft.{name}": SCIPY_FFT for name in TRANSFORMS},
     "numpy.linalg.eig": EIGENVALUES,
     "numpy.linalg.eigvals": EIGENVALUES,
     "scipy.linalg.eig": EIGENVALUES,

@@ -12,6 +12,7 @@ from s2s_ad.frontend import calls_several as several
 from s2s_ad.frontend import calls_sums as sums
 from s2s_ad.frontend import calls_writes as writes
 from s2s_ad.frontend.calls import Arguments
+from s2s_ad.frontend.calls_fourier import FOURIER
 from s2s_ad.frontend.calls_operator import FUNCTIONS_OF_OPERATOR
 from s2s_ad.frontend.calls_polynomials import POLYNOMIALS
 from s2s_ad.frontend.calls_products import PRODUCTS
@@ -81,6 +82,7 @@ FUNCTIONS: dict[str, Function] = {
         "fill_diagonal": writes.lower_fill_diagonal,
         "put_along_axis": writes.lower_put_along_axis,
         **joins.JOINS,
+        **FOURIER,
         **POLYNOMIALS,
         **PRODUCTS,
         "add.accumulate": sums.accumulate("cumsum"),

@@ -310,7 +310,7 @@ def _name(lowering: Lowering, node: cst.Name, name: str) -> Value:
     raise lowering.refuse("unknown-name", f"`{node.value}` is not defined here", node)
 
 
-def _number(lowering: Lowering, node: cst.Integer | cst.Float, name: str) -> Value:
+def _number(lowering: Lowering, node: cst.Integer | cst.Float | cst.Imaginary, name: str) -> Value:
     return Const(ast.literal_eval(node.value))
 
 
@@ -490,6 +490,8 @@ def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:
     if is_named and isinstance(base, Structure) and attribute in base.keys:
         field: Value = base.items[base.keys.index(attribute)]
         return field
+    if isinstance(base, Var) and base.type == Number("complex") and attribute in ("real", "imag"):
+        return lowering.assign(lowering.operation(f"ndarray.{attribute}"), [base], node, name)
     if isinstance(base, Var) and isinstance(base.type, Array | Scalar):
         op = catalogue().operations.get(f"ndarray.{attribute}")
         if op is not None and op.template:
@@ -712,10 +714,6 @@ def _walrus(lowering: Lowering, node: cst.NamedExpr, name: str) -> Value:
 # Every other expression: what the user calls it, and what to do instead.
 REFUSED: dict[type[cst.CSTNode], tuple[str, str]] = {
     cst.Await: ("`await` is not supported", "write a plain `def`"),
-    cst.Imaginary: (
-        "complex numbers are not supported",
-        "compute with the real and the imaginary part",
-    ),
     cst.Set: ("sets are not supported", "write a tuple or a list"),
     cst.SetComp: ("sets are not supported", "write a tuple or a list"),
     cst.Yield: ("`yield` is not supported", "return all values at once, in a tuple or an array"),
@@ -725,6 +723,7 @@ HANDLERS: dict[type[cst.CSTNode], Callable[[Lowering, Any, str], Value]] = {
     cst.Name: _name,
     cst.Integer: _number,
     cst.Float: _number,
+    cst.Imaginary: _number,
     cst.SimpleString: _string,
     cst.ConcatenatedString: _text,
     cst.FormattedString: _text,

@@ -19,7 +19,7 @@ from s2s_ad.types import (
     promote,
 )
 
-KINDS = ("bool", "int", "float")
+KINDS = ("bool", "int", "float", "complex")
 
 
 class Joiner:

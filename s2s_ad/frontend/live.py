@@ -89,6 +89,7 @@ def type_of_value(value: Any, fresh_size: Callable[[], Size], place: str = "") -
 def _type_of_array(value: Any, fresh_size: Callable[[], Size], place: str) -> TypeTree:
     # np.longdouble and the other byte order have names of their own
     dtype = SHORT_DTYPES.get(value.dtype.name) if value.dtype.isnative else None
+    dtype = None if value.dtype.kind == "c" else dtype
     if isinstance(value, np.generic):
         if dtype is None:
             raise UnsupportedValue(f"a NumPy scalar of dtype {value.dtype}", place)
@@ -121,7 +122,8 @@ def _is_our_own(value: Any) -> bool:
 # Signatures
 
 # Types whose values all have one type tree. NumPy scalars say their dtype by their class.
-_PLAIN = frozenset({float, int, bool, *(np.dtype(name).type for name in DTYPES.values())})
+_REAL = [np.dtype(name).type for short, name in DTYPES.items() if short[0] != "c"]
+_PLAIN = frozenset({float, int, bool, *_REAL})
 
 
 def signature_of(value: Any) -> object:

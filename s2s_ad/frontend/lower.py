@@ -49,9 +49,10 @@ from s2s_ad.ir import (
 )
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.calls import retyped
+from s2s_ad.operations.complex_numbers import complex_form
 from s2s_ad.options import Options
 from s2s_ad.rewrite import Builder, Names, map_statement, rename, with_body
-from s2s_ad.types import Array, Items, Number, Size, Sizes, Type, TypeProblem
+from s2s_ad.types import Array, Items, Number, Size, Sizes, Type, TypeProblem, is_complex
 
 MAXIMUM_DEPTH = 60
 # a minute's work
@@ -154,13 +155,21 @@ class Lowering:
         name: str = "",
     ) -> Var:
         """Append a Wengert line; what its operands do not fit is reported at the node."""
-        return self._typed(lambda: self.builder.assign(op, *operands, name=name), operands, node)
+        return self._typed(
+            lambda: self.builder.assign(complex_form(op, operands), *operands, name=name),
+            operands,
+            node,
+        )
 
     def assign_several(
         self, op: Operation, operands: tuple[Atom, ...] | list[Atom], node: cst.CSTNode
     ) -> tuple[Var, ...]:
         """The same for an operation with several results."""
-        return self._typed(lambda: self.builder.assign_several(op, *operands), operands, node)
+        return self._typed(
+            lambda: self.builder.assign_several(complex_form(op, operands), *operands),
+            operands,
+            node,
+        )
 
     def count(self, node: cst.CSTNode) -> None:
         """Refuse, at once, functions that grow without bounds as their calls are followed."""
@@ -260,6 +269,13 @@ def lower_function(
             leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
         }
         output = _tree(lowering, _whole(lowering, function), function.node)
+        if any(is_complex(leaf.type) for leaf in leaves(output)):
+            raise lowering.refuse(
+                "complex-number",
+                f"`{function.name}` returns a complex number",
+                function.node,
+                help="return its real and its imaginary part",
+            )
     except RecursionFound as found:
         every = recursive | {found.node}
         return lower_function(function, argument_types, bound, every, fixed_free, derive)

@@ -19,6 +19,7 @@ from s2s_ad.frontend.source import Unit
 from s2s_ad.frontend.values import Named, UserFunction, Value
 from s2s_ad.ir import Atom, Operation
 from s2s_ad.operations import catalogue
+from s2s_ad.operations.complex_numbers import complex_form
 from s2s_ad.operations.declared import DECLARED
 from s2s_ad.operations.indexing import ADD_AT, ADDITEM, SETITEM
 from s2s_ad.rewrite import Builder
@@ -69,7 +70,7 @@ class _RuleUnit(Unit):
 
 class _RuleLowering(Lowering):
     def assign(self, op, operands, node, name=""):  # type: ignore[no-untyped-def]
-        return self.builder.assign(op, *operands, name=name)
+        return self.builder.assign(complex_form(op, operands), *operands, name=name)
 
 
 def reads(lines: Sequence[str]) -> frozenset[str]:

@@ -13,6 +13,7 @@ def catalogue() -> Catalogue:
     from s2s_ad.operations import (
         arrays,
         choices,
+        complex_numbers,
         diagonals,
         distributions,
         effects,
@@ -54,6 +55,7 @@ def catalogue() -> Catalogue:
 
     families = (
         elementwise,
+        complex_numbers,
         choices,
         reductions,
         nan_reductions,

@@ -264,6 +264,13 @@ operation(
     linear=("x",),
     samples=({"x": "f[]"},),
 )
+operation(
+    "out = complex(x)",
+    "grad_x += grad_out",
+    infer=lambda _, operands: _number(operands, "complex"),
+    linear=("x",),
+    samples=({"x": "c[]"},),
+)
 operation("out = int(x)", infer=lambda _, operands: _number(operands, "int"), constant=True)
 operation(
     "out = np.shares_memory(a, b, max_work=None)",
@@ -278,14 +285,18 @@ def _conversion(dtype: str) -> Infer:
     return lambda _, operands: _converted(operands, dtype)
 
 
+CONVERTED: dict[str, tuple[dict[str, str], ...]] = {
+    "f64": ({"x": "f[]"}, {"x": "f[2,3]"}),
+    "c128": ({"x": "c[]"}, {"x": "c[2,3]"}),
+}
 for _short, _long in DTYPES.items():
     operation(
         f"out = np.{_long}(x)",
-        *(["grad_x += grad_out"] if _short[0] == "f" else []),
+        *(["grad_x += grad_out"] if _short[0] in "fc" else []),
         infer=_conversion(_short),
-        constant=_short[0] != "f",
-        linear=("x",) if _short[0] == "f" else (),
-        samples=({"x": "f[]"}, {"x": "f[2,3]"}) if _short == "f64" else (),
+        constant=_short[0] not in "fc",
+        linear=("x",) if _short[0] in "fc" else (),
+        samples=CONVERTED.get(_short, ()),
     )
 
 

@@ -119,6 +119,23 @@ def trimmed_places(filt: Any, trim: Any) -> Any:
     return np.arange(start, stop)
 
 
+def fitted(x: Any, size: Any, axis: Any) -> Any:
+    """The first elements of `x` along an axis, so many; zeros stand for those that it has not."""
+    moved = np.moveaxis(x, axis, -1)[..., :size]
+    missing = np.zeros((*np.shape(moved)[:-1], size - np.shape(moved)[-1]), moved.dtype)
+    return np.moveaxis(np.concatenate((moved, missing), axis=-1), -1, axis)
+
+
+def doubled(x: Any, size: Any, axis: Any) -> Any:
+    """Twice the frequencies of a real signal of this size that stand for two; the others as they
+    are: the first one and, if the size is even, the last.
+    """
+    weights = np.full(size // 2 + 1, 2.0, dtype=np.real(x).dtype)
+    weights[0] = 1.0
+    weights[size - size // 2 :] = 1.0
+    return np.moveaxis(np.moveaxis(x, axis, -1) * weights, -1, axis)
+
+
 def running_choice(x: Any, out: Any, axis: Any) -> Any:
     """The index along `axis` of the extreme so far, where `out` is `np.maximum.accumulate(x)`."""
     shape = [1] * np.ndim(x)

@@ -32,6 +32,7 @@ from s2s_ad.types import (
     dtype_of,
     float_result,
     is_boolean,
+    is_complex,
     is_integer,
     is_numeric,
     promote,
@@ -147,6 +148,8 @@ def elementwise_type(
             isinstance(type, Number) or scalars_only for type in types
         ):
             return _number_result(result, types)
+        if of_numbers == "number" and types == [Number("complex"), Scalar("f64")]:
+            return Number("complex")  # Python's own arithmetic: np.float64 is a float
         shape = sizes.broadcast([shape_of(type) for type in types])
         dtype = _result_dtype(result, types) if ufunc is None else _dtype_by(ufunc, types)
         return of_shape(dtype, shape, rank_zero)
@@ -169,7 +172,7 @@ def _dtype_by(ufunc: np.ufunc, types: Sequence[Type]) -> str:
 
 @cache
 def _resolved_dtype(ufunc: np.ufunc, parts: tuple[str, ...]) -> str | None:
-    weak = {"float": float, "int": int}
+    weak = {"float": float, "int": int, "complex": complex}
     operands = [weak.get(part) or np.dtype(DTYPES[part]) for part in parts]
     try:
         return SHORT_DTYPES[ufunc.resolve_dtypes((*operands, None))[-1].name]
@@ -185,6 +188,8 @@ def _result_dtype(result: str, types: Sequence[Type]) -> str:
 
 
 def _number_result(result: str, types: Sequence[Type]) -> Number:
+    if result != "bool" and any(map(is_complex, types)):
+        return Number("complex")
     if result in ("bool", "float"):
         return Number(result)
     if result == "integer":
@@ -268,7 +273,7 @@ def sum_dtype(dtype: str) -> str:
 
 def mean_dtype(dtype: str) -> str:
     """What `np.mean` and its like give: f64 for all integers."""
-    return dtype if dtype.startswith("f") else "f64"
+    return dtype if dtype[0] in "fc" else "f64"
 
 
 # Indexing -----------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from s2s_ad.types import (
     Scalar,
     Type,
     dtype_of,
+    is_complex,
     scalar_like,
     shape_of,
 )
@@ -99,7 +100,7 @@ def sum_to(builder: Builder, value: Atom, operand: Atom) -> Atom:
     """The value summed over the axes along which `operand` was broadcast to it, in the operand's
     dtype.
     """
-    summed = _summed(builder, value, operand)
+    summed = _summed(builder, real_part(builder, value, operand.type), operand)
     return cast_like(builder, summed, operand.type)
 
 
@@ -136,14 +137,23 @@ def _axes(axes: Iterable[int]) -> Const:
     return Const(listed[0] if len(listed) == 1 else listed)
 
 
+def real_part(builder: Builder, value: Atom, type: Type) -> Atom:
+    """What a real number of this type gains where it was used as a complex one."""
+    if not is_complex(value.type) or is_complex(type):
+        return value
+    return builder.assign(catalogue().operations["numpy.real[complex]"], value)
+
+
 def cast_like(builder: Builder, value: Atom, type: Type) -> Atom:
     """The value in the dtype of `type`, where it has another."""
+    value = real_part(builder, value, type)
     found = dtype_of(value.type)
     is_array = isinstance(value.type, Array)
     if isinstance(type, Number):
-        if isinstance(value.type, Number) or (found == "f64" and not is_array):
+        if isinstance(value.type, Number) or (found in ("f64", "c128") and not is_array):
             return value
-        return builder.assign(catalogue().operations["builtins.float"], value)
+        kind = "complex" if is_complex(type) else "float"
+        return builder.assign(catalogue().operations[f"builtins.{kind}"], value)
     assert isinstance(type, Scalar | Array)
     same_kind = not (is_array and isinstance(type, Scalar))
     if (found == type.dtype and same_kind) or (

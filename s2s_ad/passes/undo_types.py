@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from s2s_ad.ir import Function
 from s2s_ad.rewrite import all_statements
-from s2s_ad.types import Array, ListOf, Number, Scalar, Type, dtype_of, is_float
+from s2s_ad.types import (
+    Array,
+    ListOf,
+    Number,
+    Scalar,
+    Type,
+    dtype_of,
+    is_complex,
+    is_float,
+    real_dtype,
+)
 
 
 def adjoint_type(type: Type) -> Type:
@@ -12,7 +22,7 @@ def adjoint_type(type: Type) -> Type:
     if isinstance(type, ListOf):
         return ListOf(adjoint_type(type.item))
     if isinstance(type, Number):
-        return Scalar("f64")
+        return Scalar(dtype_of(type) if is_complex(type) else "f64")
     if isinstance(type, Array) and type.shape == ():
         return Scalar(type.dtype)
     return type
@@ -23,4 +33,4 @@ def has_narrow_floats(function: Function) -> bool:
     targets = [target for one in all_statements(function.body) for target in one.targets]
     types = [var.type for var in (*function.body.parameters, *targets)]
     items = [type.item if isinstance(type, ListOf) else type for type in types]
-    return any(is_float(type) and dtype_of(type) != "f64" for type in items)
+    return any(is_float(type) and real_dtype(dtype_of(type)) != "f64" for type in items)

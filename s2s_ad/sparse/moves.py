@@ -16,7 +16,7 @@ import numpy as np
 from s2s_ad.sparse.index_sets import NONE, ZERO, Numbers
 from s2s_ad.sparse.line import Line
 from s2s_ad.sparse.values import Known, Spread, Value, sets_of, shape_of_value
-from s2s_ad.types import DTYPES, Array, Number, dtype_of, is_float
+from s2s_ad.types import DTYPES, Array, Number, dtype_of, is_complex, is_float
 
 MOST_PROBES = 10**7  # elements of the operand times elements of the result
 # linear operations whose result holds elements of their operands, zeros, and nothing else
@@ -93,9 +93,14 @@ def moved(line: Line) -> Value | None:
     return Spread(np.asarray(np.append(flat, ZERO)[first], np.int64))
 
 
+def _has_complex(line: Line) -> bool:
+    """Whether an operand is complex: vectors of real numbers say nothing of imaginary parts."""
+    return any(is_complex(operand.type) for operand in line.operands)
+
+
 def _linear_places(line: Line) -> list[int] | None:
     """The places of the linear operands, if all others are known and the line is small enough."""
-    if not line.op.linear or line.op.results or line.op.declared:
+    if not line.op.linear or line.op.results or line.op.declared or _has_complex(line):
         return None
     places = [
         place
@@ -159,7 +164,7 @@ def _with_vector(line: Line, places: list[int], vector: Any) -> list[Any]:
 
 def probed(line: Line) -> Value | None:
     """A linear or bilinear operation, column by column of its matrix."""
-    if line.op.declared or line.op.results:
+    if line.op.declared or line.op.results or _has_complex(line):
         return None
     try:
         shape = line.result_shapes()[0]

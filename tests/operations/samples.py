@@ -1,9 +1,9 @@
 """Operands for the tests of the catalogue, made from the samples in its declarations.
 
-"f[2,3]" are floats, "p[3]" positive ones, "r[2]" fractions of 1, "i[4]<5" integers below 5, "b[5]"
-booleans, "m[3,4]" a mask that leaves few out; a tuple of these stands for a starred parameter;
-anything else is the value itself. Elementwise operations need no samples: broadcast shapes are made
-for them.
+"f[2,3]" are floats, "c[2,3]" complex numbers, "p[3]" positive floats, "r[2]" fractions of 1,
+"i[4]<5" integers below 5, "b[5]" booleans, "m[3,4]" a mask that leaves few out; a tuple of these
+stands for a starred parameter; anything else is the value itself. Elementwise operations need no
+samples: broadcast shapes are made for them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from s2s_ad.ir import Atom, Const, Operation, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.types import NONE, SHORT_DTYPES, Array, Number, Scalar, Size, Type
 
-SPEC = re.compile(r"([fpribm])\[([\d,]*)\](?:<(\d+))?")
+SPEC = re.compile(r"([fpribmc])\[([\d,]*)\](?:<(\d+))?")
 ONE_OPERAND = ("f[3]", "f[2,3]", "f[]", "f[0]", "f[1]")
 TWO_OPERANDS = (
     ("f[3]", "f[3]"),
@@ -102,6 +102,9 @@ def draw(spec: str, domain: str, rng: np.random.Generator, dtype: Any) -> Any:
     domain = {"p": "positive", "r": "fraction"}.get(kind, domain)
     values = np.asarray(in_domain(domain, rng.normal(size=shape), rng))
     values = values.astype(dtype)
+    if kind == "c":
+        values = values + values.dtype.type(0.5) * rng.normal(size=shape).astype(dtype) * 1j
+        return values if shape else complex(values) if dtype == np.float64 else values[()]
     if shape:
         return values
     return float(values) if dtype == np.float64 else values[()]
@@ -164,7 +167,7 @@ def make_case(
     def put(name: str, spec: Any, parameter: str) -> None:
         if isinstance(spec, str) and SPEC.fullmatch(spec):
             values[name] = draw(spec, op.domains.get(parameter, ""), rng, dtype)
-            if spec[0] in "fpr" and op.domains.get(parameter) not in ("boolean", "integer"):
+            if spec[0] in "fprc" and op.domains.get(parameter) not in ("boolean", "integer"):
                 floats.append(name)
         else:
             values[name] = spec
@@ -191,13 +194,20 @@ def operations() -> list[Operation]:
 
 
 def differentiable() -> list[Any]:
-    """Operations with rules, and their samples, as parameters of a test."""
+    """Operations of real numbers with rules, and their samples, as parameters of a test."""
     return [
         (op, sample)
         for op in operations()
         if op.rules and not op.constant
         for sample in specifications(op)
+        if not is_complex_case(op, sample)
     ]
+
+
+def is_complex_case(op: Operation, sample: dict[str, Any]) -> bool:
+    """Whether operands or the result are complex: those cases are in `test_complex_numbers.py`."""
+    transform = re.fullmatch(r"numpy\.fft\.(i|r)?fftn?", op.name)
+    return transform is not None or any(str(spec).startswith("c[") for spec in sample.values())
 
 
 def label(value: Any) -> str:

@@ -244,6 +244,28 @@ np.r_[a, 0.0:2.0:0.5, v]
 np.c_[v, w]
 np.c_[x, v[:3]]
 np.c_[x, x**2]
+np.abs(np.fft.rfft(v)) ** 2
+np.abs(np.fft.fft(x, axis=0))
+np.fft.irfft(np.fft.rfft(v) * w[:3], 5)
+np.fft.irfft(np.fft.rfft(x))
+np.fft.irfft(np.fft.rfft(v, 8), norm="forward")
+np.real(np.fft.ifft(np.fft.fft(v) ** 2))
+np.angle(np.fft.rfft(v + a, norm="ortho"))
+np.real(np.fft.fft2(x)) * np.imag(np.fft.ifft2(x**2))
+np.fft.irfft2(np.fft.rfft2(x) * np.fft.rfft2(x**2), (3, 4))
+np.abs(np.fft.fftn(x, s=(4, 3), axes=(0, 1)))
+np.abs(np.fft.rfftn(x, axes=(1, 0)))
+np.fft.irfftn(np.fft.rfftn(np.stack([x, x**2]), axes=(0, 2)), s=(2, 4), axes=(0, 2))
+np.fft.irfftn(np.fft.rfftn(x), (5, 2), (0, 1))
+np.abs(np.fft.ifftn(np.fft.fftn(x) ** 2, axes=(1,)))
+np.fft.hfft(np.exp(1j * v))
+np.abs(np.fft.ihfft(v, 4))
+np.abs(np.fft.fftshift(np.fft.fft(v)) + 1j * v)
+np.abs(np.exp(1j * v) / (w + 2j)) * np.log(v + 3j).imag
+np.real(np.conj(np.sqrt(v + 1j)) @ np.sin(w * 1j))
+abs(np.exp(1j * a) + a**2)
+np.abs((x + 1j) @ (x.T * 2j))
+np.sum(np.fft.fft(v)[1:3]).imag
 """.strip().splitlines()
 
 
