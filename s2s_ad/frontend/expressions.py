@@ -619,6 +619,9 @@ def index_of(
 
 def index_value(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
     """A value used as a whole index: a tuple of arrays is an index for each axis, not an array."""
+    if isinstance(value, Const) and isinstance(value.value, tuple):
+        items = tuple(map(Const, value.value))
+        value = Structure("tuple", tuple(range(len(items))), items)
     if isinstance(value, Structure) and value.kind == "tuple":
         parts = [_index_item(lowering, item, node) for item in value.items]
         return _index_tuple(lowering, parts, node)
@@ -626,7 +629,11 @@ def index_value(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
 
 
 def _index_item(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
-    if isinstance(value, Structure) and value.kind == "list":
+    """A part of an index: a sequence among others is an array of indices."""
+    if isinstance(value, Const) and isinstance(value.value, tuple):
+        items = tuple(map(Const, value.value))
+        value = Structure("tuple", tuple(range(len(items))), items)
+    if isinstance(value, Structure) and value.kind in ("list", "tuple"):
         return display(lowering, value, None, node)
     result = atom(lowering, value, node)
     return Const(result.value) if isinstance(result, Const) else result

@@ -298,6 +298,9 @@ def indexed_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
         raise TypeProblem("not-an-array", f"a value of type {x} cannot be indexed")
     parts = index_parts(index)
     for part in parts:
+        if isinstance(part, Items):
+            message = "a tuple within an index stands for an array"
+            raise TypeProblem("bad-index", message, "write the array, as in `x[np.array(...)]`")
         if is_numeric(part) and not (is_integer(part) or is_boolean(part)):
             raise TypeProblem(
                 "bad-index",
