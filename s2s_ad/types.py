@@ -174,6 +174,11 @@ class Size:
             return False
         return (stop - (start or Size())).constant == 1
 
+    def is_first_of(self, other: Size) -> bool:
+        """Whether it is the length of `[:1]` of so many: 0 only where that is 0."""
+        length = self.slice_length
+        return length is not None and length.size == other and length.bounds == (None, ONE, None)
+
     def mentions(self, symbol: Symbol) -> bool:
         """Whether a symbol occurs, also within slice lengths."""
         for monomial, _ in self.terms:
@@ -646,7 +651,8 @@ class Sizes:
         # `x[:1]` against `x`: a length of at most 1 that nobody wrote as 1 broadcasts all the same
         for small, other in ((left, right), (right, left)):
             if small.is_at_most_one and not other.is_at_most_one:
-                return other
+                # none against one is none
+                return other if small.is_first_of(other) else self.fresh()
         if self.unify(left, right):
             return self.resolve(left)
         # a size known only while running may turn out to be 1; meeting a literal, it is that or 1

@@ -91,7 +91,7 @@ CONVENTIONS = (
     ("np.std(x)", "x=np.array([1.0, 1.0])", "where all elements are equal"),
     ("np.log(x)", "x=0.0", "Python floats divide as Python does ..."),
     ("np.sum(np.log(x))", "x=np.array([0.0, 1.0])", "... and arrays as NumPy does"),
-    ("x**0.5", "x=0.0", "Python's power of zero raises too"),
+    ("x**0.5", "x=0.0", "as for arrays, and no exception"),
     ("np.sum(np.where(x > 0.0, x, 0.0))", "x=np.array([0.0, 2.0])", "only the branch taken counts"),
     (
         "np.sum(np.where(x > 0.0, np.sqrt(x), 0.0))",

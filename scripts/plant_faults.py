@@ -74,8 +74,8 @@ def _first_failure(copy: Path, start: int, count: int, size: int) -> tuple[int, 
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=copy, env={**os.environ, **limits}
     )
-    if done.returncode:
-        return start, f"the compiler does not start: {done.stderr.strip().splitlines()[-1]}"
+    if done.returncode:  # that shows nothing: the farm has to judge programs
+        raise RuntimeError(f"the farm does not run:\n{done.stderr}")
     seed, _, kind = done.stdout.strip().partition(" ")
     return (int(seed), kind) if seed else (-1, "")
 

@@ -377,7 +377,8 @@ class Merge:
             else:
                 return changes_kind(hint, describe(left), describe(right))
         items = tuple(
-            self.merged(a, b, f"{hint}_{key}") for a, b, key in zip(*sides, shape.keys, strict=True)
+            self.merged(a, b, hint and f"{hint}_{key}")
+            for a, b, key in zip(*sides, shape.keys, strict=True)
         )
         broken = next((item for item in items if isinstance(item, Poison | Unsettled)), None)
         if broken is not None:

@@ -28,6 +28,7 @@ from s2s_ad.frontend.expressions import (
     atom,
     current,
     display,
+    hidden_parameter,
     index_value,
     lower_all,
     lower_expression,
@@ -35,17 +36,21 @@ from s2s_ad.frontend.expressions import (
     static_operand,
 )
 from s2s_ad.frontend.iteration import HANDLERS as ITERATORS
-from s2s_ad.frontend.iteration import iteration, known_trips
+from s2s_ad.frontend.iteration import iteration, known_trips, through_value
 from s2s_ad.frontend.lower import Lowering, inline
+from s2s_ad.frontend.objects import call_super, make_object
+from s2s_ad.frontend.unpacking import star_items
 from s2s_ad.frontend.updates import CHANGING, UPDATES, into
 from s2s_ad.frontend.values import (
     Container,
     Derived,
+    FreeVariable,
     Growing,
     Method,
     Named,
     Partial,
     Pullback,
+    UserClass,
     UserFunction,
     Value,
 )
@@ -139,14 +144,28 @@ class Arguments:
 
 
 def lower_call(lowering: Lowering, node: cst.Call, name: str) -> Value:
-    summed = _generator_sum(lowering, node)
+    summed = _folded(lowering, node)
     if summed is not None:
         return summed
     listed = _listed(lowering, node) or _range_length(lowering, node, name)
     if listed is not None:
         return listed
     function, *values = lower_all(lowering, [node.func, *(a.value for a in node.args)])
-    return call(lowering, function, _arguments(lowering, node, values), name)
+    wanted = _wanted(function, node)
+    return call(lowering, function, _arguments(lowering, node, values, wanted), name)
+
+
+def _wanted(function: Value, node: cst.Call) -> int | None:
+    """How many arguments a lone `*` stands for, where the function says how many it takes."""
+    stars = [argument for argument in node.args if argument.star]
+    if not isinstance(function, UserFunction) or [each.star for each in stars] != ["*"]:
+        return None
+    params = function.node.params
+    every = (*params.posonly_params, *params.params)
+    given = len(function.bound) + len(node.args) - 1
+    if isinstance(params.star_arg, cst.Param) or any(each.default for each in every):
+        return None
+    return max(0, len(every) - given)
 
 
 def _range_length(lowering: Lowering, node: cst.Call, name: str) -> Value | None:
@@ -180,23 +199,45 @@ def _listed(lowering: Lowering, node: cst.Call) -> Value | None:
     if isinstance(found, list):
         return container(lowering, node.func.value, found)
     numbers = known_trips(lowering, found)
-    if numbers is None or len(numbers) > MOST_ITEMS:
+    if numbers is not None and len(numbers) <= MOST_ITEMS:
+        return container(lowering, node.func.value, [found.item(Const(k)) for k in numbers])
+    if node.func.value == "tuple":
         return None
-    return container(lowering, node.func.value, [found.item(Const(k)) for k in numbers])
+    from s2s_ad.frontend.comprehensions import collected
+
+    return collected(lowering, found, node)
 
 
-def _generator_sum(lowering: Lowering, node: cst.Call) -> Value | None:
-    """`sum(f(a) for a in p)`, which needs no list."""
-    if not node.args or not isinstance(node.args[0].value, cst.GeneratorExp | cst.ListComp):
-        return None
-    if not isinstance(node.func, cst.Name) or node.func.value != "sum":
-        return None
-    if lower_expression(lowering, node.func) != Named("builtins.sum") or len(node.args) > 2:
-        return None
-    from s2s_ad.frontend.comprehensions import total
+def _folded(lowering: Lowering, node: cst.Call) -> Value | None:
+    """`sum(f(a) for a in p)`, `any(a > 0 for a in p)`, `sum(map(f, p))`, which need no list."""
+    from s2s_ad.frontend import comprehensions
 
-    start = Const(0) if len(node.args) == 1 else lower_expression(lowering, node.args[1].value)
-    return total(lowering, node.args[0].value, start)
+    if not node.args or not isinstance(node.func, cst.Name) or len(node.args) > 2:
+        return None
+    gone_through = node.args[0].value
+    if node.func.value not in ("sum", "any", "all"):
+        return None
+    function = lower_expression(lowering, node.func)
+    alone = len(node.args) == 1
+    quantifiers = {Named("builtins.any"): True, Named("builtins.all"): False}
+    wanted = quantifiers.get(function) if isinstance(function, Named) and alone else None
+    if isinstance(gone_through, cst.GeneratorExp) and wanted is not None:
+        return comprehensions.quantified(lowering, gone_through, wanted)
+    if function != Named("builtins.sum"):
+        return None
+    start = Const(0) if alone else lower_expression(lowering, node.args[1].value)
+    if isinstance(gone_through, cst.GeneratorExp | cst.ListComp):
+        return comprehensions.total(lowering, gone_through, start)
+    if isinstance(gone_through, cst.Call):
+        inner = lower_expression(lowering, gone_through.func)
+        is_known = isinstance(inner, Named) and inner.name in ITERATORS
+    else:
+        part = gone_through.value if isinstance(gone_through, cst.Subscript) else None
+        is_known = isinstance(part, cst.Name)
+    if not is_known:
+        return None
+    found = iteration(lowering, gone_through)
+    return comprehensions.sum_of(lowering, found, start, node)
 
 
 def call(lowering: Lowering, function: Value, arguments: Arguments, name: str) -> Value:
@@ -222,24 +263,22 @@ def call(lowering: Lowering, function: Value, arguments: Arguments, name: str) -
         return calls_derivatives.call_pullback(lowering, function, arguments)
     if isinstance(function, Named):
         return call_named(lowering, function.name, arguments, name)
-    node = arguments.node
+    if isinstance(function, UserClass):
+        return make_object(lowering, function, arguments)
+    if isinstance(function, FreeVariable):
+        hidden_parameter(lowering, function, node.func)  # which says what it is
     raise lowering.refuse(
         "not-a-function", f"`{lowering.code(node.func)}` is not a function", node.func
     )
 
 
-def _arguments(lowering: Lowering, node: cst.Call, values: Sequence[Value]) -> Arguments:
+def _arguments(
+    lowering: Lowering, node: cst.Call, values: Sequence[Value], wanted: int | None = None
+) -> Arguments:
     arguments = Arguments([], {}, {}, node)
     for argument, value in zip(node.args, values, strict=True):
         if argument.star == "*":
-            if not isinstance(value, Structure) or value.kind == "dict":
-                raise lowering.refuse(
-                    "star-argument",
-                    "only tuples and lists of known length can be unpacked",
-                    argument,
-                    help="write the items one by one: `*(a[0], a[1])`",
-                )
-            arguments.positional.extend(value.items)
+            arguments.positional.extend(star_items(lowering, value, wanted, argument))
         elif argument.star == "**":
             if not isinstance(value, Structure) or value.kind != "dict":
                 raise lowering.refuse(
@@ -736,24 +775,17 @@ def _log(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 
 
 def _sum(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    """The builtin `sum` of a container of known length, from left to right."""
+    """The builtin `sum`, from left to right."""
     node = arguments.node
     value = arguments.positional[0] if arguments.positional else Const(None)
     total: Atom = atom(lowering, arguments.take(1, "start", Const(0)), node)
     of_numbers = isinstance(value, Growing) and isinstance(value.item, Var | Const)
     if isinstance(value, Growing) and of_numbers and total == Const(0):
         return lowering.assign(SUM_ITEMS, [atom(lowering, value.items[0], node)], node, name)
-    if isinstance(value, Growing):
+    if not isinstance(value, Structure):
         from s2s_ad.frontend.comprehensions import sum_of
 
-        return sum_of(lowering, value, total, node)
-    if not isinstance(value, Structure):
-        raise lowering.refuse(
-            "unsupported-argument",
-            "the builtin `sum` needs a list or tuple of known length",
-            node,
-            help="use `np.sum`",
-        )
+        return sum_of(lowering, through_value(lowering, value, node), total, node)
     for k, item in enumerate(value.items):
         last = name if k == len(value.items) - 1 else ""
         total = lowering.assign(
@@ -859,6 +891,7 @@ SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "builtins.eval": _execution,
     "builtins.tuple": _tuple,
     "builtins.list": _tuple,
+    "builtins.super": call_super,
 }
 
 __all__ = [

@@ -12,8 +12,9 @@ from s2s_ad.frontend.containers import call_method, container, refreshed
 from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.iteration import Counted, Iteration, iteration, known_trips
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.values import Growing, Value
+from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const
+from s2s_ad.types import BOOL
 
 MOST_ITEMS = 64
 
@@ -63,14 +64,71 @@ def through(lowering: Lowering, clause: cst.CompFor, action: Callable[[], None])
             lowering.frame.names[name] = value
 
 
-def sum_of(lowering: Lowering, items: Growing, start: Value, node: cst.CSTNode) -> Value:
-    """`sum(l)` of a list of unknown length."""
-    raise lowering.refuse(
-        "unsupported-argument",
-        "the builtin `sum` of a list of unknown length is not supported",
-        node,
-        help="write `sum(item for item in ...)`",
-    )
+def collected(lowering: Lowering, found: Counted, node: cst.Call) -> Value:
+    """`list(p)` of what is gone through."""
+    from s2s_ad.frontend.loops import lower_clause
+
+    result = container(lowering, "list", [])
+
+    def trip(index: Atom | None) -> None:
+        assert index is not None
+        items = refreshed(lowering, result, node)
+        call_method(lowering, items, "append", [found.item(index)], node)
+
+    lower_clause(lowering, node, found, trip)
+    return refreshed(lowering, result, node)
+
+
+def sum_of(lowering: Lowering, found: Iteration, start: Value, node: cst.Call) -> Value:
+    """`sum(p)` of what is gone through, from left to right."""
+    from s2s_ad.frontend.loops import lower_clause
+
+    key = f"<sum {id(node)}>"
+    lowering.frame.names[key] = start
+
+    def trip(index: Atom | None) -> None:
+        assert index is not None and isinstance(found, Counted)
+        _add(lowering, key, found.item(index), node)
+
+    if isinstance(found, Counted):
+        lower_clause(lowering, node, found, trip)
+    else:
+        for item in found:
+            _add(lowering, key, item, node)
+    return lowering.frame.names.pop(key)
+
+
+def _add(lowering: Lowering, key: str, item: Value, node: cst.CSTNode) -> None:
+    from s2s_ad.frontend.expressions import atom
+
+    value = atom(lowering, item, node)
+    before = atom(lowering, lowering.frame.names[key], node)
+    lowering.frame.names[key] = lowering.assign(lowering.operation("+"), [before, value], node)
+
+
+def quantified(lowering: Lowering, node: cst.GeneratorExp | cst.ListComp, wanted: bool) -> Value:
+    """`any(t for a in p)` (`wanted`) and `all(...)`: what is behind the first such item is not
+    looked at.
+    """
+    from s2s_ad.frontend.expressions import atom
+
+    key = f"<any {id(node)}>"
+    names = lowering.frame.names
+    names[key] = Const(not wanted)
+
+    def look() -> None:
+        test = truth(lowering, lower_expression(lowering, node.elt), node.elt)
+        plain = lowering.operation("builtins.bool")
+        is_known = isinstance(test, Const) or test.type == BOOL
+        lowering.frame.names[key] = test if is_known else lowering.assign(plain, [test], node.elt)
+
+    def action() -> None:
+        found = atom(lowering, lowering.frame.names[key], node)
+        ways = (lambda: None, look) if wanted else (look, lambda: None)
+        choose(lowering, found, *ways, node)
+
+    through(lowering, node.for_in, action)
+    return names.pop(key)
 
 
 def _conditions(
@@ -117,17 +175,11 @@ def each(
 
 def total(lowering: Lowering, node: cst.GeneratorExp | cst.ListComp, start: Value) -> Value:
     """`sum(f(a) for a in p)`, from left to right."""
-    from s2s_ad.frontend.expressions import atom
-
     key = f"<total {id(node)}>"
-    names = lowering.frame.names
-    names[key] = start
+    lowering.frame.names[key] = start
 
     def add() -> None:
-        value = atom(lowering, lower_expression(lowering, node.elt), node)
-        before = atom(lowering, lowering.frame.names[key], node)
-        plus = lowering.operation("+")
-        lowering.frame.names[key] = lowering.assign(plus, [before, value], node)
+        _add(lowering, key, lower_expression(lowering, node.elt), node)
 
     through(lowering, node.for_in, add)
     return lowering.frame.names.pop(key)

@@ -16,6 +16,7 @@ import libcst as cst
 
 from s2s_ad.frontend.containers import container, grown, item_of, named, refreshed, with_item
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.objects import method_of
 from s2s_ad.frontend.resolve import constant_of
 from s2s_ad.frontend.values import (
     Container,
@@ -30,6 +31,7 @@ from s2s_ad.frontend.values import (
     Raises,
     Refused,
     Unsettled,
+    UserClass,
     UserFunction,
     Value,
 )
@@ -40,7 +42,7 @@ from s2s_ad.operations.arrays import DISPLAY
 from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.lists import TO_ARRAY
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
-from s2s_ad.types import Array, Items, Number, Scalar, is_integer, shape_of
+from s2s_ad.types import Array, Items, Number, Scalar, Size, is_integer, shape_of
 
 # Each item is a variable of its own: longer sequences are better arrays.
 MOST_ITEMS = 10_000
@@ -116,10 +118,23 @@ def current(lowering: Lowering, value: Value, node: cst.CSTNode) -> Value:
     if isinstance(value, Named):
         return constant_of(value.name) or value
     if isinstance(value, FreeVariable):
-        return hidden_parameter(lowering, value, node)
+        return value if is_object(value) else hidden_parameter(lowering, value, node)
     if isinstance(value, Structure | Growing):
         return refreshed(lowering, value, node)
     return now(lowering, value, node) if isinstance(value, Var) else value
+
+
+def is_object(value: Value) -> bool:
+    """Whether a free variable is an object that is not used itself, only what it holds."""
+    from s2s_ad.frontend.live import UnsupportedValue, type_of_value
+
+    if not isinstance(value, FreeVariable) or value.attribute is None:
+        return False
+    try:
+        type_of_value(value.read(), Size)
+    except UnsupportedValue:
+        return True
+    return False
 
 
 def hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode) -> Value:
@@ -194,9 +209,14 @@ def atom(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
 
 
 def not_a_number(lowering: Lowering, value: Value, node: cst.CSTNode) -> Refused:
-    what = {Named: "a function", UserFunction: "a function", Method: "a method"}.get(
-        type(value), "a container"
-    )
+    if isinstance(value, FreeVariable):
+        hidden_parameter(lowering, value, node)  # which says what it is
+    what = {
+        Named: "a function",
+        UserClass: "a class",
+        UserFunction: "a function",
+        Method: "a method",
+    }.get(type(value), "a container")
     return lowering.refuse("not-a-number", f"a number or an array is needed here, not {what}", node)
 
 
@@ -335,14 +355,9 @@ def _sequence(lowering: Lowering, node: cst.Tuple | cst.List, name: str) -> Valu
     values = lower_all(lowering, [element.value for element in node.elements])
     for element, value in zip(node.elements, values, strict=True):
         if isinstance(element, cst.StarredElement):
-            if not isinstance(value, Structure) or value.kind == "dict":
-                raise lowering.refuse(
-                    "star-argument",
-                    "only tuples and lists of known length can be unpacked",
-                    element,
-                    help="write the items one by one: `*(a[0], a[1])`",
-                )
-            items.extend(value.items)
+            from s2s_ad.frontend.unpacking import star_items
+
+            items.extend(star_items(lowering, value, None, element))
         else:
             items.append(value)
     return container(lowering, "tuple" if isinstance(node, cst.Tuple) else "list", items)
@@ -473,15 +488,16 @@ def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:
     attribute = node.attr.value
     if isinstance(node.value, cst.Name | cst.Attribute):
         base = HANDLERS[type(node.value)](lowering, node.value, "")
-        if isinstance(base, FreeVariable) and base.attribute is not None:
-            found = base.attribute(attribute)
-            if found is None:
-                message = f"`{base.name}` has no attribute `{attribute}`"
-                raise lowering.refuse("unknown-name", message, node)
-            return found
-        base = current(lowering, base, node.value)
+        if not isinstance(base, FreeVariable) or base.attribute is None:
+            base = current(lowering, base, node.value)
     else:
         base = lower_expression(lowering, node.value)
+    if isinstance(base, FreeVariable | UserClass) and base.attribute is not None:
+        found = base.attribute(attribute)
+        if found is None:
+            message = f"`{base.name}` has no attribute `{attribute}`"
+            raise lowering.refuse("unknown-name", message, node)
+        return found
     if isinstance(base, Named):
         return Named(f"{base.name}.{attribute}")
     if isinstance(base, Derived) and attribute == "primal":
@@ -492,6 +508,10 @@ def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:
         return field
     if isinstance(base, Var) and base.type == Number("complex") and attribute in ("real", "imag"):
         return lowering.assign(lowering.operation(f"ndarray.{attribute}"), [base], node, name)
+    if isinstance(base, Structure) and base.kind == "record":
+        method = method_of(lowering, base, attribute)
+        if method is not None:
+            return method
     if isinstance(base, Var) and isinstance(base.type, Array | Scalar):
         op = catalogue().operations.get(f"ndarray.{attribute}")
         if op is not None and op.template:
@@ -551,7 +571,8 @@ def item(lowering: Lowering, base: Container, index: Atom, node: cst.CSTNode) ->
         if key in base.keys:
             entry: Value = base.items[base.keys.index(key)]
             return entry
-        raise lowering.refuse("bad-index", f"the key {key!r} is not known here", node)
+        if base.kind == "dict" or not isinstance(key, int | slice):
+            raise lowering.refuse("bad-index", f"the key {key!r} is not known here", node)
     if isinstance(key, slice):
         items = base.items[key]
         return container(lowering, base.kind, items)
@@ -708,14 +729,11 @@ def _and_or(lowering: Lowering, node: cst.BooleanOperation, name: str) -> Value:
 
 
 def _walrus(lowering: Lowering, node: cst.NamedExpr, name: str) -> Value:
-    if isinstance(node.target, cst.Name):
-        lowering.frame.names[node.target.value] = Poison()
-    raise lowering.refuse(
-        "unsupported-syntax",
-        "`:=` is not supported",
-        node,
-        help="write the assignment as a line of its own",
-    )
+    target = node.target
+    assert isinstance(target, cst.Name)
+    value = lower_expression(lowering, node.value, target.value)
+    lowering.frame.names[target.value] = value
+    return value
 
 
 # Every other expression: what the user calls it, and what to do instead.

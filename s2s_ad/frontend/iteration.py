@@ -5,7 +5,8 @@ count and what each of them stands for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import libcst as cst
 
@@ -15,7 +16,7 @@ from s2s_ad.frontend.expressions import atom, lower_expression
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Container, Growing, Named, Value
 from s2s_ad.ir import Atom, Const, Structure, Var
-from s2s_ad.operations.support import RANGE_LENGTH
+from s2s_ad.operations.support import GREATER, RANGE_LENGTH, SMALLER
 from s2s_ad.types import Array, Number, Size, scalar_like
 
 MOST_ITEMS = 1000
@@ -67,7 +68,9 @@ def check_unchanged(lowering: Lowering, found: Iteration, node: cst.CSTNode) -> 
     """Python sees what happens to a list that it goes through; the items here are those it had."""
     for source in sources_of(found):
         latest = lowering.memory.contents.get(source.identity)
-        if latest is not None and not same_items(latest, source):
+        if latest is None or (source.kind == "dict" and latest.keys == source.keys):
+            continue  # a dict is gone through by its keys
+        if not same_items(latest, source):
             raise lowering.refuse(
                 "write-in-place",
                 "a container is changed while a loop goes through it",
@@ -83,10 +86,16 @@ def iteration(lowering: Lowering, node: cst.BaseExpression) -> Iteration:
         handler = HANDLERS.get(function.name) if isinstance(function, Named) else None
         if handler is not None:
             return handler(lowering, node)
-    return _of_value(lowering, lower_expression(lowering, node), node)
+    named = isinstance(node, cst.Subscript) and isinstance(node.value, cst.Name)
+    if named and isinstance(node, cst.Subscript) and len(node.slice) == 1:
+        part = node.slice[0].slice
+        base = lower_expression(lowering, node.value) if isinstance(part, cst.Slice) else None
+        if isinstance(base, Growing) and isinstance(part, cst.Slice):
+            return _slice(lowering, base, part, node)
+    return through_value(lowering, lower_expression(lowering, node), node)
 
 
-def _of_value(lowering: Lowering, value: Value, node: cst.CSTNode) -> Iteration:
+def through_value(lowering: Lowering, value: Value, node: cst.CSTNode) -> Iteration:
     if isinstance(value, Growing):
         return _items(lowering, value, node)
     if isinstance(value, Structure):
@@ -128,6 +137,68 @@ def _items(lowering: Lowering, items: Growing, node: cst.CSTNode) -> Counted:
 
     counted = Counted((Const(0), length, Const(1)), at, [items])
     return counted
+
+
+def _slice(lowering: Lowering, items: Growing, part: cst.Slice, node: cst.CSTNode) -> Counted:
+    """`l[a:b]` of a list of unknown length, for constant bounds and steps 1 and -1."""
+    bounds = [
+        Const(None) if bound is None else atom(lowering, lower_expression(lowering, bound), bound)
+        for bound in (part.lower, part.upper, part.step)
+    ]
+    values: list[Any] = [bound.value if isinstance(bound, Const) else "" for bound in bounds]
+    if "" in values or values[2] not in (None, 1, -1):
+        raise lowering.refuse(
+            "not-constant",
+            "this slice of a list of unknown length is not supported",
+            node,
+            help="go through the numbers of a `range`",
+        )
+    length = length_of(lowering, items, node)
+    whole = _items(lowering, items, node)
+    if values[2] == -1:
+        if values[:2] != [None, None]:
+            raise lowering.refuse(
+                "not-constant",
+                "this slice of a list of unknown length is not supported",
+                node,
+                help="go through the numbers of a `range`",
+            )
+        last = _minus(lowering, length, 1, node)
+        return Counted((last, Const(-1), Const(-1)), whole.item, whole.sources)
+    start = _bound(lowering, values[0] or 0, length, node)
+    stop = length if values[1] is None else _bound(lowering, values[1], length, node)
+    return Counted((start, stop, Const(1)), whole.item, whole.sources)
+
+
+def _bound(lowering: Lowering, value: int, length: Atom, node: cst.CSTNode) -> Atom:
+    """A bound of a slice as Python moves it into a list."""
+    if value == 0:
+        return Const(0)
+    if value > 0:
+        return lowering.assign(SMALLER, [Const(value), length], node)
+    return lowering.assign(GREATER, [_minus(lowering, length, -value, node), Const(0)], node)
+
+
+def _map(lowering: Lowering, node: cst.Call) -> Iteration:
+    """`map(f, p, q)`: the function is called for each item when it is reached."""
+    from s2s_ad.frontend.calls import Arguments, call
+
+    if len(node.args) < 2 or any(argument.star or argument.keyword for argument in node.args):
+        raise _not_iterable(lowering, node)
+    function = lower_expression(lowering, node.args[0].value)
+    if len(node.args) == 2:
+        rows = iteration(lowering, node.args[1].value)
+    else:
+        rows = _zip(lowering, node.with_changes(args=node.args[1:]))
+
+    def called(row: Value) -> Value:
+        several = len(node.args) > 2 and isinstance(row, Structure)
+        given = list(row.items) if several else [row]  # type: ignore[union-attr]
+        return call(lowering, function, Arguments(given, {}, {}, node), "")
+
+    if isinstance(rows, list):
+        return Known([called(row) for row in rows], sources_of(rows))
+    return replace(rows, item=lambda index: called(rows.item(index)))
 
 
 def _range(lowering: Lowering, node: cst.Call) -> Iteration:
@@ -313,4 +384,5 @@ HANDLERS: dict[str, Callable[[Lowering, cst.Call], Iteration]] = {
     "builtins.enumerate": _enumerate,
     "builtins.zip": _zip,
     "builtins.reversed": _reversed,
+    "builtins.map": _map,
 }

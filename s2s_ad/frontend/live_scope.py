@@ -25,6 +25,7 @@ import libcst as cst
 import numpy as np
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+from s2s_ad.frontend.classes import live_class
 from s2s_ad.frontend.file_derivatives import derived
 from s2s_ad.frontend.resolve import solver_of_module
 from s2s_ad.frontend.source import Unit, parse_text
@@ -191,6 +192,10 @@ class LiveScope:
             )
         if _holds_numbers(value):
             return FreeVariable(name, read, identity)
+        if isinstance(value, type):
+            self.used.append((read, value))
+            attribute = partial(self._attribute, name, read, identity)
+            return live_class(value, attribute, self._default_of_field)
         return self.held_object(name, read, identity)
 
     def _derivative(
@@ -217,6 +222,29 @@ class LiveScope:
         if function is None or None in given or None in named.values():
             return None
         return Partial(function, tuple(given), named)  # type: ignore[arg-type]
+
+    def _default_of_field(self, name: str, value: object) -> Value | None:
+        return self.wrap(name, lambda: value, ("default", name, id(value)))
+
+    def parent(self, owner: FreeVariable) -> FreeVariable | None:
+        """`super()` in a method of this object."""
+        read_class = self._reader("__class__")
+        if read_class is None:
+            return None
+
+        def read() -> object:
+            return super(read_class(), owner.read())
+
+        def attribute(name: str) -> Value | None:
+            found = getattr(read(), name, None)
+            function = _function_of(found)
+            if function is None or _self_of(found) is not owner.read():
+                identity = (owner.identity, "super", read_class(), name)
+                return self.wrap(f"super().{name}", lambda: getattr(read(), name), identity)
+            self.used.append((lambda: _function_of(getattr(read(), name)), function))
+            return replace(self.helper(function), bound=(owner,))
+
+        return FreeVariable("super()", read, (owner.identity, "super", read_class()), attribute)
 
     def held_object(self, name: str, read: Callable[[], object], identity: object) -> FreeVariable:
         """An object that is not used itself: its attributes are read when they are needed."""

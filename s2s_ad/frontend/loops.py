@@ -89,11 +89,14 @@ class Plan:
     unrolled: bool = False
 
 
+Node = cst.For | cst.While | cst.CompFor | cst.Call
+
+
 @dataclass
 class Loop:
     """A loop being lowered: what its test and its trips are."""
 
-    node: cst.For | cst.While | cst.CompFor
+    node: Node
     counted: Counted | None
     trip: Callable[[Atom | None], None]  # lowers one trip
     test: Callable[[], Atom] | None = None
@@ -141,12 +144,30 @@ def lower_while(lowering: Lowering, node: cst.While) -> None:
     def test() -> Atom:
         return truth(lowering, lower_expression(lowering, node.test), node.test)
 
-    def trip(_: Atom | None) -> None:
-        jumps.lower_suite(lowering, body)
+    def test_and_trip(_: Atom | None) -> None:
+        choose(lowering, test(), whole_body, leave, node)
 
-    _lower_loop(lowering, Loop(node, None, trip, test, *_assigned_in(lowering, node)))
+    def leave() -> None:
+        jumps.jump(lowering, GONE, BROKEN)
+
+    whole_body = partial(jumps.lower_suite, lowering, body)
+    names = _assigned_in(lowering, node)
+    checkpoint = Checkpoint(lowering)
+    try:
+        if node.orelse is None and names_bound(lowering.frame.unit, node.test):
+            raise TestChanges
+        _lower_loop(lowering, Loop(node, None, lambda _: whole_body(), test, *names))
+    except TestChanges:
+        # what the test does belongs to the trip: `while True: if not test: break`
+        checkpoint.restore()
+        _lower_loop(lowering, Loop(node, None, test_and_trip, lambda: jumps.YES, *names))
+        return
     if _flag(lowering, RETURNED) != jumps.NO and jumps.only_returns(node):
         jumps.jump(lowering, *JUMPS)  # nothing else leads out of it
+
+
+class TestChanges(Exception):
+    """The test of a `while` writes to something, or binds names."""
 
 
 def _assigned_in(
@@ -160,14 +181,15 @@ def _assigned_in(
 
 def lower_clause(
     lowering: Lowering,
-    node: cst.CompFor,
+    node: cst.CompFor | cst.Call,
     found: Counted,
     trip: Callable[[Atom | None], None],
 ) -> None:
-    """A clause of a comprehension, as a loop."""
+    """A clause of a comprehension, or what a call goes through, as a loop."""
     flow = {flag: lowering.frame.names.get(flag) for flag in FLOW}
     jumps.start_flow(lowering.frame.names)  # a lambda has no statements, and so no flags
-    _lower_loop(lowering, Loop(node, found, trip, assigned=frozenset(target_names(node.target))))
+    names = target_names(node.target) if isinstance(node, cst.CompFor) else ()
+    _lower_loop(lowering, Loop(node, found, trip, assigned=frozenset(names)))
     for flag, value in flow.items():
         if value is None:
             lowering.frame.names.pop(flag, None)
@@ -175,9 +197,7 @@ def lower_clause(
             lowering.frame.names[flag] = value
 
 
-def _one_by_one(
-    lowering: Lowering, node: cst.For | cst.While | cst.CompFor, trips: Sequence[Callable[[], None]]
-) -> None:
+def _one_by_one(lowering: Lowering, node: Node, trips: Sequence[Callable[[], None]]) -> None:
     """Trips one after the other; those behind one that may have left the loop in a branch."""
 
     def from_trip(place: int) -> None:
@@ -208,9 +228,7 @@ def _flag(lowering: Lowering, name: str) -> Atom:
     return value
 
 
-def _after(
-    lowering: Lowering, node: cst.For | cst.While | cst.CompFor, before: Mapping[str, Value]
-) -> None:
+def _after(lowering: Lowering, node: Node, before: Mapping[str, Value]) -> None:
     """The flags behind a loop, and its `else`."""
     names = lowering.frame.names
     if DEAD in names:
@@ -221,7 +239,7 @@ def _after(
     if RETURNED in names and names[RETURNED] != jumps.NO:
         # an inlined loop within a loop: a return leaves all of them
         names[BROKEN] = names[RETURNED]
-    if not isinstance(node, cst.CompFor) and node.orelse is not None:
+    if isinstance(node, cst.For | cst.While) and node.orelse is not None:
         suite = jumps.statements_of(node.orelse.body)
         choose(lowering, broken, lambda: None, lambda: jumps.go_on(lowering, suite), node)
 
@@ -430,7 +448,7 @@ class _Run:
                 first.items if isinstance(first, Container) else [MISSING] * len(template.items)
             )
             items = tuple(
-                self._parameters(place, item, before, f"{hint}_{key}")
+                self._parameters(place, item, before, hint and f"{hint}_{key}")
                 for item, before, key in zip(template.items, firsts, template.keys, strict=True)
             )
             return replace(template, items=items)
@@ -480,8 +498,9 @@ class _Run:
         lowering = self.lowering
         if self.loop.counted is not None:
             hint = ""
-            if not isinstance(self.node, cst.While) and isinstance(self.node.target, cst.Name):
-                hint = self.node.target.value
+            node = self.node
+            if isinstance(node, cst.For | cst.CompFor) and isinstance(node.target, cst.Name):
+                hint = node.target.value
             number = lowering.sizes.fresh(natural=self.loop.counted.is_natural)
             self.index = new_variable(lowering, hint, Number("int", number))
 
@@ -741,7 +760,7 @@ class _Run:
                 return changes_kind(hint, describe(before), describe(end))
             firsts = before.items if isinstance(before, Container) else [MISSING] * len(end.items)
             items = tuple(
-                self._only_after(place, first, item, path, f"{hint}_{key}")
+                self._only_after(place, first, item, path, hint and f"{hint}_{key}")
                 for first, item, key in zip(firsts, end.items, end.keys, strict=True)
             )
             return Structure(end.kind, end.keys, items, end.constructor)
@@ -785,7 +804,11 @@ class _Run:
         path = lower_path(lowering, action)
         if path.refused:
             raise Refused()
-        if any(place[0] != "name" for place in changed_places(lowering, starts[0], path.end)):
+        changed = changed_places(lowering, starts[0], path.end)
+        has_else = isinstance(self.node, cst.While) and self.node.orelse is not None
+        if not has_else and any(place[0] != "name" for place in changed):
+            raise TestChanges
+        if any(place[0] != "name" for place in changed):
             raise lowering.refuse(
                 "write-in-place",
                 "the test of this loop writes to an array or a list",
@@ -804,8 +827,10 @@ class _Run:
         parameters = tuple(slot.parameter for slot in self.slots)
         role = lowering.builder.role
         if self.loop.counted is not None:
-            assert self.index is not None and not isinstance(self.node, cst.While)
-            span = header(lowering, self.node, self.node.iter)
+            assert self.index is not None
+            node = self.node
+            last = node.iter if isinstance(node, cst.For | cst.CompFor) else node
+            span = header(lowering, node, last)
             body = Block((self.index, *parameters), tuple(path.statements), results)
             trip = self.loop.counted.trip
             lowering.builder.statements.append(For(targets, trip, initial, body, span, role, stops))

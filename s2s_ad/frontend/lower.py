@@ -46,6 +46,8 @@ from s2s_ad.ir import (
     Tree,
     Var,
     leaves,
+    path_to_record,
+    records_in,
 )
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.calls import retyped
@@ -276,6 +278,7 @@ def lower_function(
                 function.node,
                 help="return its real and its imaginary part",
             )
+        _check_records(lowering, formals, output, function.node)
     except RecursionFound as found:
         every = recursive | {found.node}
         return lower_function(function, argument_types, bound, every, fixed_free, derive)
@@ -307,6 +310,20 @@ def lower_function(
     return _finish(lowering, function, formals, output, words), [
         free for free, _ in lowering.hidden.values()
     ]
+
+
+def _check_records(
+    lowering: Lowering, formals: list[Formal], output: Tree, node: cst.CSTNode
+) -> None:
+    """A module knows the class of a record that it returns from those that it is given."""
+    for record in records_in(output):
+        if not path_to_record(formals, record):
+            raise lowering.refuse(
+                "unsupported-value",
+                f"this returns an object of the class `{record.constructor}`, and is given none",
+                node,
+                help="return a tuple or a dict",
+            )
 
 
 def _whole(lowering: Lowering, function: UserFunction) -> Value:
@@ -619,7 +636,7 @@ def _tree(lowering: Lowering, value: Value, node: cst.CSTNode) -> Tree:
             value.constructor,
         )
     if isinstance(value, Var) and isinstance(value.type, Items):
-        from s2s_ad.frontend.statements import unpack
+        from s2s_ad.frontend.unpacking import unpack
 
         items = tuple(unpack(lowering, value, len(value.type.items), node))
         return _tree(lowering, Structure("tuple", tuple(range(len(items))), items), node)

@@ -20,9 +20,10 @@ import libcst as cst
 import numpy as np
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+from s2s_ad.frontend.classes import file_class, named_tuple_of
 from s2s_ad.frontend.file_derivatives import assigned, decorated
 from s2s_ad.frontend.source import ParsedFile, Unit, parse_file
-from s2s_ad.frontend.values import Named, UserFunction, Value
+from s2s_ad.frontend.values import Named, UserClass, UserFunction, Value
 from s2s_ad.ir import Const, Operation
 from s2s_ad.operations.declared import (
     FOUND,
@@ -164,10 +165,24 @@ class FileScope:
             return Named(self.imports[name])
         if name in self.relative:
             return self._relative(*self.relative[name])
+        if isinstance(node, cst.ClassDef):
+            return file_class(self, node)
         if name in self.assignments:
-            return self._constant(name) or self._derivative(name)
+            return self._named_tuple(name) or self._constant(name) or self._derivative(name)
         is_builtin = hasattr(builtins, name) and node is None and not self.star
         return Named(f"builtins.{name}") if is_builtin else None
+
+    def dotted(self, node: cst.BaseExpression) -> str:
+        """The full name of what a name of the file was imported as."""
+        root, dot, rest = _dotted(node).partition(".")
+        return f"{self.imports.get(root, root)}{dot}{rest}"
+
+    def _named_tuple(self, name: str) -> UserClass | None:
+        values = self.assignments[name]
+        call = values[0]
+        if len(values) != 1 or not isinstance(call, cst.Call):
+            return None
+        return named_tuple_of(call, self.dotted(call.func))
 
     @property
     def functions(self) -> list[str]:

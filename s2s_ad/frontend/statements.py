@@ -15,7 +15,6 @@ from s2s_ad.frontend.blocks import BROKEN, GONE
 from s2s_ad.frontend.containers import call_method, change, container, refreshed, store
 from s2s_ad.frontend.expressions import (
     atom,
-    current,
     index_of,
     item,
     lower_defaults,
@@ -25,13 +24,13 @@ from s2s_ad.frontend.expressions import (
 from s2s_ad.frontend.guards import raise_if
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.resolve import imported_names, solver_declaration
+from s2s_ad.frontend.unpacking import bind_starred, refine_rank, unpack
 from s2s_ad.frontend.values import Container, Growing, Named, Refused, UserFunction, Value
 from s2s_ad.frontend.writes import addition_for, now, replace, write
 from s2s_ad.ir import Assign, Atom, Const, Structure, Var
 from s2s_ad.operations.declared import IMPLICIT_NAME
 from s2s_ad.operations.indexing import SETITEM
-from s2s_ad.operations.shaping import DIMENSION, SHAPE
-from s2s_ad.types import Array, Size, is_float
+from s2s_ad.types import Array, is_float
 
 
 def _assign(lowering: Lowering, node: cst.Assign) -> None:
@@ -77,14 +76,8 @@ def bind(lowering: Lowering, target: cst.CSTNode, value: Value) -> None:
     if isinstance(target, cst.Name):
         lowering.frame.names[target.value] = value
     elif isinstance(target, cst.Tuple | cst.List):
-        for element in target.elements:
-            if isinstance(element, cst.StarredElement):
-                raise lowering.refuse(
-                    "unsupported-syntax",
-                    "starred targets are not supported",
-                    element,
-                    help="give every item a name, or take a slice of a tuple or list",
-                )
+        if bind_starred(lowering, target, value, bind):
+            return
         items = unpack(lowering, value, len(target.elements), target)
         for element, item in zip(target.elements, items, strict=True):
             bind(lowering, element.value, item)
@@ -119,59 +112,6 @@ def _store_attribute(lowering: Lowering, target: cst.Attribute, value: Value) ->
     items = list(base.items)
     items[base.keys.index(name)] = value
     change(lowering, base, dataclasses.replace(base, items=tuple(items)), target)
-
-
-def unpack(lowering: Lowering, value: Value, count: int, node: cst.CSTNode) -> list[Value]:
-    """The items of a tuple, a shape, or an array of known length."""
-    value = current(lowering, value, node)
-    if isinstance(value, Structure):
-        if len(value.items) != count:
-            raise lowering.refuse(
-                "bad-unpacking", f"{len(value.items)} values for {count} names", node
-            )
-        return list(value.items) if value.kind != "dict" else [Const(key) for key in value.keys]
-    if isinstance(value, Const) and isinstance(value.value, tuple) and len(value.value) == count:
-        return [Const(item) for item in value.value]
-    if isinstance(value, Var):
-        shape_source = _shape_source(lowering, value)
-        if shape_source is not None:
-            shape_source = refine_rank(lowering, shape_source, count)
-            return [
-                lowering.assign(DIMENSION, [shape_source, Const(k)], node) for k in range(count)
-            ]
-        if isinstance(value.type, Array):
-            getitem = lowering.operation("getitem")
-            rows = lowering.sizes.resolve(value.type.shape[0]) if value.type.shape else None
-            if rows is None or (rows.constant is not None and rows.constant != count):
-                raise lowering.refuse(
-                    "bad-unpacking", f"an array of {rows or 'unknown'} rows for {count} names", node
-                )
-            if not lowering.sizes.unify(rows, Size.of(count)):
-                raise lowering.refuse(
-                    "bad-unpacking",
-                    f"how many rows there are is not known: {count} are needed",
-                    node,
-                    help=f"write `x[0]`, ... `x[{count - 1}]`",
-                )
-            return [lowering.assign(getitem, [value, Const(k)], node) for k in range(count)]
-    raise lowering.refuse("bad-unpacking", "this value cannot be unpacked", node)
-
-
-def _shape_source(lowering: Lowering, value: Var) -> Var | None:
-    """`x`, if the value is `x.shape`."""
-    made = lowering.definition(value)
-    source = made.operands[0] if made is not None and made.op in SHAPE else None
-    return source if isinstance(source, Var) else None
-
-
-def refine_rank(lowering: Lowering, var: Var, rank: int) -> Var:
-    """A statement such as `n, d = X.shape` on every path tells the rank of a parameter."""
-    type = lowering.refined.get(var, var.type)
-    always = not lowering.branches and var in lowering.parameters
-    if isinstance(type, Array) and type.shape is None and always:
-        type = Array(type.dtype, tuple(lowering.parameter_size() for _ in range(rank)))
-        lowering.refine(var, type)
-    return Var(var.name, type, var.version)
 
 
 def _place(lowering: Lowering, target: cst.Subscript) -> tuple[Var | Container, Atom]:

@@ -108,6 +108,26 @@ class FreeVariable:
     attribute: Callable[[str], Value | None] | None = None
 
 
+@dataclass(frozen=True)
+class ClassField:
+    """A field of a named tuple or dataclass, with the value that it has where none is given."""
+
+    name: str
+    default: Value | None = None
+    by_keyword: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class UserClass:
+    """A class. `fields` are those of its objects where making one computes nothing; `attribute`
+    gives what the class itself holds: functions, constants.
+    """
+
+    name: str
+    fields: tuple[ClassField, ...] | None
+    attribute: Callable[[str], Value | None]
+
+
 @dataclass(frozen=True, eq=False)
 class Identity:
     """Which object a container is; `fixed` ones may be one of several, and cannot be changed."""
@@ -170,6 +190,7 @@ Value = (
     | Derived
     | Pullback
     | Method
+    | UserClass
     | FreeVariable
     | Poison
     | Unsettled
@@ -201,6 +222,7 @@ class Raises(Refused):
 
 
 __all__ = [
+    "ClassField",
     "Container",
     "Derived",
     "FreeVariable",
@@ -218,6 +240,7 @@ __all__ = [
     "Reporter",
     "Scope",
     "Unsettled",
+    "UserClass",
     "UserFunction",
     "Value",
 ]

@@ -136,7 +136,10 @@ def power_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
         1: "grad_x += grad_out",
         2: "grad_x += grad_out * 2.0 * x",
     }
-    power = f"grad_x += grad_out * {float(exponent)} * x ** {exponent - 1}"
+    # at a Python 0.0 a root has an infinite slope, as for arrays, and raises nothing
+    number = isinstance(operands[0].type, Number) and 0 < exponent < 1
+    base = "np.float64(x)" if number else "x"
+    power = f"grad_x += grad_out * {float(exponent)} * {base} ** {exponent - 1}"
     return (by_hand.get(exponent, power), logarithm)
 
 
@@ -222,6 +225,11 @@ FUNCTIONS = {
     "tanh": ("grad_out * (1.0 - out * out)", ""),
     "fabs": ("grad_out * np.sign(x)", "nonzero"),
 }
+# a slope is infinite where NumPy's is: divisions by a Python 0.0 would raise
+OF_NUMBERS = {
+    "sqrt": "0.5 * grad_out / np.float64(out)",
+    "cbrt": "grad_out / np.float64(3.0 * out * out)",
+}
 INVERSES = {
     "asin": ("arcsin", "grad_out / np.sqrt(1.0 - x * x)", "unit"),
     "acos": ("arccos", "-grad_out / np.sqrt(1.0 - x * x)", "unit"),
@@ -230,13 +238,14 @@ INVERSES = {
     "acosh": ("arccosh", "grad_out / (np.sqrt(x - 1.0) * np.sqrt(x + 1.0))", "above-one"),
     "atanh": ("arctanh", "grad_out / (1.0 - x * x)", "unit"),
 }
+ENDING = ("asin", "acos", "acosh")  # defined, with an infinite slope, where their domains end
 for _name, (_slope, _domain) in FUNCTIONS.items():
     _domains = {"x": _domain} if _domain else {}
     elementwise(f"out = np.{_name}(x)", f"grad_x += {_slope}", domains=_domains)
     if _name != "fabs":
         scalar_function(
             f"out = math.{_name}(x)",
-            f"grad_x += {_slope.replace('np.', 'math.')}",
+            f"grad_x += {OF_NUMBERS.get(_name) or _slope.replace('np.', 'math.')}",
             domains=_domains,
         )
 scalar_function("out = math.fabs(x)", "grad_x += grad_out * np.sign(x)", domains={"x": "nonzero"})
@@ -245,9 +254,8 @@ for _name, (_long, _slope, _domain) in INVERSES.items():
     elementwise(
         f"out = np.{_long}(x)", f"grad_x += {_slope}", also=(f"numpy.{_name}",), domains=_domains
     )
-    scalar_function(
-        f"out = math.{_name}(x)", f"grad_x += {_slope.replace('np.', 'math.')}", domains=_domains
-    )
+    _of_number = _slope if _name in ENDING else _slope.replace("np.", "math.")
+    scalar_function(f"out = math.{_name}(x)", f"grad_x += {_of_number}", domains=_domains)
 
 elementwise("out = np.square(x)", "grad_x += grad_out * 2.0 * x", result="arithmetic")
 elementwise(
@@ -321,8 +329,8 @@ elementwise(
 )
 scalar_function(
     "out = math.atan2(y, x)",
-    "grad_y += grad_out * x / (x * x + y * y)",
-    "grad_x += -grad_out * y / (x * x + y * y)",
+    "grad_y += grad_out * x / np.float64(x * x + y * y)",
+    "grad_x += -grad_out * y / np.float64(x * x + y * y)",
     domains={"x": "nonzero"},
 )
 elementwise(

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from s2s_ad.ir import Atom, Const, Operation, Var, show_right_side
+from s2s_ad.operations.declare import evaluation_names
 from s2s_ad.types import FLOAT
 from tests.farm.generator import Program
 from tests.operations.samples import SPEC, differentiable, is_constant, make_case, operations
@@ -90,9 +91,23 @@ def _call_of(op: Operation, sample: dict[str, Any]) -> _Call | None:
         return None
     if len({name for name, _, _ in operands}) < len(operands) or not operands:
         return None
+    values = [v for v, atom in zip(case.operands, atoms, strict=True) if isinstance(atom, Var)]
+    named = dict(zip((name for name, _, _ in operands), values, strict=True))
+    try:
+        as_called = eval(text, evaluation_names(with_scipy=True), named)
+    except NameError:
+        return None  # `inf`, which is spelled in many ways
+    if not _same(as_called, out):
+        return None  # the operation gives less than what is called: parts without a meaning
     lines = " ".join(op.rules[-1].lines_for(case.atoms()))
     carrying = tuple(bool(re.search(rf"\bgrad_{name}\b", lines)) for name in op.result_names)
     return _Call(text, tuple(operands), shapes, carrying)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(np.array_equal(one, other, equal_nan=True))
 
 
 class CatalogueWriter:

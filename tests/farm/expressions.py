@@ -109,6 +109,7 @@ class ExpressionWriter:
             f"max({a}, {b})",
             f"min({a}, {b})",
             f"float(np.where({self.test(scope, 0)}, {a}, {b}))",
+            f"float(np.where({a} > 0.0, np.sqrt({a}), {b}))",
         )
 
     def _reduction(self, scope: Scope, depth: int, a: str, b: str) -> str:
@@ -207,6 +208,10 @@ class ExpressionWriter:
         choices += [f"({a} + ({s}))", f"np.sin({a})", f"np.tanh({a})", f"({a}) ** 2"]
         choices += [f"np.where({a} > {s}, {a}, {b})", f"np.maximum({a}, {b})", f"({a}).copy()"]
         choices += [f"({a}) / (1.0 + ({b}) ** 2)", f"np.exp(-abs({a}))", f"({a}) * 1.0"]
+        choices += [
+            f"np.where({a} > 0.0, np.sqrt({a}), {b})",
+            f"np.where({a} <= 0.0, {b}, {a} ** 0.5)",
+        ]
         choices += [f"np.tanh({text.replace('{}', a)})" for text in self.mathematics]
         choices += self._shaped(scope, kind, a, s)
         return self.pick(*choices)

@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -67,6 +67,10 @@ class Verdict:
 
 class Wrong(Exception):
     """A promise that is not kept: the class of the error, then what was seen."""
+
+
+class NotFinite(Wrong):
+    """A gradient that is infinite or NaN."""
 
 
 class Skipped(Exception):
@@ -402,15 +406,6 @@ class Trial:
             if not np.allclose(one, other, 0.0, bound, equal_nan=True):
                 raise Wrong("another result under Numba", f"{one} is not {other}")
 
-    def _overflows(self) -> bool:
-        """Whether the primal meets numbers that are not finite on its way."""
-        try:
-            with np.errstate(over="raise", divide="raise", invalid="raise"):
-                call(self.primal, self.arguments)
-        except FloatingPointError:
-            return True
-        return False
-
     def _compare(self, seen: float, expected: Slope, scale: float, what: str) -> None:
         if expected.error > 1e-4 * max(scale, abs(expected.value)):
             raise Unsettled("differences do not settle")
@@ -434,10 +429,15 @@ class Trial:
             raise Wrong("forward and reverse differ", f"{forward} is not {backward}")
 
     def _gradient(self, function: Any, seeds: list[Any]) -> list[Any]:
-        if not self.program.scalar:
-            return self._pulled(function, seeds)
-        value, gradient = guarded(function, self.arguments)
-        return self._checked(value, gradient if len(self.places) > 1 else (gradient,))
+        try:
+            if not self.program.scalar:
+                return self._pulled(function, seeds)
+            value, gradient = guarded(function, self.arguments)
+            return self._checked(value, gradient if len(self.places) > 1 else (gradient,))
+        except NotFinite:
+            if self.program.scalar and overflows(lambda: function(*self.arguments), "ignore"):
+                raise Skipped("numbers on the way back are too large") from None
+            raise
 
     def _pulled(self, vjp: Any, seeds: list[Any]) -> list[Any]:
         value, pullback = guarded(vjp, self.arguments)
@@ -453,9 +453,9 @@ class Trial:
             if shape_and_dtype(leaf)[-2:] != shape_and_dtype(wanted)[-2:]:
                 raise Wrong("another type", f"{leaf!r} for {wanted!r}")
             if not np.all(np.isfinite(leaf)):
-                if self._overflows():
+                if overflows(lambda: call(self.primal, self.arguments), "raise"):
                     raise Skipped("numbers on the way are not finite")
-                raise Wrong("not finite", f"{leaf}")
+                raise NotFinite("not finite", f"{leaf}")
         return found
 
     def _seeds(self) -> list[Any]:
@@ -479,6 +479,18 @@ class Trial:
 
         pairs = zip(self.arguments, directions, strict=True)
         return [x if d is None else wide(x) + step * wide(d) for x, d in pairs]
+
+
+def overflows(run: Callable[[], Any], divide: Literal["raise", "ignore"]) -> bool:
+    """Whether infinity is met on the way. (NaN is met by branches of `where` that are not taken,
+    and must not matter.)
+    """
+    try:
+        with np.errstate(over="raise", divide=divide):
+            run()
+    except FloatingPointError:
+        return True
+    return False
 
 
 def call(function: Callable[..., Any], arguments: Sequence[Any], more: Sequence[Any] = ()) -> Any:
