@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from s2s_ad.api import Derivative, grad, jac_sparsity, jvp, value_and_grad, vjp
     from s2s_ad.checking import check_grads
+    from s2s_ad.custom import custom_jvp, custom_vjp, on_adjoint, stop_gradient
     from s2s_ad.diagnostics import Diagnostic, DifferentiationError
     from s2s_ad.jacobians import hessian, hvp, jacobian
     from s2s_ad.operations.declared import declare
@@ -17,6 +18,8 @@ __all__ = [
     "DifferentiationError",
     "__version__",
     "check_grads",
+    "custom_jvp",
+    "custom_vjp",
     "declare",
     "grad",
     "hessian",
@@ -25,6 +28,8 @@ __all__ = [
     "jac_sparsity",
     "jacobian",
     "jvp",
+    "on_adjoint",
+    "stop_gradient",
     "value_and_grad",
     "vjp",
 ]
@@ -40,6 +45,10 @@ _HOMES = {
     "hvp": "jacobians",
     "jacobian": "jacobians",
     "check_grads": "checking",
+    "custom_jvp": "custom",
+    "custom_vjp": "custom",
+    "on_adjoint": "custom",
+    "stop_gradient": "custom",
     "declare": "operations.declared",
     "implicit": "operations.declared",
     "Diagnostic": "diagnostics",

@@ -531,6 +531,8 @@ def _function_of(f: Any) -> tuple[types.FunctionType, object]:
         return f.as_function(), None
     if isinstance(f, functools.partial):
         return _function_of_partial(f), None
+    if getattr(type(f), "__s2s_custom__", False):
+        return _function_of_custom(f), None
     name = getattr(f, "__name__", type(f).__name__)
     if getattr(type(f), "__s2s_derivative__", False) or isinstance(f, types.MethodType):
         raise _refused(
@@ -545,6 +547,15 @@ def _function_of(f: Any) -> tuple[types.FunctionType, object]:
         f"`{name}` is a {type(f).__name__}, not a function written in Python",
         f"write a function that calls it: `lambda x: {name}(x)`",
     )
+
+
+def _function_of_custom(f: Any) -> types.FunctionType:
+    from s2s_ad.frontend.live_scope import relative_path
+
+    function, owner = _function_of(f.primal)
+    parameters = parameters_of(function, function.__name__, 0 if owner is None else 1)
+    place = f"{function.__name__} of {relative_path(function.__code__.co_filename)}"
+    return function_of_derivative(f, parameters, id(f), place)
 
 
 def _function_of_partial(f: functools.partial[Any]) -> types.FunctionType:

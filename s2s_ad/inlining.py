@@ -7,7 +7,17 @@ from dataclasses import replace
 
 from s2s_ad.ir import Assign, Atom, Block, Function, Statement, Var, While
 from s2s_ad.rewrite import Names, all_variables, map_statement
-from s2s_ad.types import Sizes, Type, TypeProblem, is_scalar_float, symbols_in
+from s2s_ad.types import (
+    Array,
+    ListOf,
+    Number,
+    Size,
+    Sizes,
+    Type,
+    TypeProblem,
+    is_scalar_float,
+    symbols_in,
+)
 
 
 def copied(
@@ -57,6 +67,33 @@ def copied(
 
     statements = [statement(old) for old in function.body.statements]
     return statements, [atom(result) for result in function.body.results]
+
+
+def sizes_of_call(function: Function, operands: Sequence[Atom], sizes: Sizes) -> Sizes:
+    """What the sizes of a function's parameters are for these operands. Sizes that are found only
+    while running, and those that the operands do not tell, are new in `sizes`.
+    """
+    found = Sizes()
+    pairs = list(zip(function.body.parameters, operands, strict=True))
+    for parameter, operand in pairs:
+        for own, given in zip(_sizes_in(parameter.type), _sizes_in(operand.type), strict=False):
+            if own.symbol is not None and own.symbol not in found.values:
+                found.values[own.symbol] = given
+    changed = any(parameter.type != operand.type for parameter, operand in pairs)
+    for symbol in sorted(symbols_of(function)):
+        if symbol not in found.values and (changed or symbol.startswith("?")):
+            found.values[symbol] = sizes.fresh()
+    # a size that stands for itself would be looked up without end
+    found.values = {s: size for s, size in found.values.items() if size != Size.of(s)}
+    return found
+
+
+def _sizes_in(type: Type) -> tuple[Size, ...]:
+    if isinstance(type, ListOf):
+        return _sizes_in(type.item)
+    if isinstance(type, Number) and type.value is not None:
+        return (type.value,)
+    return type.shape or () if isinstance(type, Array) else ()
 
 
 def scalar_result(statement: Assign, operands: Sequence[Atom]) -> Type | None:

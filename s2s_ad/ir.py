@@ -193,6 +193,7 @@ class Operation:
     source: str = ""  # the text of the user's function, which a generated module copies
     callee: Any = None  # of a call of a function of its own (`operations/calls.py`)
     implicit: Any = None  # what a solver's result is the solution of (`operations/implicit.py`)
+    custom: Any = None  # of a call with a derivative of the program's own (`operations/custom.py`)
     # documentation and tests
     domains: dict[str, str] = field(default_factory=dict)
     samples: tuple[dict[str, Any], ...] = ()

@@ -8,16 +8,17 @@ What happens between any two passes: `check`, then `watch`. A derivative is one 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from s2s_ad.check import Known, check
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
-from s2s_ad.ir import Assign, Const, Formal, Function, Statement, Var, leaves
+from s2s_ad.ir import Assign, Atom, Const, Formal, Function, Statement, Var, leaves
 from s2s_ad.operations.calls import Callee, Halves, Pushed
 from s2s_ad.options import MODES, SWEEPS, Options, differentiable
 from s2s_ad.passes.adjoint import Request, adjoint, split_aux
 from s2s_ad.passes.calls import Called, Derivatives, Gradient, flat_halves, flat_results
+from s2s_ad.passes.custom import settle_calls
 from s2s_ad.passes.fuse_branches import fuse_branches
 from s2s_ad.passes.gather_sums import gather_sums
 from s2s_ad.passes.jacobian import (
@@ -41,7 +42,7 @@ from s2s_ad.passes.simplify_algebra import simplify_algebra
 from s2s_ad.passes.simplify_blocks import simplify_blocks
 from s2s_ad.passes.split_sweeps import split_sweeps
 from s2s_ad.passes.tangent import tangent
-from s2s_ad.rewrite import all_statements
+from s2s_ad.rewrite import all_statements, count_uses, flat_output
 from s2s_ad.types import is_float
 
 Pass = Callable[[Function], Function]
@@ -181,6 +182,7 @@ def derive_all(
     own = {function.name, f"jvp_{function.name}", f"grad_{function.name}"}
     derivatives = Derivatives(names=own)  # the derivative of the function is the module's own
     derived = derived_function(function, options, derivatives, watch)
+    derived = settled(derived, options.level, watch)
     parts = split_sweeps(derived, function) if options.mode == "vjp" else [derived]
     return finished(parts, derivatives, options, watch)
 
@@ -200,9 +202,18 @@ def finished(
     tidy = (CLEAN_UP, place_copies) if options.level else (place_copies,)
     for made, callee in derivatives.extra:
         assert callee.function is not None
-        called.append(Called(run(made, tidy, watch), callee.function, "undo"))
+        final = settled(made, options.level, watch)
+        called.append(Called(run(final, tidy, watch), callee.function, "undo"))
     every = [*functions, *(other.function for other in called)]
-    return functions, [*plain_callees(every, watch), *called]
+    return functions, [*plain_callees(every, options.level, watch), *called]
+
+
+def settled(function: Function, level: int, watch: Watch) -> Function:
+    """The function with what is kept for further derivatives in its final form."""
+    after = settle_calls(function)
+    if after is function:
+        return function
+    return run(check(after, "settle_calls"), (CLEAN_UP,) if level else (propagate_copies,), watch)
 
 
 def derived_function(
@@ -220,11 +231,13 @@ def derive_nested(function: Function, options: Options) -> Function:
     not settled how it is stored. Raises DifferentiationError.
     """
     check(function, after="capture")
+    if options.mode == "transpose":
+        return transposed(function, options)
     derivatives = Derivatives(names={function.name})
     derived = derived_function(function, options, derivatives, silent)
     if derivatives.pending or derivatives.extra:
-        message = f"`{function.name}` calls a function that calls itself"
-        help = "its derivative can be taken, but not inside of a function: write a loop"
+        message = f"`{function.name}` calls a function that calls itself, or a solver"
+        help = "its derivative can be taken, but not inside of a function"
         found = Diagnostic("nested-derivative", message, function.span, help=help)
         raise DifferentiationError([found])
     return derived
@@ -360,6 +373,30 @@ COMPOSED = {
 }
 
 
+def transposed(function: Function, options: Options) -> Function:
+    """A linear function of some of its parameters the other way round: behind its own parameters it
+    takes adjoints of its results. Raises DifferentiationError where it is not linear.
+    """
+    pulled = derive_nested(function, replace(options, mode="vjp"))
+    count = len(function.body.results)
+    linear = run(with_results(pulled, pulled.body.results[count:]), (CLEAN_UP,))
+    uses = count_uses(linear.body)
+    moving = function.body.parameters[: len(options.wrt or ())]
+    read = [f"`{var}`" for var in moving if var in uses]
+    if read:
+        message = f"the tangent of `{function.name}` is not linear in {', '.join(read)}"
+        help = "let the rule multiply tangents by what does not depend on them, and add them up"
+        found = Diagnostic("custom-derivative", message, function.span, help=help)
+        raise DifferentiationError([found])
+    return linear
+
+
+def with_results(function: Function, results: Sequence[Atom]) -> Function:
+    """The function with other results, one by one."""
+    body = replace(function.body, results=tuple(results))
+    return replace(function, body=body, output=flat_output(results))
+
+
 def derive_callee(
     wanted: Halves | Pushed, derivatives: Derivatives, options: Options, watch: Watch
 ) -> list[Called]:
@@ -375,19 +412,20 @@ def derive_callee(
             derivatives=derivatives,
             trap_nan=options.trap_nan,
         )
-        functions = [flat_results(run(primal, around(push, options.level), watch))]
+        pushed = settled(run(primal, around(push, options.level), watch), options.level, watch)
+        functions = [flat_results(pushed)]
         mode = "jvp"
     else:
         request = Request(wrt, bare=False, with_value=True, seeded=True, trap_nan=options.trap_nan)
         pull = partial(adjoint, request=request, name=primal.name, derivatives=derivatives)
-        derived = run(primal, around(pull, options.level), watch)
+        derived = settled(run(primal, around(pull, options.level), watch), options.level, watch)
         functions = flat_halves(split_sweeps(derived, primal), wanted)
         mode = "vjp"
     wanted.functions += functions
     return [Called(run(part, (place_copies,), watch), primal, mode) for part in functions]
 
 
-def plain_callees(functions: list[Function], watch: Watch) -> list[Called]:
+def plain_callees(functions: list[Function], level: int, watch: Watch) -> list[Called]:
     """The functions that are called as they are, for their values only."""
     found: dict[Callee, Called] = {}
     pending = list(functions)
@@ -397,9 +435,10 @@ def plain_callees(functions: list[Function], watch: Watch) -> list[Called]:
                 if callee not in found:
                     primal = callee.function
                     assert primal is not None
-                    made = run(primal, (place_copies,), watch)
+                    final = settled(primal, level, watch)
+                    made = run(final, (place_copies,), watch)
                     found[callee] = Called(made, primal, "value", _finds(statement, callee))
-                    pending.append(primal)
+                    pending.append(final)
     return list(found.values())
 
 

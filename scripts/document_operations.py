@@ -150,7 +150,7 @@ FAMILIES = {
     "padding": "Padding",
     "sampling": "Sampled data",
 }
-WITHOUT_TABLE = ("effects", "support")  # operations that programs do not spell
+WITHOUT_TABLE = ("custom", "effects", "support")  # operations that programs do not spell
 
 
 def main() -> int:

@@ -181,7 +181,7 @@ def lower(source: str, func: str = "", arguments: tuple[str, ...] = ()) -> Funct
         func
         or [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)][-1]
     )
-    function = scope.lookup(name)
+    function = scope.function(name)
     assert isinstance(function, UserFunction), f"{name} is not a function of the program"
     reader = TypeReader()
     types = {name: reader.argument(text) for name, text in map(split_argument, arguments)}

@@ -13,7 +13,7 @@ import s2s_ad
 PACKAGE = Path(s2s_ad.__file__).parent
 # A module may import from its own line and from those above it.
 LAYERS = [
-    ("diagnostics", "files"),
+    ("diagnostics", "files", "custom"),
     ("types",),
     ("ir",),
     ("rewrite", "inlining", "check", "interpret"),

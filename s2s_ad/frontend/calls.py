@@ -43,6 +43,7 @@ from s2s_ad.frontend.unpacking import star_items
 from s2s_ad.frontend.updates import CHANGING, UPDATES, into
 from s2s_ad.frontend.values import (
     Container,
+    CustomFunction,
     Derived,
     FreeVariable,
     Growing,
@@ -255,6 +256,10 @@ def call(lowering: Lowering, function: Value, arguments: Arguments, name: str) -
         return _call_user_function(lowering, function, arguments)
     if isinstance(function, Method):
         return _call_method(lowering, function, arguments, name)
+    if isinstance(function, CustomFunction):
+        from s2s_ad.frontend.calls_custom import call_custom_function
+
+        return call_custom_function(lowering, function, arguments)
     if isinstance(function, Derived | Pullback):
         from s2s_ad.frontend import calls_derivatives
 

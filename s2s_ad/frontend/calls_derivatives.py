@@ -13,11 +13,21 @@ import libcst as cst
 
 from s2s_ad.diagnostics import DifferentiationError
 from s2s_ad.frontend.calls import Arguments, bind_arguments, call, no_more
+from s2s_ad.frontend.calls_custom import CUSTOM
 from s2s_ad.frontend.captures import Captured, Inside, capture, splice
 from s2s_ad.frontend.expressions import current, static
 from s2s_ad.frontend.file_derivatives import MODES
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.values import Derived, Named, Partial, Pullback, Refused, UserFunction, Value
+from s2s_ad.frontend.values import (
+    CustomFunction,
+    Derived,
+    Named,
+    Partial,
+    Pullback,
+    Refused,
+    UserFunction,
+    Value,
+)
 from s2s_ad.inlining import symbols_of
 from s2s_ad.ir import Assign, Atom, Const, Structure, Tree, Var
 from s2s_ad.operations.effects import RAISE_IF
@@ -144,18 +154,14 @@ def _splice(
     try:
         derivative = lowering.derive(captured.function, options)
     except DifferentiationError as problem:
-        for each in problem.diagnostics:
-            lowering.reporter.error(
-                each.name, each.message, each.span, label=each.label, notes=each.notes,
-                help=each.help,
-            )  # fmt: skip
+        lowering.report(problem)
         raise Refused() from None
     known = symbols_of(captured.function)
     return splice(lowering, derivative, (*captured.operands, *more), known.__contains__, node)
 
 
 def _name_of(function: Value) -> str:
-    while isinstance(function, Partial | Derived):
+    while isinstance(function, Partial | Derived | CustomFunction):
         function = function.function
     name = function.name if isinstance(function, UserFunction) else ""
     return "f" if name in ("", "lambda") else name
@@ -171,6 +177,8 @@ def _positional_names(lowering: Lowering, function: Value, node: cst.CSTNode) ->
         every = (*parameters.posonly_params, *parameters.params)
         return tuple(param.name.value for param in every)[len(function.bound) :]
     if isinstance(function, Derived):
+        return _positional_names(lowering, function.function, node)
+    if isinstance(function, CustomFunction):
         return _positional_names(lowering, function.function, node)
     if isinstance(function, Partial):
         names = _positional_names(lowering, function.function, node)[len(function.positional) :]
@@ -205,7 +213,7 @@ def _place(lowering: Lowering, function: Value, item: int | str, arguments: Argu
 
 def _default(lowering: Lowering, function: Value, name: str, arguments: Arguments) -> Value:
     """The default of a parameter that a call leaves out."""
-    while isinstance(function, Partial | Derived):
+    while isinstance(function, Partial | Derived | CustomFunction):
         if isinstance(function, Partial):
             raise _left_out(lowering, name, arguments.node)
         function = function.function
@@ -366,6 +374,7 @@ DERIVATIVES: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     **dict.fromkeys(MODES, _derived),
     "s2s_ad.jvp": _jvp,
     "s2s_ad.vjp": _vjp,
+    **CUSTOM,
 }
 
 __all__ = ["DERIVATIVES", "call_derived", "call_pullback"]

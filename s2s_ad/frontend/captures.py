@@ -44,6 +44,7 @@ class Captured:
 
     function: Function
     operands: tuple[Atom, ...]
+    writes: bool = False  # whether it writes to an argument
 
 
 @dataclass
@@ -135,6 +136,7 @@ def capture(
 ) -> Captured:
     """Lower what `action` calls as a function of the formals in `inside`."""
     output: list[Tree] = []
+    start = state_of(lowering)
     path = lower_path(lowering, lambda: output.append(_tree(lowering, action(), node)))
     if path.refused or not output:
         raise Refused()
@@ -160,7 +162,8 @@ def capture(
         guarded=False,
         assumptions=lowering.sizes.checked_at_entry(),
     )
-    return Captured(as_known_now(lowering, function), tuple(inside.operands))
+    writes = any(kind != "name" for kind, _ in changed_places(lowering, start, path.end))
+    return Captured(as_known_now(lowering, function), tuple(inside.operands), writes)
 
 
 def as_known_now(lowering: Lowering, function: Function) -> Function:

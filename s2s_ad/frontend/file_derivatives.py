@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import libcst as cst
 
 from s2s_ad.frontend.source import Unit
-from s2s_ad.frontend.values import Derived, Partial, UserFunction, Value
+from s2s_ad.frontend.values import CustomFunction, Derived, Partial, UserFunction, Value
 from s2s_ad.ir import Const
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ MODES = {
     "s2s_ad.jacobian": "jacobian",
     "s2s_ad.hessian": "hessian",
 }
+# What states the derivative of a function, by the method that does so
+CUSTOM = {"s2s_ad.custom_vjp": "defvjp", "s2s_ad.custom_jvp": "defjvp"}
 OPTIONS = ("wrt", "argnums", "has_aux", "level", "checkpoint")
 
 
@@ -44,7 +46,11 @@ def assigned(scope: FileScope, expression: cst.BaseExpression) -> Value | None:
     name = scope.dotted_name(expression.func)
     if name == "functools.partial" and expression.args:
         return _partial(scope, expression)
-    if name not in MODES or not expression.args or expression.args[0].keyword is not None:
+    if (
+        name not in (*MODES, *CUSTOM)
+        or not expression.args
+        or expression.args[0].keyword is not None
+    ):
         return None
     function = _function(scope, expression.args[0].value)
     return None if function is None else _made(scope, name, function, expression.args[1:])
@@ -54,7 +60,9 @@ def _function(scope: FileScope, node: cst.BaseExpression) -> Value | None:
     """A function that is given by its name, as a lambda, or by a call that makes one."""
     if isinstance(node, cst.Name):
         found = scope.lookup(node.value)
-        return found if isinstance(found, UserFunction | Derived | Partial) else None
+        return (
+            found if isinstance(found, UserFunction | Derived | Partial | CustomFunction) else None
+        )
     if isinstance(node, cst.Lambda):
         statement = scope.statement_with(node)
         unit: Unit | None = None if statement is None else scope.parsed.unit(statement)
@@ -74,6 +82,8 @@ def _applied(scope: FileScope, decorator: cst.BaseExpression, function: Value) -
 
 def _made(scope: FileScope, name: str, function: Value, given: Any, first: int = 0) -> Value | None:
     """The derivative with the options of a call: `wrt` may go by position behind the function."""
+    if name in CUSTOM:
+        return _custom(scope, name, function, given)
     if name not in MODES:
         return None
     options: dict[str, Any] = {}
@@ -92,6 +102,57 @@ def _made(scope: FileScope, name: str, function: Value, given: Any, first: int =
         bool(options.get("has_aux", False)),
         options.get("level", 1),
     )
+
+
+def _custom(scope: FileScope, name: str, function: Value, given: Any) -> Value | None:
+    """A function below `custom_vjp` or `custom_jvp`, with what `defvjp` says somewhere below."""
+    if not isinstance(function, UserFunction):
+        return None
+    options: dict[str, Any] = {}
+    for argument in given:
+        key = argument.keyword.value if argument.keyword is not None else ""
+        if key not in ("nondiff_argnames", "nondiff_argnums"):
+            return None
+        try:
+            value = ast.literal_eval(scope.code(argument.value))
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            return None
+        options[key] = value if isinstance(value, tuple | list) else (value,)
+    parameters = function.node.params
+    every = [p.name.value for p in (*parameters.posonly_params, *parameters.params)]
+    every += [p.name.value for p in parameters.kwonly_params]
+    numbers = [n for n in options.get("nondiff_argnums", ()) if isinstance(n, int)]
+    if any(not -len(every) <= number < len(every) for number in numbers):
+        return None
+    wanted = {every[number] for number in numbers} | set(options.get("nondiff_argnames", ()))
+    fixed = tuple(name for name in every if name in wanted)
+    stated = _stated(scope, function.name, CUSTOM[name])
+    if not stated:
+        return CustomFunction(function, fixed, function.node)
+    if None in stated or len(stated) != (2 if CUSTOM[name] == "defvjp" else 1):
+        return None
+    if CUSTOM[name] == "defjvp":
+        return CustomFunction(function, fixed, function.node, tangent=stated[0])
+    return CustomFunction(function, fixed, function.node, stated[0], stated[1])
+
+
+def _stated(scope: FileScope, name: str, method: str) -> list[Value | None]:
+    """What the last `name.defvjp` at the top of the file is given: by a call, or as a decorator."""
+    found: list[Value | None] = []
+    for statement in scope.parsed.module.body:
+        if isinstance(statement, cst.FunctionDef) and states_rule(scope, statement, name, method):
+            unit = scope.parsed.unit(statement)
+            found = [UserFunction(statement.name.value, statement, unit, scope)]
+        for small in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
+            call = small.value if isinstance(small, cst.Expr) else None
+            if isinstance(call, cst.Call) and scope.code(call.func) == f"{name}.{method}":
+                found = [_function(scope, argument.value) for argument in call.args]
+    return found
+
+
+def states_rule(scope: FileScope, node: cst.FunctionDef, name: str, method: str) -> bool:
+    """Whether a function stands below `@name.defjvp`."""
+    return any(scope.code(d.decorator) == f"{name}.{method}" for d in node.decorators)
 
 
 def derived(mode: str, function: Value, wrt: Any, has_aux: bool, level: Any) -> Derived | None:

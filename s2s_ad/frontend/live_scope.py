@@ -29,7 +29,7 @@ from s2s_ad.frontend.classes import live_class
 from s2s_ad.frontend.file_derivatives import derived
 from s2s_ad.frontend.resolve import solver_of_module
 from s2s_ad.frontend.source import Unit, parse_text
-from s2s_ad.frontend.values import FreeVariable, Named, Partial, UserFunction, Value
+from s2s_ad.frontend.values import CustomFunction, FreeVariable, Named, Partial, UserFunction, Value
 from s2s_ad.ir import Const
 from s2s_ad.operations.declared import DECLARED, IMPLICIT_NAME, implicit
 
@@ -156,6 +156,8 @@ class LiveScope:
             text = repr(derivation)
             self.used.append((lambda: repr(getattr(read(), "__s2s_derivation__", None)), text))
             return self._derivative(name, read, derivation)
+        if getattr(type(value), "__s2s_custom__", False):
+            return self._custom(name, read, identity, value)
         if isinstance(value, functools.partial):
             self.used.append((read, value))
             return self._partial(name, read, identity, value)
@@ -205,6 +207,23 @@ class LiveScope:
         mode, wrt, has_aux, level = derivation
         function = self.wrap(name, lambda: getattr(read(), "primal"))  # noqa: B009
         return None if function is None else derived(mode, function, wrt, has_aux, level)
+
+    def _custom(
+        self, name: str, read: Callable[[], Any], identity: object, value: Any
+    ) -> Value | None:
+        """A function below `custom_vjp` or `custom_jvp`, with what states its derivative."""
+        self.used.append((read, value))
+        function = self.wrap(name, lambda: read().primal, (identity, "primal"))
+        rules: dict[str, Value | None] = {}
+        for rule in ("forward", "reverse", "tangent"):
+            if getattr(value, rule) is None:
+                self.used.append((partial(_attribute_of, read, rule), None))
+            else:
+                read_rule = partial(_attribute_of, read, rule)
+                rules[rule] = self.wrap(f"{name}.{rule}", read_rule, (identity, rule))
+        if function is None or None in rules.values():
+            return None
+        return CustomFunction(function, value.fixed, id(value), **rules)
 
     def _partial(
         self, name: str, read: Callable[[], Any], identity: object, value: functools.partial[Any]
@@ -270,9 +289,17 @@ class LiveScope:
 
     def _item_of_module(self, name: str, module: types.ModuleType, item: str) -> Value | None:
         value = getattr(module, item, None)
-        if callable(value) and not isinstance(value, types.FunctionType):
+        known = _stands_for_function(value) or isinstance(value, types.FunctionType)
+        if callable(value) and not known:
             return Named(f"{module.__name__}.{item}")  # of a library: declared, or not known
         return self._attribute(name, lambda: module, ("module", module.__name__), item)
+
+
+def _stands_for_function(value: object) -> bool:
+    """Whether an object is a derivative, a function with a derivative of its own, or a partial."""
+    derived = getattr(value, "__s2s_derivation__", None) is not None
+    is_custom = getattr(type(value), "__s2s_custom__", False)
+    return derived or is_custom or isinstance(value, functools.partial)
 
 
 def _name_of_ours(value: object) -> str:
@@ -285,6 +312,10 @@ def _name_of_ours(value: object) -> str:
         return ""
     name = f"s2s_ad.{value.__name__}"
     return name if name in DERIVATIVES else ""
+
+
+def _attribute_of(read: Callable[[], Any], name: str) -> object:
+    return getattr(read(), name)
 
 
 def _argument_of(read: Callable[[], Any], place: int) -> object:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import libcst as cst
 
-from s2s_ad.diagnostics import Reporter, Span
+from s2s_ad.diagnostics import DifferentiationError, Reporter, Span
 from s2s_ad.frontend.annotations import ComplexType, TypeReader, TypeTree
 from s2s_ad.frontend.prune import prune
 from s2s_ad.frontend.resolve import FileScope, names_bound, names_bound_in
@@ -118,6 +118,7 @@ class Lowering:
     recursions: dict[Any, Any] = field(default_factory=dict)  # those that were, or are, lowered
     derive: Derive | None = None
     apart: dict[Any, Any] = field(default_factory=dict)  # functions that solvers call
+    customs: dict[Any, Any] = field(default_factory=dict)  # rules of calls that are being made
 
     @property
     def frame(self) -> Frame:
@@ -148,6 +149,18 @@ class Lowering:
         """Report; the caller raises what this gives."""
         self.reporter.error(name, message, self.span(node), label=label, help=help)
         return Refused()
+
+    def report(self, problem: DifferentiationError) -> None:
+        """Report what was refused elsewhere."""
+        for each in problem.diagnostics:
+            self.reporter.error(
+                each.name,
+                each.message,
+                each.span,
+                label=each.label,
+                notes=each.notes,
+                help=each.help,
+            )
 
     def assign(
         self,
@@ -332,6 +345,12 @@ def _whole(lowering: Lowering, function: UserFunction) -> Value:
         from s2s_ad.frontend.calls_implicit import call_solver
 
         return call_solver(lowering, function, dict(lowering.frame.names), function.node)
+    custom = getattr(function.scope, "custom_function", None)
+    found = custom(function) if custom is not None else None
+    if found is not None:
+        from s2s_ad.frontend.calls_custom import call_as_whole
+
+        return call_as_whole(lowering, found, function)
     if function.node not in lowering.recursive:
         return _body(lowering, function.node)
     from s2s_ad.frontend.recursion import call_recursive

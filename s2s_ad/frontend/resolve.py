@@ -23,7 +23,7 @@ from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.frontend.classes import file_class, named_tuple_of
 from s2s_ad.frontend.file_derivatives import assigned, decorated
 from s2s_ad.frontend.source import ParsedFile, Unit, parse_file
-from s2s_ad.frontend.values import Named, UserClass, UserFunction, Value
+from s2s_ad.frontend.values import CustomFunction, Named, UserClass, UserFunction, Value
 from s2s_ad.ir import Const, Operation
 from s2s_ad.operations.declared import (
     FOUND,
@@ -183,6 +183,14 @@ class FileScope:
         if len(values) != 1 or not isinstance(call, cst.Call):
             return None
         return named_tuple_of(call, self.dotted(call.func))
+
+    def custom_function(self, function: UserFunction) -> CustomFunction | None:
+        """What a function of the file is whose derivative the file states."""
+        found = self.lookup(function.name)
+        is_it = isinstance(found, CustomFunction) and isinstance(found.function, UserFunction)
+        if not is_it or found.function.node is not function.node:  # type: ignore[union-attr]
+            return None
+        return found  # type: ignore[return-value]
 
     @property
     def functions(self) -> list[str]:

@@ -94,6 +94,22 @@ class Pullback:
     level: int = 1
 
 
+@dataclass(frozen=True)
+class CustomFunction:
+    """A function below `custom_vjp` or `custom_jvp`, with what states its derivative.
+
+    `fixed` are the parameters that are not differentiated; `origin` is what tells two such
+    functions apart.
+    """
+
+    function: Value
+    fixed: tuple[str, ...]
+    origin: Any
+    forward: Value | None = None
+    reverse: Value | None = None
+    tangent: Value | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class FreeVariable:
     """A global, closure cell or attribute of a live function that holds numbers: read anew at every
@@ -189,6 +205,7 @@ Value = (
     | Partial
     | Derived
     | Pullback
+    | CustomFunction
     | Method
     | UserClass
     | FreeVariable
@@ -224,6 +241,7 @@ class Raises(Refused):
 __all__ = [
     "ClassField",
     "Container",
+    "CustomFunction",
     "Derived",
     "FreeVariable",
     "Growing",

@@ -14,6 +14,7 @@ def catalogue() -> Catalogue:
         arrays,
         choices,
         complex_numbers,
+        custom,
         diagonals,
         distributions,
         effects,
@@ -93,6 +94,7 @@ def catalogue() -> Catalogue:
         padding,
         sampling,
         effects,
+        custom,
         support,
     )
     joined = Catalogue()

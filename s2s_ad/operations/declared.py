@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from s2s_ad.ir import Operation, Rule
 from s2s_ad.operations.declare import evaluation_names, parse_form
+from s2s_ad.operations.linearity import NotLinear, check_linear
 from s2s_ad.operations.result_types import Infer, elementwise_type, same_as
 
 RESULTS = ("float", "arithmetic", "bool")
@@ -59,6 +60,10 @@ def make_operation(form: str, lines: tuple[str, ...], result: str = "float") -> 
                 raise ValueError(f"a line has the form `grad_x += ...`, not `{line}`")
         if written not in parsed.parameters or written == target:
             raise ValueError(f"`{target}` is not the adjoint of an operand of `{form}`")
+        try:
+            check_linear(line)
+        except NotLinear as problem:
+            raise ValueError(str(problem)) from None
     infer, elementwise = _result_type(result, parsed.parameters)
     name = parsed.name.removeprefix("builtins.").removeprefix("helper.")
     return Operation(

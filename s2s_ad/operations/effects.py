@@ -71,3 +71,12 @@ PRINT = CATALOGUE.operation(
     effect=True,
     evaluate=print,
 )
+# `values` are what the debugger is to show: they are there, under their names
+BREAKPOINT = CATALOGUE.operation(
+    "out = breakpoint(*values)",
+    infer=_no_value,
+    constant=True,
+    effect=True,
+    evaluate=lambda *_: breakpoint(),
+    printer=lambda _, __: "breakpoint()",
+)

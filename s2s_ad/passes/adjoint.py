@@ -17,9 +17,10 @@ from s2s_ad.passes.activity import active_variables
 from s2s_ad.passes.calls import Derivatives, call_forward
 from s2s_ad.passes.cancelling_shifts import cancelling_shifts
 from s2s_ad.passes.contributions import refusal
+from s2s_ad.passes.custom import keep_residuals, put_forward
 from s2s_ad.passes.label_loops import label_loops
 from s2s_ad.passes.sweep import Sweep
-from s2s_ad.rewrite import formal_variables, map_tree
+from s2s_ad.rewrite import Names, formal_variables, map_tree
 from s2s_ad.types import is_float, rank_of
 
 
@@ -56,6 +57,7 @@ def adjoint(
     active -= cancelling_shifts(function.body)
     derivatives = derivatives or Derivatives()
     function, halves = call_forward(function, active, derivatives)
+    function = keep_residuals(function, active, Names.of(function))
     sweep = Sweep(
         function, active, trips, halves, derivatives, request.checkpoint, request.trap_nan
     )
@@ -71,7 +73,8 @@ def adjoint(
         output = _pair(value if aux is None else _pair(value, aux), output)
     elif aux is not None:
         output = _pair(output, aux)
-    statements = (*function.body.statements, *sweep.builder.statements)
+    forward = put_forward(function, sweep.forward_builder())
+    statements = (*forward.body.statements, *sweep.builder.statements)
     formals = (*function.formals, *seeds)
     body = Block(formal_variables(formals), statements, tuple(leaves(output)))
     return replace(function, name=name, formals=formals, body=body, output=output)

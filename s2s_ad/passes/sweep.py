@@ -33,6 +33,7 @@ from s2s_ad.passes.contributions import (
     sum_to,
     zero_like,
 )
+from s2s_ad.passes.custom import undo_custom
 from s2s_ad.passes.implicit import undo_solver
 from s2s_ad.passes.masks import Mask, Masks
 from s2s_ad.passes.trap_nan import trap_adjoint, trap_gradient
@@ -86,6 +87,10 @@ class Sweep:
         self.masks = Masks(function.body)
         self.taken = {formal.name for formal in function.formals}
         self.is_narrow = has_narrow_floats(function)
+
+    def forward_builder(self) -> Builder:
+        """For what is added to the primal, apart from what the sweep has."""
+        return Builder(self.builder.names, self.builder.sizes)
 
     def seed_one(self, result: Atom) -> None:
         if not (isinstance(result, Var) and result in self.active):
@@ -201,6 +206,9 @@ class Sweep:
             undo_solver(self, statement)
             return
         op = statement.op
+        if op.custom is not None:
+            undo_custom(self, statement)
+            return
         results = dict(zip(op.result_names, statement.targets, strict=False))
         self.builder.span = statement.span
         names = op.operand_names(len(statement.operands))

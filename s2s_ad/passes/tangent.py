@@ -35,6 +35,7 @@ from s2s_ad.passes.adjoint import differentiable_leaves, split_aux
 from s2s_ad.passes.calls import Derivatives
 from s2s_ad.passes.cancelling_shifts import cancelling_shifts
 from s2s_ad.passes.contributions import named, refusal
+from s2s_ad.passes.custom import push_custom
 from s2s_ad.passes.implicit import push_solver
 from s2s_ad.passes.tangent_lines import TangentLines, conversion
 from s2s_ad.passes.trap_nan import trap_tangent
@@ -136,6 +137,8 @@ class _Push:
         if callee is not None and any(atom in self.tangents for atom in statement.operands):
             self.follow_call(statement, callee)
             return
+        if statement.op.custom is not None and self.follow_custom(statement):
+            return
         self.builder.statements.append(statement)
         if statement.op is POP:
             self.follow_pop(statement)
@@ -160,6 +163,23 @@ class _Push:
             dot = self.tangents[statement.target] = self.lines.settle(found, statement.target)
             if self.traps:
                 trap_tangent(self.builder, self.definitions, statement, dot)
+
+    def follow_custom(self, statement: Assign) -> bool:
+        """A call with a derivative of its own; whether anything moves in it."""
+        if not any(operand in self.tangents for operand in statement.operands):
+            return False
+        if statement.op.custom.rule.identity:  # code for the adjoint, which there is none of
+            self.builder.statements.append(statement)
+            x = statement.operands[0]
+            if isinstance(x, Var) and x in self.tangents:
+                self.tangents[statement.target] = self.tangents[x]
+            return True
+        moves = set(self.tangents)
+        dots = push_custom(self.builder, statement, self.lines.tangent_or_zero, moves)
+        floats = [target for target in statement.targets if is_float(target.type)]
+        for target, dot in zip(floats, dots, strict=True):
+            self.tangents[target] = self.lines.settle(dot, target)
+        return True
 
     # Blocks ---------------------------------------------------------------------------------------
 
