@@ -63,7 +63,7 @@ class _Custom:
 
 
 class custom_vjp(_Custom):  # noqa: N801, as functions that are used as decorators
-    """A function whose reverse mode is stated, by `defvjp`.
+    """A function whose reverse mode is stated, by `defvjp`; forward mode follows if that is linear.
 
     `nondiff_argnames` (or `nondiff_argnums`) are parameters without derivative; `reverse` is given
     them first.

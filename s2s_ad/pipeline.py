@@ -384,8 +384,8 @@ def transposed(function: Function, options: Options) -> Function:
     moving = function.body.parameters[: len(options.wrt or ())]
     read = [f"`{var}`" for var in moving if var in uses]
     if read:
-        message = f"the tangent of `{function.name}` is not linear in {', '.join(read)}"
-        help = "let the rule multiply tangents by what does not depend on them, and add them up"
+        message = f"the rule of `{function.name}` is not linear in {', '.join(read)}"
+        help = "multiply tangents and adjoints by what does not depend on them, and add them up"
         found = Diagnostic("custom-derivative", message, function.span, help=help)
         raise DifferentiationError([found])
     return linear

@@ -102,7 +102,7 @@ def of_a_slice(x):
 def test_against_differences(f: Any, level: int) -> None:
     found = value_and_grad(f, level=level)(X)
     assert found[0] == f(X)
-    check_grads(f, (X,), order=1, modes=("rev",))
+    check_grads(f, (X,), order=1)
     step = 1e-6
     for k, unit in enumerate(np.eye(3)):
         differences = (f(X + step * unit) - f(X - step * unit)) / (2.0 * step)
@@ -132,6 +132,26 @@ def test_second_derivatives_go_through_the_reverse_function() -> None:
     ten.defvjp(lambda x: (ten(x), None), lambda _, g: (10.0 * g,))
     both = value_and_grad(ten)
     assert grad(lambda x: both(x)[0] * x)(2.0) == 22.0
+
+
+def test_forward_mode_is_reverse_mode_turned_round() -> None:
+    w = np.array([0.5, 1.0, -2.0])
+
+    def f(x):
+        return weighted(3, x, x[0]) * softplus(x)
+
+    _, tangent = jvp(f, (X,), (w,))
+    _, pullback = vjp(f, X)
+    v = np.array([1.0, -3.0, 0.3])
+    assert np.vdot(v, tangent) == pytest.approx(np.vdot(pullback(v)[0], w), rel=1e-13)
+
+    @custom_vjp
+    def clipped(x):
+        return x
+
+    clipped.defvjp(lambda x: (x, None), lambda _, g: (np.clip(g, -1.0, 1.0),))
+    assert grad(clipped)(1.0) == 1.0
+    assert refused(lambda: jvp(clipped, (1.0,), (1.0,))) == ["custom-derivative"]
 
 
 def test_keywords_and_defaults() -> None:

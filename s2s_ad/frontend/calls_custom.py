@@ -148,6 +148,8 @@ class Making:
         if rule.tangent is not None:
             rule.forward = rule.primal
             rule.reverse = self.transposed(rule)
+        else:
+            rule.turned = self.turned(rule, parts["reverse"].special)
         every = (rule.primal, rule.forward)
         rule.effect = any(_has_effect(part) for part in every if part is not None)
         return self.append(rule, [*arguments, *outer], template)
@@ -278,6 +280,29 @@ class Making:
         operands = parameters[len(rule.moving) :]
         seeds = found.body.parameters[len(parameters) :]
         return with_signature(found, (*seeds, *operands), found.body.results)
+
+    def turned(self, rule: CustomRule, special: int) -> Callable[[], Function] | None:
+        """What makes the tangent: the reverse function, which is linear in adjoints, turned round.
+        It raises DifferentiationError where that is not linear.
+        """
+        reverse, derive = rule.reverse, self.lowering.derive
+        assert reverse is not None and rule.forward is not None
+        kept = len(rule.forward.body.results) - len(rule.primal.body.results)
+        residuals = reverse.body.parameters[:kept]
+        grads = reverse.body.parameters[kept:special]
+        operands = reverse.body.parameters[special:]
+        results = [result for result in reverse.body.results if result != Const(None)]
+        linear = with_signature(reverse, (*grads, *residuals, *operands), results)
+        if derive is None or not grads or not results:
+            return None
+
+        def turn() -> Function:
+            wrt = tuple(formal.name for formal in linear.formals[: len(grads)])
+            found = derive(linear, Options("transpose", wrt))
+            seeds = found.body.parameters[len(linear.body.parameters) :]
+            return with_signature(found, (*seeds, *residuals, *operands), found.body.results)
+
+        return turn
 
     def told(
         self,

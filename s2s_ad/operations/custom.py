@@ -8,7 +8,7 @@ the operands of the call: the arguments, and behind them what is read from aroun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,8 @@ class CustomRule:
     forward: Function | None = None  # operands -> results, residuals
     reverse: Function | None = None  # residuals, adjoints of results, operands -> adjoints
     tangent: Function | None = None  # tangents of those that move, operands -> results, tangents
+    # tangents of those that move, residuals, operands -> tangents of results; made when needed
+    turned: Callable[[], Function] | None = None
     identity: bool = False  # whether the result is the first operand itself
     effect: bool = False
 

@@ -107,14 +107,21 @@ def push_custom(
     rule = rule_of(statement)
     assert rule is not None
     _check_operands(rule, statement, moves)
-    if rule.tangent is None:
-        raise _one_way(rule, statement, "forward", "`custom_jvp`")
     builder.span, role = statement.span, builder.role
     dots = [tangents(statement.operands[place]) for place in rule.moving]
     builder.role = "primal"  # the value is among what it computes
-    found = put(builder, rule.tangent, [*dots, *statement.operands])
-    builder.role = role
     count = len(statement.targets)
+    if rule.tangent is not None:
+        found = put(builder, rule.tangent, [*dots, *statement.operands])
+    elif rule.turned is not None and rule.forward is not None and rule.reverse is not None:
+        found = put(builder, rule.forward, statement.operands)
+        given = zip(dots, rule.reverse.body.results, strict=True)
+        seeds = [dot for dot, adjoint in given if adjoint != Const(None)]
+        more = put(builder, rule.turned(), [*seeds, *found[count:], *statement.operands])
+        found = [*found[:count], *more]
+    else:
+        raise _one_way(rule, statement, "forward", "`custom_jvp`")
+    builder.role = role
     builder.statements += _identities(statement.targets, found[:count], statement)
     return found[count:]
 
