@@ -73,7 +73,7 @@ class FunctionPrinter:
             "math",
             *module.helpers,
             *(name for name, _ in primal.constants),
-            *helper_names(),
+            *(helper_names() - module.variables),  # a variable has its name first
             *(op.name for op in module.copied),
             function.name,
         }
