@@ -226,7 +226,10 @@ def _change_array(
 ) -> None:
     """An array becomes, in place, what was computed from it."""
     assert isinstance(left.type, Array)
-    if left.type.shape and changed.type == left.type:
+    # in a loop a Python float may become a scalar of 32 bits: which of the two it is decides
+    # whether NumPy computes with more bits than the array has
+    casts = lowering.branches > 0 and left.type.dtype in ("f32", "f16")
+    if left.type.shape and changed.type == left.type and not casts:
         replace(lowering, left, changed, node)
     elif left.type.shape and is_float(left.type) and is_float(changed.type):
         # NumPy broadcasts and casts into the array, or raises
