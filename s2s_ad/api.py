@@ -16,7 +16,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+from s2s_ad.diagnostics import refusal
 from s2s_ad.directions import count_of, matched, pattern_of, rows_of
 from s2s_ad.files import write_atomically
 from s2s_ad.frontend.live import signature_of
@@ -320,10 +320,11 @@ class Frozen:
         values = self._bind(*args, **kwargs)
         found = self._found.get(tuple(map(signature_of, values)))
         if found is None:
-            raise _refused(
+            raise refusal(
                 "unknown-signature",
                 f"`{self.__name__}` was pickled without its primal or code for these arguments",
-                "define the primal at the top level of a module, or call it so before pickling",
+                help="define the primal at the top level of a module, "
+                "or call it so before pickling",
             )
         specialisation, free = found
         return specialisation.run(values, free)
@@ -535,17 +536,17 @@ def _function_of(f: Any) -> tuple[types.FunctionType, object]:
         return _function_of_custom(f), None
     name = getattr(f, "__name__", type(f).__name__)
     if getattr(type(f), "__s2s_derivative__", False) or isinstance(f, types.MethodType):
-        raise _refused(
+        raise refusal(
             "nested-derivative",
             f"`{name}` was made without its primal",
-            "differentiate the function that its source defines",
+            help="differentiate the function that its source defines",
         )
     if not callable(f):
         raise TypeError(f"the derivative of a {name} is not defined: a function is needed")
-    raise _refused(
+    raise refusal(
         "unsupported-function",
         f"`{name}` is a {type(f).__name__}, not a function written in Python",
-        f"write a function that calls it: `lambda x: {name}(x)`",
+        help=f"write a function that calls it: `lambda x: {name}(x)`",
     )
 
 
@@ -587,18 +588,14 @@ def _names(function: types.FunctionType, wrt: Wrt, skip: int) -> tuple[str, ...]
             item = positional[item]
         if item not in known and code.co_flags & VARIABLE_NUMBER:
             message = f"`{function.__name__}` takes any number of arguments"
-            raise _refused("star-parameters", message, "name the parameters one by one")
+            raise refusal("star-parameters", message, help="name the parameters one by one")
         if item not in known:
             what = f"`{item}`" if isinstance(item, str) else f"at position {item}"
             message = f"`{function.__name__}` has no parameter {what}"
-            raise _refused("bad-wrt", message, f"its parameters are {listed}")
+            raise refusal("bad-wrt", message, help=f"its parameters are {listed}")
         if item in names:
-            raise _refused("bad-wrt", f"`wrt` names `{item}` twice", "name each parameter once")
+            raise refusal("bad-wrt", f"`wrt` names `{item}` twice", help="name each parameter once")
         names.append(item)
     if not names:
-        raise _refused("bad-wrt", "`wrt` names no parameter", f"name some of {listed}")
+        raise refusal("bad-wrt", "`wrt` names no parameter", help=f"name some of {listed}")
     return tuple(names)
-
-
-def _refused(name: str, message: str, help: str) -> DifferentiationError:
-    return DifferentiationError([Diagnostic(name, message, None, help=help)])

@@ -108,6 +108,13 @@ class DifferentiationError(Exception):
         return render(self.diagnostics)
 
 
+def refusal(
+    name: str, message: str, span: Span | None = None, help: str = ""
+) -> DifferentiationError:
+    """A function refused for one reason."""
+    return DifferentiationError([Diagnostic(name, message, span, help=help)])
+
+
 class Reporter:
     """Collects diagnostics while a function is read, each of them once."""
 

@@ -347,6 +347,11 @@ class Structure:
 Tree = Atom | Structure
 
 
+def tuple_of(items: Sequence[Any], kind: str = "tuple") -> Structure:
+    """A tuple, or a list, of items."""
+    return Structure(kind, tuple(range(len(items))), tuple(items))
+
+
 @dataclass(frozen=True)
 class Formal:
     """A parameter of the Python function. `hidden` ones are free variables of the function, read at
@@ -592,5 +597,6 @@ __all__ = [
     "show_assign",
     "spell_call",
     "spell_constant",
+    "tuple_of",
     "with_leaves",
 ]

@@ -22,13 +22,13 @@ from s2s_ad.ir import (
     If,
     Operation,
     Statement,
-    Structure,
     Tree,
     Var,
     While,
     blocks_of,
     leaves,
     operands_of,
+    tuple_of,
     with_leaves,
 )
 from s2s_ad.types import Array, Items, Sizes, Type
@@ -295,4 +295,4 @@ def flat_output(results: Sequence[Atom]) -> Tree:
         return Const(None)
     if len(results) == 1:
         return results[0]
-    return Structure("tuple", tuple(range(len(results))), tuple(results))
+    return tuple_of(results)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from s2s_ad.diagnostics import Diagnostic, DifferentiationError, Span
+from s2s_ad.diagnostics import Diagnostic, DifferentiationError, Span, refusal
 from s2s_ad.frontend.live import UnsupportedValue, signature_of, type_of_value
 from s2s_ad.ir import Const, Structure
 from s2s_ad.modules import join_modules, load_module
@@ -274,7 +274,7 @@ class Table:
         code = self.primal().__code__
         expected = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         if found != expected and not _has_stars(self.primal()):
-            raise _refusal(
+            raise refusal(
                 "no-source",
                 f"the source found for `{self.primal().__name__}` has other parameters",
                 user_function.unit.span(user_function.node),
@@ -443,16 +443,12 @@ def as_refusals(function: types.FunctionType) -> Iterator[None]:
     except RecursionError:
         message = f"`{function.__name__}` is nested too deeply to be differentiated"
         help = "split its expressions over several statements"
-        raise _refusal("too-deep", message, None, help) from None
+        raise refusal("too-deep", message, None, help) from None
     except Exception as problem:
         message = f"{type(problem).__name__} while compiling `{function.__name__}`: {problem}"
-        raise _refusal(
+        raise refusal(
             "internal-error", message, None, "this is a bug of s2s_ad: please report the function"
         ) from problem
-
-
-def _refusal(name: str, message: str, span: Span | None, help: str) -> DifferentiationError:
-    return DifferentiationError([Diagnostic(name, message, span, help=help)])
 
 
 def _unsupported(name: str, problem: UnsupportedValue, span: Span | None) -> Diagnostic:

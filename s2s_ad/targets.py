@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from s2s_ad.diagnostics import Diagnostic, DifferentiationError
+from s2s_ad.diagnostics import DifferentiationError, refusal
 from s2s_ad.frontend.annotations import BadType, TypeReader, TypeTree, split_argument
 from s2s_ad.frontend.lower import lower_function
 from s2s_ad.frontend.resolve import FileScope
@@ -68,10 +68,10 @@ def _bounded(name: str) -> Iterator[None]:
     try:
         yield
     except (RecursionError, MemoryError):
-        raise _refusal(
+        raise refusal(
             "too-deep",
             f"`{name}` is nested too deeply to be differentiated",
-            "split its expressions over several statements",
+            help="split its expressions over several statements",
         ) from None
 
 
@@ -104,17 +104,17 @@ def _find(scope: FileScope, name: str) -> UserFunction:
     """A function at the top level of a file. Raises DifferentiationError."""
 
     if "." in name:
-        raise _refusal(
+        raise refusal(
             "unsupported-function",
             f"`{name}` is a method or attribute, which is not supported yet",
-            "write a function at the top level that takes what it needs",
+            help="write a function at the top level that takes what it needs",
         )
     decorator = scope.decorator(name, ours=True)
     if decorator:
-        raise _refusal(
+        raise refusal(
             "decorated-function",
             f"`{name}` is decorated with `{decorator}`, which may change what it computes",
-            "name the function that it decorates",
+            help="name the function that it decorates",
         )
     found = scope.function(name)
     if isinstance(found, UserFunction):
@@ -135,17 +135,17 @@ def _unknown_function(scope: FileScope, name: str) -> DifferentiationError:
         near = difflib.get_close_matches(name, scope.functions, n=3)
         listed = ", ".join(f"`{other}`" for other in near or scope.functions[:8])
         path = scope.parsed.file.path
-        return _refusal(
+        return refusal(
             "unknown-function",
             f"`{name}` is not a function at the top level of {path}",
-            (f"did you mean {listed}?" if near else f"there are {listed}")
+            help=(f"did you mean {listed}?" if near else f"there are {listed}")
             if listed
             else "the file defines no functions",
         )
-    return _refusal(
+    return refusal(
         "unsupported-function",
         f"`{name}` {what}",
-        "name a function that the file defines by `def` at its top level",
+        help="name a function that the file defines by `def` at its top level",
     )
 
 
@@ -170,8 +170,3 @@ def _argument_types(
         if name not in known:
             raise BadTarget(f"argument types: `{user_function.name}` has no parameter `{name}`")
     return types
-
-
-def _refusal(name: str, message: str, help: str) -> DifferentiationError:
-
-    return DifferentiationError([Diagnostic(name, message, None, help=help)])

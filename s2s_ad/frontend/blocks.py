@@ -15,7 +15,7 @@ from typing import Any
 
 import libcst as cst
 
-from s2s_ad.frontend.containers import named
+from s2s_ad.frontend.containers import item_type, named
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import (
@@ -277,11 +277,6 @@ def is_leaf(value: Found) -> bool:
     return isinstance(value, Var) or (isinstance(value, Const) and is_numeric(value.type))
 
 
-def open_type(type: Type) -> Type:
-    """The type of a constant where it is the first of several values."""
-    return Number("int") if isinstance(type, Number) and type.kind == "int" else type
-
-
 def changes_kind(name: str, left: str, right: str, loop: object = None) -> Unsettled:
     return Unsettled(
         "changes-kind",
@@ -472,7 +467,7 @@ def escaping(lowering: Lowering, atom: Atom, path: Path) -> Type:
     if isinstance(type, Array) and type.shape is not None:
         fresh = lowering.sizes.fresh
         return Array(type.dtype, tuple(fresh() if size.is_local else size for size in type.shape))
-    return open_type(type)
+    return item_type(type)
 
 
 def new_variable(lowering: Lowering, hint: str, type: Type) -> Var:

@@ -13,13 +13,12 @@ from s2s_ad.frontend.calls_tools import (
     known_rank,
     operand,
     operate,
-    tuple_of,
     unsupported,
 )
 from s2s_ad.frontend.expressions import array_operand
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Value
-from s2s_ad.ir import Atom, Const, Var
+from s2s_ad.ir import Atom, Const, Var, tuple_of
 from s2s_ad.types import (
     Array,
     is_boolean,

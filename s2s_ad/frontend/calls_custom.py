@@ -24,7 +24,7 @@ from s2s_ad.frontend.rules import RuleScope
 from s2s_ad.frontend.source import Unit
 from s2s_ad.frontend.values import CustomFunction, Refused, UserFunction, Value
 from s2s_ad.frontend.writes import now
-from s2s_ad.ir import Assign, Atom, Block, Const, Function, Structure, Var
+from s2s_ad.ir import Assign, Atom, Block, Const, Function, Structure, Var, tuple_of
 from s2s_ad.operations.custom import STOP, CustomRule, call_custom
 from s2s_ad.operations.effects import BREAKPOINT
 from s2s_ad.options import Options
@@ -185,7 +185,7 @@ class Making:
         """Keep a value for its structure; as result, the numbers and arrays in it."""
         value = settled(self.lowering, value, self.node)  # type: ignore[assignment]
         given.append(value)
-        return _tuple(operands_in(value))
+        return tuple_of(operands_in(value))
 
     def inlined(self, names: dict[str, Value]) -> Value:
         return inline(self.lowering, self.function, names, self.node)
@@ -209,7 +209,7 @@ class Making:
         out, residuals = found.items
         kept.append(settled(self.lowering, residuals, self.node))  # type: ignore[arg-type]
         results = self.alike(out, template, "the result of the forward function")
-        return _tuple([*results, *operands_in(kept[0])])
+        return tuple_of([*results, *operands_in(kept[0])])
 
     def pulled(self, told: list[Value], names: dict[str, Value]) -> Value:
         """What the reverse function gives: an adjoint for each argument that has one."""
@@ -225,7 +225,7 @@ class Making:
         adjoints: list[Atom] = []
         for name, adjoint in zip(wanted, found.items, strict=True):
             adjoints += self.adjoint(self.values[name], adjoint, name)
-        return _tuple(adjoints)
+        return tuple_of(adjoints)
 
     def adjoint(self, argument: Value, given: Value, name: str) -> list[Atom]:
         """The adjoints of the numbers and arrays of an argument; None says that one is zero."""
@@ -255,7 +255,7 @@ class Making:
             if not (isinstance(found, Structure) and len(found.items) == 2):
                 raise self.bad("the rule has to give a pair: the result and its tangent")
             out, dots = found.items
-            return _tuple([
+            return tuple_of([
                 *self.alike(out, template, "the result of the rule"),
                 *self.alike(dots, template, "the tangent that the rule gives", floats=True),
             ])  # fmt: skip
@@ -485,10 +485,6 @@ def _is_operand(value: Value) -> bool:
 def operands_in(value: Value) -> list[Var]:
     """The numbers and arrays in a value that are not known when compiling."""
     return [leaf for leaf in leaves_of(value) if isinstance(leaf, Var) and is_numeric(leaf.type)]
-
-
-def _tuple(items: Sequence[Value]) -> Structure:
-    return Structure("tuple", tuple(range(len(items))), tuple(items))
 
 
 def _adjoint_type(type: Type) -> Type:

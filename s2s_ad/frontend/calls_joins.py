@@ -11,13 +11,12 @@ from s2s_ad.frontend.calls_tools import (
     known,
     known_rank,
     operate,
-    tuple_of,
     unsupported,
 )
 from s2s_ad.frontend.expressions import array_operand, atom, lower_expression
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Value
-from s2s_ad.ir import Atom, Const, Var
+from s2s_ad.ir import Atom, Const, Var, tuple_of
 from s2s_ad.operations.arrays import RANGE
 from s2s_ad.types import Array, dtype_of, is_numeric, rank_of
 

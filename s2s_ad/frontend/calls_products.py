@@ -18,13 +18,12 @@ from s2s_ad.frontend.calls_tools import (
     known_rank,
     operand,
     operate,
-    tuple_of,
     unsupported,
 )
 from s2s_ad.frontend.expressions import array_operand, static, static_operand
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Value
-from s2s_ad.ir import Atom, Const
+from s2s_ad.ir import Atom, Const, tuple_of
 from s2s_ad.operations.einsum import read_labels
 from s2s_ad.types import TypeProblem, shape_of
 

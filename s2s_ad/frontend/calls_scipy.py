@@ -13,13 +13,12 @@ from s2s_ad.frontend.calls_tools import (
     apply,
     known,
     operand,
-    tuple_of,
     unsupported,
 )
 from s2s_ad.frontend.definitions import expand
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Value
-from s2s_ad.ir import Const
+from s2s_ad.ir import Const, tuple_of
 
 # Arguments that change nothing in the result, with the values that do not
 ANY = "any constant"

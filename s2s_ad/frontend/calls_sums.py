@@ -19,14 +19,13 @@ from s2s_ad.frontend.calls_tools import (
     known_rank,
     operand,
     operate,
-    tuple_of,
     unsupported,
 )
 from s2s_ad.frontend.definitions import expand
 from s2s_ad.frontend.expressions import array_operand, atom, static, static_operand
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Named, Value
-from s2s_ad.ir import Atom, Const
+from s2s_ad.ir import Atom, Const, tuple_of
 from s2s_ad.types import (
     ONE,
     rank_of,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import libcst as cst
@@ -14,7 +14,7 @@ from s2s_ad.frontend.calls import (
 from s2s_ad.frontend.expressions import array_operand, atom, static_operand
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Value
-from s2s_ad.ir import Atom, Const, Structure, Var
+from s2s_ad.ir import Atom, Const, Var
 from s2s_ad.operations.result_types import constant
 from s2s_ad.types import (
     TypeProblem,
@@ -64,10 +64,6 @@ def known_rank(lowering: Lowering, x: Atom, node: cst.Call) -> int:
 
 def unsupported(lowering: Lowering, message: str, node: cst.CSTNode, help: str) -> Exception:
     return lowering.refuse("unsupported-argument", message, node, help=help)
-
-
-def tuple_of(items: Sequence[Value], kind: str = "tuple") -> Structure:
-    return Structure(kind, tuple(range(len(items))), tuple(items))
 
 
 def operand(

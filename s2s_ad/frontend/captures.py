@@ -16,7 +16,7 @@ import libcst as cst
 from s2s_ad.frontend.blocks import State, changed_places, has_memory, lower_path, settled
 from s2s_ad.frontend.blocks import capture as state_of
 from s2s_ad.frontend.containers import container, named
-from s2s_ad.frontend.lower import Lowering, _tree
+from s2s_ad.frontend.lower import Lowering, as_known_now, tree_of
 from s2s_ad.frontend.values import Growing, Refused, Value
 from s2s_ad.inlining import copied, symbols_of
 from s2s_ad.ir import (
@@ -34,7 +34,7 @@ from s2s_ad.ir import (
     operands_of,
 )
 from s2s_ad.operations.support import COPY
-from s2s_ad.rewrite import formal_variables, map_tree, rename
+from s2s_ad.rewrite import formal_variables, map_tree
 from s2s_ad.types import ListOf, Sizes, is_float, is_numeric
 
 
@@ -137,7 +137,7 @@ def capture(
     """Lower what `action` calls as a function of the formals in `inside`."""
     output: list[Tree] = []
     start = state_of(lowering)
-    path = lower_path(lowering, lambda: output.append(_tree(lowering, action(), node)))
+    path = lower_path(lowering, lambda: output.append(tree_of(lowering, action(), node)))
     if path.refused or not output:
         raise Refused()
     if any(kind != "name" for kind, _ in changed_places(lowering, inside.before, path.end)):
@@ -164,16 +164,6 @@ def capture(
     )
     writes = any(kind != "name" for kind, _ in changed_places(lowering, start, path.end))
     return Captured(as_known_now(lowering, function), tuple(inside.operands), writes)
-
-
-def as_known_now(lowering: Lowering, function: Function) -> Function:
-    """The function with the types that its variables have turned out to have."""
-
-    def known(var: Var) -> Var:
-        type = lowering.refined.get(var, var.type)
-        return Var(var.name, lowering.sizes.resolve_type(type), var.version)
-
-    return rename(function, known)
 
 
 def _read_from_outside(
@@ -264,4 +254,4 @@ def _as_value(lowering: Lowering, tree: Tree) -> Value:
     return tree
 
 
-__all__ = ["Captured", "Inside", "as_known_now", "capture", "splice"]
+__all__ = ["Captured", "Inside", "capture", "splice"]

@@ -104,7 +104,7 @@ def _file_attribute(scope: FileScope, node: cst.ClassDef, name: str) -> Value | 
 
 def _file_fields(scope: FileScope, node: cst.ClassDef) -> tuple[ClassField, ...] | None:
     heads = [*(base.value for base in node.bases), *(each.decorator for each in node.decorators)]
-    names = [scope.dotted(head.func if isinstance(head, cst.Call) else head) for head in heads]
+    names = [scope.dotted_name(head.func if isinstance(head, cst.Call) else head) for head in heads]
     calls = [head for head in heads if isinstance(head, cst.Call)]
     options = [
         arg.keyword.value if arg.keyword is not None else "" for call in calls for arg in call.args

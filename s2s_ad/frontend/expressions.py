@@ -36,7 +36,7 @@ from s2s_ad.frontend.values import (
     Value,
 )
 from s2s_ad.frontend.writes import now
-from s2s_ad.ir import Atom, Const, Structure, Var
+from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.arrays import DISPLAY
 from s2s_ad.operations.indexing import SLICE, TUPLE
@@ -229,7 +229,7 @@ def array_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
         return lowering.assign(TO_ARRAY, [value.items[0]], node)
     if isinstance(value, Const) and isinstance(value.value, tuple):
         items = tuple(Const(item) for item in value.value)
-        return display(lowering, Structure("tuple", tuple(range(len(items))), items), None, node)
+        return display(lowering, tuple_of(items), None, node)
     return atom(lowering, value, node)
 
 
@@ -533,7 +533,7 @@ def _subscript(lowering: Lowering, node: cst.Subscript, name: str) -> Value:
         return _item(lowering, base, node)
     if isinstance(base, Const) and isinstance(base.value, tuple):
         items = tuple(Const(item) for item in base.value)
-        return _item(lowering, Structure("tuple", tuple(range(len(items))), items), node)
+        return _item(lowering, tuple_of(items), node)
     if isinstance(base, Var) and isinstance(base.type, Items):
         return _item_of_static(lowering, base, node)
     x = atom(lowering, base, node.value)
@@ -620,7 +620,7 @@ def _item_of_static(lowering: Lowering, base: Var, node: cst.Subscript) -> Value
         if shape is not None:
             picked = range(len(shape))[fixed]
             sizes = [lowering.assign(DIMENSION, [made.operands[0], Const(k)], node) for k in picked]
-            return Structure("tuple", tuple(range(len(sizes))), tuple(sizes))
+            return tuple_of(sizes)
     if made is not None and made.op is TUPLE and isinstance(fixed, int):
         return made.operands[fixed]
     raise lowering.refuse("not-constant", "the index of a tuple has to be a constant", node)
@@ -642,7 +642,7 @@ def index_value(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
     """A value used as a whole index: a tuple of arrays is an index for each axis, not an array."""
     if isinstance(value, Const) and isinstance(value.value, tuple):
         items = tuple(map(Const, value.value))
-        value = Structure("tuple", tuple(range(len(items))), items)
+        value = tuple_of(items)
     if isinstance(value, Structure) and value.kind == "tuple":
         parts = [_index_item(lowering, item, node) for item in value.items]
         return _index_tuple(lowering, parts, node)
@@ -653,7 +653,7 @@ def _index_item(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
     """A part of an index: a sequence among others is an array of indices."""
     if isinstance(value, Const) and isinstance(value.value, tuple):
         items = tuple(map(Const, value.value))
-        value = Structure("tuple", tuple(range(len(items))), items)
+        value = tuple_of(items)
     if isinstance(value, Structure) and value.kind in ("list", "tuple"):
         return display(lowering, value, None, node)
     result = atom(lowering, value, node)

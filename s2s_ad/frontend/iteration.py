@@ -15,7 +15,7 @@ from s2s_ad.frontend.containers import item_of, length_of
 from s2s_ad.frontend.expressions import atom, lower_expression
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Container, Growing, Named, Value
-from s2s_ad.ir import Atom, Const, Structure, Var
+from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.support import GREATER, RANGE_LENGTH, SMALLER
 from s2s_ad.types import Array, Number, Size, scalar_like
 
@@ -239,17 +239,17 @@ def _enumerate(lowering: Lowering, node: cst.Call) -> Iteration:
         return lowering.assign(plus, [start, index], node)
 
     if isinstance(inner, list):
-        rows = [_tuple([number(Const(place)), item]) for place, item in enumerate(inner)]
+        rows = [tuple_of([number(Const(place)), item]) for place, item in enumerate(inner)]
         return Known(rows, sources_of(inner))
     counted = plainly(lowering, inner, node)
-    return Counted(counted.trip, lambda index: _tuple([number(index), counted.item(index)]))
+    return Counted(counted.trip, lambda index: tuple_of([number(index), counted.item(index)]))
 
 
 def _zip(lowering: Lowering, node: cst.Call) -> Iteration:
     columns = [iteration(lowering, argument.value) for argument in node.args]
     if all(isinstance(column, list) for column in columns):
         rows = zip(*[column for column in columns if isinstance(column, list)], strict=False)
-        return Known([_tuple(list(row)) for row in rows], sources_of(*columns))
+        return Known([tuple_of(list(row)) for row in rows], sources_of(*columns))
     if any(isinstance(column, list) for column in columns):
         return _zip_with_known(lowering, columns, node)
     counted = [plainly(lowering, column, node) for column in columns if isinstance(column, Counted)]
@@ -258,7 +258,7 @@ def _zip(lowering: Lowering, node: cst.Call) -> Iteration:
         length = _shorter(lowering, length, column.trip[1], node)
     return Counted(
         (Const(0), length, Const(1)),
-        lambda index: _tuple([column.item(index) for column in counted]),
+        lambda index: tuple_of([column.item(index) for column in counted]),
     )
 
 
@@ -282,7 +282,7 @@ def _zip_with_known(lowering: Lowering, columns: list[Iteration], node: cst.CSTN
             lengths.append(len(column))
         parts.append(column)
     rows = [
-        _tuple([part.item(Const(k)) if isinstance(part, Counted) else part[k] for part in parts])
+        tuple_of([part.item(Const(k)) if isinstance(part, Counted) else part[k] for part in parts])
         for k in range(min(lengths))
     ]
     return Known(rows, sources_of(*columns))
@@ -373,10 +373,6 @@ def _not_iterable(lowering: Lowering, node: cst.CSTNode) -> Exception:
         node,
         help="go through a `range`, an array, a list or a tuple",
     )
-
-
-def _tuple(items: list[Value]) -> Structure:
-    return Structure("tuple", tuple(range(len(items))), tuple(items))
 
 
 HANDLERS: dict[str, Callable[[Lowering, cst.Call], Iteration]] = {

@@ -48,6 +48,7 @@ from s2s_ad.ir import (
     leaves,
     path_to_record,
     records_in,
+    tuple_of,
 )
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.calls import retyped
@@ -283,7 +284,7 @@ def lower_function(
         lowering.parameters = {
             leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
         }
-        output = _tree(lowering, _whole(lowering, function), function.node)
+        output = tree_of(lowering, _whole(lowering, function), function.node)
         if any(is_complex(leaf.type) for leaf in leaves(output)):
             raise lowering.refuse(
                 "complex-number",
@@ -352,7 +353,7 @@ def _whole(lowering: Lowering, function: UserFunction) -> Value:
 
         return call_as_whole(lowering, found, function)
     if function.node not in lowering.recursive:
-        return _body(lowering, function.node)
+        return lower_body(lowering, function.node)
     from s2s_ad.frontend.recursion import call_recursive
 
     return call_recursive(lowering, function, dict(lowering.frame.names), function.node)
@@ -403,12 +404,18 @@ def _finish(
         written=tuple(str(var) for var in parameters if var in lowering.memory.foreign),
     )
 
-    def settled(var: Var) -> Var:
-        return Var(
-            var.name, lowering.sizes.resolve_type(lowering.refined.get(var, var.type)), var.version
-        )
+    known = with_settled_calls(as_known_now(lowering, result))
+    return prune(known, lowering.memory.taken_again)
 
-    return prune(with_settled_calls(rename(result, settled)), lowering.memory.taken_again)
+
+def as_known_now(lowering: Lowering, function: Function) -> Function:
+    """The function with the types that its variables have turned out to have."""
+
+    def known(var: Var) -> Var:
+        type = lowering.refined.get(var, var.type)
+        return Var(var.name, lowering.sizes.resolve_type(type), var.version)
+
+    return rename(function, known)
 
 
 def with_settled_calls(function: Function) -> Function:
@@ -636,7 +643,7 @@ def _parameter_tree(lowering: Lowering, tree: TypeTree | Const, name: str) -> Tr
     return lowering.builder.names.fresh(name, tree)
 
 
-def _tree(lowering: Lowering, value: Value, node: cst.CSTNode) -> Tree:
+def tree_of(lowering: Lowering, value: Value, node: cst.CSTNode) -> Tree:
     """A value as something a function can return."""
     from s2s_ad.frontend.expressions import current
 
@@ -651,14 +658,14 @@ def _tree(lowering: Lowering, value: Value, node: cst.CSTNode) -> Tree:
         return Structure(
             value.kind,
             value.keys,
-            tuple(_tree(lowering, item, node) for item in value.items),
+            tuple(tree_of(lowering, item, node) for item in value.items),
             value.constructor,
         )
     if isinstance(value, Var) and isinstance(value.type, Items):
         from s2s_ad.frontend.unpacking import unpack
 
         items = tuple(unpack(lowering, value, len(value.type.items), node))
-        return _tree(lowering, Structure("tuple", tuple(range(len(items))), items), node)
+        return tree_of(lowering, tuple_of(items), node)
     if isinstance(value, Var | Const):
         return value
     raise lowering.refuse("unsupported-value", "a function cannot be returned", node)
@@ -667,7 +674,7 @@ def _tree(lowering: Lowering, value: Value, node: cst.CSTNode) -> Tree:
 # Statements ---------------------------------------------------------------------------------------
 
 
-def _body(lowering: Lowering, node: cst.FunctionDef | cst.Lambda) -> Value:
+def lower_body(lowering: Lowering, node: cst.FunctionDef | cst.Lambda) -> Value:
     """Lower a function's body in the current frame and give what it returns."""
     from s2s_ad.frontend import jumps
     from s2s_ad.frontend.expressions import lower_expression
@@ -740,6 +747,6 @@ def inline(
             frame.names.setdefault(name, value)
     lowering.frames.append(frame)
     try:
-        return _body(lowering, function.node)
+        return lower_body(lowering, function.node)
     finally:
         lowering.frames.pop()

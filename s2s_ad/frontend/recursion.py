@@ -18,12 +18,19 @@ import libcst as cst
 from s2s_ad.frontend.blocks import settled
 from s2s_ad.frontend.containers import change, filled, grown, named, numeric_leaves
 from s2s_ad.frontend.joins import Joiner
-from s2s_ad.frontend.lower import Frame, Lowering, _body, identifiers, with_settled_calls
+from s2s_ad.frontend.lower import (
+    Frame,
+    Lowering,
+    as_known_now,
+    identifiers,
+    lower_body,
+    with_settled_calls,
+)
 from s2s_ad.frontend.values import Container, FreeVariable, Growing, Unreached, UserFunction, Value
 from s2s_ad.frontend.writes import replace
 from s2s_ad.ir import Assign, Block, Const, Function, Structure, Var
 from s2s_ad.operations.calls import Callee, call_of
-from s2s_ad.rewrite import Builder, Names, all_statements, flat_formals, flat_output, rename
+from s2s_ad.rewrite import Builder, Names, all_statements, flat_formals, flat_output
 from s2s_ad.types import Number, Sizes, Type
 
 MOST_TRIALS = 8
@@ -280,7 +287,7 @@ def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -
     child.frames.append(frame)
     _pass_hidden(lowering, child, recursion, parameters)
     try:
-        value = current(child, _body(child, function.node), function.node)
+        value = current(child, lower_body(child, function.node), function.node)
         if recursion.gives_array:
             value = array_operand(child, value, function.node)
     except Unreached:
@@ -365,11 +372,7 @@ def _function(
         guarded=False,
     )
 
-    def settled_type(var: Var) -> Var:
-        type = child.refined.get(var, var.type)
-        return Var(var.name, child.sizes.resolve_type(type), var.version)
-
-    return with_settled_calls(rename(made, settled_type))
+    return with_settled_calls(as_known_now(child, made))
 
 
 __all__ = ["Recursion", "call_recursive", "closure_of", "hidden_atoms", "lower_apart"]

@@ -172,17 +172,12 @@ class FileScope:
         is_builtin = hasattr(builtins, name) and node is None and not self.star
         return Named(f"builtins.{name}") if is_builtin else None
 
-    def dotted(self, node: cst.BaseExpression) -> str:
-        """The full name of what a name of the file was imported as."""
-        root, dot, rest = _dotted(node).partition(".")
-        return f"{self.imports.get(root, root)}{dot}{rest}"
-
     def _named_tuple(self, name: str) -> UserClass | None:
         values = self.assignments[name]
         call = values[0]
         if len(values) != 1 or not isinstance(call, cst.Call):
             return None
-        return named_tuple_of(call, self.dotted(call.func))
+        return named_tuple_of(call, self.dotted_name(call.func))
 
     def custom_function(self, function: UserFunction) -> CustomFunction | None:
         """What a function of the file is whose derivative the file states."""

@@ -17,7 +17,7 @@ from functools import cached_property
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
-from s2s_ad.diagnostics import Diagnostic, DifferentiationError, SourceFile, Span
+from s2s_ad.diagnostics import Diagnostic, DifferentiationError, SourceFile, Span, refusal
 
 # What is larger takes libcst minutes and gigabytes; what is deeper, its recursion has no room for
 # (where it just has not, that is a RecursionError, which is refused as `too-deep` as well).
@@ -130,8 +130,8 @@ def _refuse_what_is_too_much(file: SourceFile) -> None:
     Python's own parser goes first: it has limits of its own, and says better what is wrong.
     """
     if len(_TOKEN.findall(file.text)) > MOST_TOKENS:
-        raise _refused("too-large", f"{file.path} is too large to be read",
-                       "move the function into a file of its own")  # fmt: skip
+        raise refusal("too-large", f"{file.path} is too large to be read",
+                       help="move the function into a file of its own")  # fmt: skip
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the user's strings, not for us to say
@@ -143,7 +143,7 @@ def _refuse_what_is_too_much(file: SourceFile) -> None:
     except (RecursionError, MemoryError):
         raise _too_deep(file) from None
     except ValueError as problem:
-        raise _refused("syntax-error", f"the file does not parse: {problem}", "") from None
+        raise refusal("syntax-error", f"the file does not parse: {problem}", help="") from None
     level: list[ast.AST] = [tree]
     for _ in range(MOST_LEVELS):
         level = [inner for node in level for inner in ast.iter_child_nodes(node)]
@@ -156,12 +156,8 @@ def _refuse_what_is_too_much(file: SourceFile) -> None:
 
 
 def _too_deep(file: SourceFile) -> DifferentiationError:
-    return _refused("too-deep", f"{file.path} is nested too deeply to be read",
-                    "split the expression or the chain of branches into several")  # fmt: skip
-
-
-def _refused(name: str, message: str, help: str) -> DifferentiationError:
-    return DifferentiationError([Diagnostic(name, message, None, help=help)])
+    return refusal("too-deep", f"{file.path} is nested too deeply to be read",
+                    help="split the expression or the chain of branches into several")  # fmt: skip
 
 
 def _syntax_problem(file: SourceFile, error: cst.ParserSyntaxError) -> Diagnostic:

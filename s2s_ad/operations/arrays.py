@@ -16,6 +16,7 @@ from s2s_ad.operations.result_types import (
     constant,
     dtype_argument,
     require_numeric,
+    same_array,
     shape_argument,
 )
 from s2s_ad.types import (
@@ -108,11 +109,6 @@ operation("out = np.identity(n, dtype=None)", infer=_identity_type, constant=Tru
 # Copies and dtypes --------------------------------------------------------------------------------
 
 
-def _array_of(_: Sizes, operands: Sequence[Atom]) -> Type:
-    require_numeric([operands[0].type])
-    return Array(dtype_of(operands[0].type), shape_of(operands[0].type))
-
-
 def _astype(_: Sizes, operands: Sequence[Atom]) -> Type:
     x = operands[0].type
     require_numeric([x])
@@ -123,7 +119,7 @@ def _astype(_: Sizes, operands: Sequence[Atom]) -> Type:
 COPY = operation(
     "out = np.copy(x)",
     "grad_x += grad_out",
-    infer=_array_of,
+    infer=same_array,
     linear=("x",),
     samples=({"x": "f[3]"},),
 )
@@ -133,7 +129,7 @@ COPY_METHOD = operation(
     "grad_x += grad_out",
     name="ndarray.copy",
     infer=lambda sizes, operands: (
-        operands[0].type if isinstance(operands[0].type, Scalar) else _array_of(sizes, operands)
+        operands[0].type if isinstance(operands[0].type, Scalar) else same_array(sizes, operands)
     ),
     evaluate=lambda x: x.copy(),
     printer=lambda _, texts: f"{texts[0]}.copy()",

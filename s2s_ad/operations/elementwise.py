@@ -20,6 +20,7 @@ from s2s_ad.operations.result_types import (
     elementwise_type,
     of_shape,
     require_numeric,
+    same_array,
     unsupported,
 )
 from s2s_ad.types import (
@@ -378,12 +379,6 @@ elementwise(
 )
 
 
-def real_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
-    """Numbers become arrays."""
-    require_numeric([operands[0].type])
-    return Array(dtype_of(operands[0].type), shape_of(operands[0].type))
-
-
 # of real numbers
 for _name in ("conjugate", "real_if_close"):
     elementwise(
@@ -391,7 +386,7 @@ for _name in ("conjugate", "real_if_close"):
         "grad_x += grad_out",
         also=("numpy.conj",) if _name == "conjugate" else (),
         method="conj" if _name == "conjugate" else "",
-        **({"result": "arithmetic"} if _name == "conjugate" else {"infer": real_type}),
+        **({"result": "arithmetic"} if _name == "conjugate" else {"infer": same_array}),
     )
 
 

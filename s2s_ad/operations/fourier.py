@@ -17,6 +17,7 @@ from s2s_ad.operations.result_types import (
     known_shape,
     normal_axes,
     require_numeric,
+    same_array,
     unsupported,
 )
 from s2s_ad.types import (
@@ -218,16 +219,11 @@ operation(
 # The order of frequencies -----------------------------------------------------------------------
 
 
-def _shifted_type(_: Sizes, operands: Sequence[Atom]) -> Type:
-    require_numeric([operands[0].type])
-    return Array(dtype_of(operands[0].type), shape_of(operands[0].type))
-
-
 for _name, _back in (("fftshift", "ifftshift"), ("ifftshift", "fftshift")):
     operation(
         f"out = np.fft.{_name}(x, axes=None)",
         f"grad_x += np.fft.{_back}(grad_out, axes=axes)",
-        infer=_shifted_type,
+        infer=same_array,
         linear=("x",),
         samples=(
             {"x": "f[5]"},

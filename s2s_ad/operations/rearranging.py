@@ -16,6 +16,7 @@ from s2s_ad.operations.result_types import (
     known_shape,
     normal_axes,
     require_numeric,
+    same_array,
     scalar_like,
     unsupported,
 )
@@ -38,12 +39,6 @@ from s2s_ad.types import (
 
 CATALOGUE = Catalogue()
 operation = CATALOGUE.operation
-
-
-def same_array(_: Sizes, operands: Sequence[Atom]) -> Type:
-    """The shape and dtype of the first operand, as an array."""
-    require_numeric([operands[0].type])
-    return Array(dtype_of(operands[0].type), shape_of(operands[0].type))
 
 
 def whole_number(sizes: Sizes, atom: Atom, what: str) -> Size:

@@ -239,6 +239,12 @@ def same_as(parameter: int) -> Infer:
 # Reductions ---------------------------------------------------------------------------------------
 
 
+def same_array(_: Sizes, operands: Sequence[Atom]) -> Type:
+    """The shape and dtype of the first operand, as an array."""
+    require_numeric([operands[0].type])
+    return Array(dtype_of(operands[0].type), shape_of(operands[0].type))
+
+
 def reduction_type(dtype: Callable[[str], str] = lambda dtype: dtype) -> Infer:
     """For operands `x, axis, ..., keepdims`: the axes removed, or kept as 1."""
 

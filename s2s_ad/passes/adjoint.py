@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from s2s_ad.ir import Atom, Block, Formal, Function, Structure, Tree, Var, leaves
+from s2s_ad.diagnostics import refusal
+from s2s_ad.ir import Atom, Block, Formal, Function, Structure, Tree, Var, leaves, tuple_of
 from s2s_ad.passes.activity import active_variables
 from s2s_ad.passes.calls import Derivatives, call_forward
 from s2s_ad.passes.cancelling_shifts import cancelling_shifts
-from s2s_ad.passes.contributions import refusal
 from s2s_ad.passes.custom import keep_residuals, put_forward
 from s2s_ad.passes.label_loops import label_loops
 from s2s_ad.passes.sweep import Sweep
@@ -68,7 +68,7 @@ def adjoint(
         sweep.seed_one(_scalar_result(function, value))
     sweep.reverse(function.body)
     grads = tuple(map_tree(formal.tree, sweep.gradient) for formal in wrt)
-    output: Tree = grads[0] if request.bare else Structure("tuple", tuple(range(len(grads))), grads)
+    output: Tree = grads[0] if request.bare else tuple_of(grads)
     if request.with_value:
         output = _pair(value if aux is None else _pair(value, aux), output)
     elif aux is not None:

@@ -17,6 +17,7 @@ from s2s_ad.ir import (
     Structure,
     Var,
     leaves,
+    tuple_of,
 )
 from s2s_ad.operations.calls import (
     SAVED,
@@ -123,7 +124,7 @@ def flat_halves(functions: list[Function], halves: Halves) -> list[Function]:
     assert isinstance(forward.output, Structure)
     value, saved = forward.output.items
     items = (*leaves(value), saved)
-    output = Structure("tuple", tuple(range(len(items))), items)
+    output = tuple_of(items)
     forward = replace(forward, name=halves.forward_name, output=output, guarded=False)
     kept, *seeds = reverse.formals
     formals = (kept, *flat_formals(formal_variables(seeds), (kept.name,)))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from s2s_ad.diagnostics import Diagnostic, DifferentiationError, Span
+from s2s_ad.diagnostics import DifferentiationError, refusal
 from s2s_ad.frontend.rules import reads
 from s2s_ad.ir import Assign, Atom, Const, NotDifferentiable, Rule, Var
 from s2s_ad.operations import catalogue
@@ -57,10 +57,6 @@ def no_derivative(statement: Assign, why: str, help: str = "") -> Differentiatio
         statement.span,
         help or "declare one with `s2s_ad.declare`",
     )
-
-
-def refusal(name: str, message: str, span: Span | None, help: str) -> DifferentiationError:
-    return DifferentiationError([Diagnostic(name, message, span, help=help)])
 
 
 def rule_lines(rule: Rule, statement: Assign) -> tuple[str, ...]:

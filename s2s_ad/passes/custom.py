@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from s2s_ad.diagnostics import refusal
 from s2s_ad.inlining import copied, sizes_of_call
 from s2s_ad.ir import Assign, Atom, Block, Const, Function, Statement, Var
 from s2s_ad.operations.custom import STOP, Custom, CustomRule, forward_custom
 from s2s_ad.operations.support import IDENTITY
-from s2s_ad.passes.contributions import refusal
 from s2s_ad.passes.propagate_copies import replace_by_operand
 from s2s_ad.rewrite import Builder, Names, all_statements, map_statement, with_body
 from s2s_ad.types import Items, Sizes, is_float

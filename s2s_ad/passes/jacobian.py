@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
+from s2s_ad.diagnostics import refusal
 from s2s_ad.ir import (
     Atom,
     Block,
@@ -23,6 +24,7 @@ from s2s_ad.ir import (
     Tree,
     Var,
     leaves,
+    tuple_of,
     with_leaves,
 )
 from s2s_ad.operations.support import JOINED_SHAPE, NUMPY_SHAPE
@@ -30,7 +32,6 @@ from s2s_ad.passes.adjoint import differentiable_leaves
 from s2s_ad.passes.batch import Along, batch
 from s2s_ad.passes.batch.context import Context, dtype_constant
 from s2s_ad.passes.batch.one_by_one import depends, renamed, without_effects
-from s2s_ad.passes.contributions import refusal
 from s2s_ad.passes.sizes import can_compute, compute
 from s2s_ad.rewrite import Names, all_variables, formal_variables, substitute
 from s2s_ad.types import (
@@ -114,7 +115,7 @@ def _giving(
     function: Function, statements: Sequence[Statement], results: Sequence[Atom]
 ) -> Function:
     body = Block(function.body.parameters, tuple(statements), tuple(results))
-    output = Structure("tuple", tuple(range(len(body.results))), body.results)
+    output = tuple_of(body.results)
     return replace(function, body=body, output=output)
 
 
@@ -154,7 +155,7 @@ def _finished(
     derivatives: Sequence[Atom],
     aux: Tree | None,
 ) -> Function:
-    given = Structure("tuple", tuple(range(len(derivatives))), tuple(derivatives))
+    given = tuple_of(derivatives)
     output = Structure("tuple", (0, 1), (given, Structure("tuple", (), ()) if aux is None else aux))
     body = Block(function.body.parameters, tuple(statements), tuple(leaves(output)))
     return replace(function, body=body, output=output)
@@ -335,7 +336,7 @@ class Layout:
                 with_leaves(tree, [entry(out, next(places)) for _ in leaves(tree)])
                 for tree in self.arguments
             )
-            return trees[0] if self.bare else Structure("tuple", tuple(range(len(trees))), trees)
+            return trees[0] if self.bare else tuple_of(trees)
 
         parts = [of_result(out) for out, _ in enumerate(leaves(self.value))]
         return with_leaves(self.value, parts)  # type: ignore[arg-type]  # trees at its leaves

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from s2s_ad.ir import Atom, Const, Function, Structure, Tree, Var, leaves
+from s2s_ad.ir import Atom, Const, Function, Structure, Tree, Var, leaves, tuple_of
 from s2s_ad.operations.support import DIMENSION
 from s2s_ad.passes.batch import Along, batch
 from s2s_ad.passes.batch.context import Context, batched_type
@@ -29,7 +29,7 @@ def many_pullbacks(function: Function, wrt: Sequence[str]) -> Function:
     """The adjoints of many results, from `(value, adjoints)`."""
     by_name = {formal.name: formal.tree for formal in function.formals}
     trees = tuple(by_name[name] for name in wrt)
-    return many_directions(function, 1, 1, Structure("tuple", tuple(range(len(trees))), trees))
+    return many_directions(function, 1, 1, tuple_of(trees))
 
 
 def many_directions(function: Function, seeds: int, derivatives: int, likes: Tree) -> Function:

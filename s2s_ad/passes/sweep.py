@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from s2s_ad.check import agrees
+from s2s_ad.diagnostics import refusal
 from s2s_ad.frontend.rules import Contribution, lower_line, reads
 from s2s_ad.ir import Assign, Atom, Block, Const, Formal, Function, If, Statement, Tree, Var
 from s2s_ad.operations import catalogue
@@ -28,7 +29,6 @@ from s2s_ad.passes.contributions import (
     named,
     no_derivative,
     operand_of_line,
-    refusal,
     rule_lines,
     sum_to,
     zero_like,

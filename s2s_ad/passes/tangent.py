@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from s2s_ad.diagnostics import refusal
 from s2s_ad.ir import (
     Assign,
     Atom,
@@ -26,6 +27,7 @@ from s2s_ad.ir import (
     Var,
     While,
     leaves,
+    tuple_of,
 )
 from s2s_ad.operations.calls import Callee, tangent_of
 from s2s_ad.operations.lists import POP
@@ -34,7 +36,7 @@ from s2s_ad.passes.activity import active_variables, carried_of
 from s2s_ad.passes.adjoint import differentiable_leaves, split_aux
 from s2s_ad.passes.calls import Derivatives
 from s2s_ad.passes.cancelling_shifts import cancelling_shifts
-from s2s_ad.passes.contributions import named, refusal
+from s2s_ad.passes.contributions import named
 from s2s_ad.passes.custom import push_custom
 from s2s_ad.passes.implicit import push_solver
 from s2s_ad.passes.tangent_lines import TangentLines, conversion
@@ -93,7 +95,7 @@ def tangent(
 
 
 def _together(parts: tuple[Tree, ...]) -> Structure:
-    return Structure("tuple", tuple(range(len(parts))), parts)
+    return tuple_of(parts)
 
 
 class _Push:

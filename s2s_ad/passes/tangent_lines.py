@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from s2s_ad.diagnostics import DifferentiationError
+from s2s_ad.diagnostics import DifferentiationError, refusal
 from s2s_ad.frontend.rules import lower_line, reads
 from s2s_ad.ir import UNDEFINED, Assign, Atom, Const, NotDifferentiable, Operation, Var
 from s2s_ad.operations import catalogue
@@ -18,7 +18,6 @@ from s2s_ad.passes.contributions import (
     named,
     no_derivative,
     operand_of_line,
-    refusal,
     rule_lines,
     spread_to,
     zero_like,

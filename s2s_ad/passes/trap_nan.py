@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from s2s_ad.ir import Assign, Atom, Const, Var
 from s2s_ad.operations.effects import STOP_UNLESS_FINITE
 from s2s_ad.rewrite import Builder
-from s2s_ad.types import Array, Number, Scalar, Type, is_float
+from s2s_ad.types import is_float, is_numeric
 
 if TYPE_CHECKING:
     from s2s_ad.passes.sweep import Sweep
@@ -31,7 +31,7 @@ def trap_adjoint(sweep: Sweep, statement: Assign, operand: Atom, read: Collectio
     """
     op, definitions = statement.op, sweep.masks.definitions
     found = sweep.adjoints.get(operand) if isinstance(operand, Var) else None
-    if not isinstance(operand, Var) or not isinstance(found, Var) or not _is_plain(found.type):
+    if not isinstance(operand, Var) or not isinstance(found, Var) or not is_numeric(found.type):
         return
     names = op.operand_names(len(statement.operands))
     every = (*names, *op.result_names), (*statement.operands, *statement.targets)
@@ -41,11 +41,11 @@ def trap_adjoint(sweep: Sweep, statement: Assign, operand: Atom, read: Collectio
         return
     known: dict[Atom, str] = {found: f"the adjoint of {_label(operand, definitions)}"}
     for name, atom in zip(names, statement.operands, strict=True):
-        if isinstance(atom, Var) and (op.elementwise or name in read) and _is_plain(atom.type):
+        if isinstance(atom, Var) and (op.elementwise or name in read) and is_numeric(atom.type):
             known[sweep.recall(atom)] = _label(atom, definitions)
     for target in statement.targets:
         grad = sweep.adjoints.get(target)
-        if isinstance(grad, Var) and _is_plain(grad.type):
+        if isinstance(grad, Var) and is_numeric(grad.type):
             known.setdefault(grad, f"the adjoint of {_text(statement, target)}")
     _append(sweep.builder, _place(statement), known)
 
@@ -53,7 +53,7 @@ def trap_adjoint(sweep: Sweep, statement: Assign, operand: Atom, read: Collectio
 def trap_gradient(sweep: Sweep, leaf: Var) -> None:
     """Append a check of the adjoint of an argument, all contributions together."""
     found = sweep.adjoints.get(leaf)
-    if isinstance(found, Var) and _is_plain(found.type) and is_float(found.type):
+    if isinstance(found, Var) and is_numeric(found.type) and is_float(found.type):
         _append(sweep.builder, f"in {sweep.function.name}", {found: f"the adjoint of {leaf.name}"})
 
 
@@ -61,11 +61,11 @@ def trap_tangent(
     builder: Builder, definitions: Mapping[Var, Assign], statement: Assign, dot: Var
 ) -> None:
     """Append a check of the tangent of a statement's result."""
-    if statement.op.linear or not _is_plain(dot.type):
+    if statement.op.linear or not is_numeric(dot.type):
         return
     known: dict[Atom, str] = {dot: f"the tangent of {_text(statement, statement.target)}"}
     for atom in statement.operands:
-        if isinstance(atom, Var) and _is_plain(atom.type):
+        if isinstance(atom, Var) and is_numeric(atom.type):
             known.setdefault(atom, _label(atom, definitions))
     _append(builder, _place(statement), known)
 
@@ -73,10 +73,6 @@ def trap_tangent(
 def _append(builder: Builder, place: str, known: Mapping[Atom, str]) -> None:
     labels = Const(tuple(known.values()))
     builder.append(STOP_UNLESS_FINITE, (), Const(place), labels, *known)
-
-
-def _is_plain(type: Type) -> bool:
-    return isinstance(type, Number | Scalar | Array)
 
 
 def _place(statement: Assign) -> str:

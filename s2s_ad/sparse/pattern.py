@@ -20,7 +20,7 @@ from s2s_ad.ir import Assign, Atom, Block, Const, For, Formal, Function, If, Sta
 from s2s_ad.ir import leaves as leaves_of_tree
 from s2s_ad.operations.calls import Halves, Pushed
 from s2s_ad.sparse.index_sets import NONE, IndexSets
-from s2s_ad.sparse.line import Line
+from s2s_ad.sparse.line import Line, several
 from s2s_ad.sparse.rules import passed_on
 from s2s_ad.sparse.values import (
     Known,
@@ -217,10 +217,10 @@ class _Walk:
         """What a function of its own gives; None if the statement calls none."""
         op = statement.op
         if op.callee is not None and op.callee.function is not None:
-            return _as_one(self.called(op.callee.function, operands))
+            return several(self.called(op.callee.function, operands))
         owner = getattr(op.evaluate, "__self__", None)
         if isinstance(owner, Pushed):
-            return _as_one(self.called(owner.functions[0], operands))
+            return several(self.called(owner.functions[0], operands))
         if not isinstance(owner, Halves):
             return None
         if op.name == f"call.{owner.forward_name}":
@@ -229,7 +229,7 @@ class _Walk:
             count = len(owner.callee.function.body.results)
             return Several((*results[:count], Several(tuple(results[count:]))))
         saved, *grads = operands
-        return _as_one(self.called(owner.functions[1], [*items_of(saved), *grads]))
+        return several(self.called(owner.functions[1], [*items_of(saved), *grads]))
 
     def called(self, function: Function, arguments: Sequence[Value]) -> list[Value]:
         if self.depth == MOST_CALLS:
@@ -302,10 +302,6 @@ class _Walk:
             if all(map(is_same, carried, after)):
                 return after
             carried = after
-
-
-def _as_one(results: Sequence[Value]) -> Value:
-    return results[0] if len(results) == 1 else Several(tuple(results))
 
 
 __all__ = ["Indices", "Pattern", "pattern_of"]

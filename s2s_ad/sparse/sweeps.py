@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from s2s_ad.ir import Atom, Block, Const, Formal, Function, Structure, Var, leaves
+from s2s_ad.ir import Atom, Block, Const, Formal, Function, Structure, Var, leaves, tuple_of
 from s2s_ad.passes.adjoint import Request, adjoint
 from s2s_ad.passes.batch import Along, batch
 from s2s_ad.passes.batch.context import Context
@@ -129,7 +129,7 @@ def _giving(
 ) -> Function:
     parameters = formal_variables(tuple(formals))
     body = Block(parameters, tuple(statements), tuple(results))  # type: ignore[arg-type]
-    output = Structure("tuple", tuple(range(len(results))), tuple(results))
+    output = tuple_of(results)
     return replace(function, formals=tuple(formals), body=body, output=output)
 
 

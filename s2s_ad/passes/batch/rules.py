@@ -242,10 +242,6 @@ def expand_dims(context: Context, statement: Assign, operands: Operands) -> Atom
     return context.builder.assign(statement.op, operands["x"], behind(axis, rank + more))
 
 
-def squeeze(context: Context, statement: Assign, operands: Operands) -> Atom | None:
-    return _reshaped(context, statement, operands["x"])
-
-
 def diag(context: Context, statement: Assign, operands: Operands) -> Atom | None:
     """The diagonals of rows of matrices."""
     if rank_before(statement, "x") != 2:
@@ -478,7 +474,7 @@ RULES: dict[str, Rule] = {
     "numpy.transpose": transpose,
     "ndarray.T": transpose,
     "numpy.expand_dims": expand_dims,
-    "numpy.squeeze": squeeze,
+    "numpy.squeeze": reshape,
     "numpy.ravel": reshape,
     "numpy.reshape": reshape,
     "numpy.broadcast_to": broadcast_to,

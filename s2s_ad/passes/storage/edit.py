@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from s2s_ad.diagnostics import refusal
 from s2s_ad.ir import (
     UNDEFINED,
     Assign,
@@ -23,7 +24,6 @@ from s2s_ad.operations import catalogue
 from s2s_ad.operations.lists import LENGTH
 from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.activity import carried_of
-from s2s_ad.passes.contributions import refusal
 from s2s_ad.passes.sizes import compute
 from s2s_ad.passes.storage.places import TOP, Places, Step
 from s2s_ad.passes.storage.tapes import Stack, Storage, Tape
