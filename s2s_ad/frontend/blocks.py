@@ -229,7 +229,7 @@ def at_end(lowering: Lowering, path: Path) -> Iterator[None]:
 
 def settled(lowering: Lowering, value: Found, node: cst.CSTNode) -> Found:
     """The value with every array in it as it is now; what cannot be known is `Unsettled`."""
-    from s2s_ad.frontend.expressions import current
+    from s2s_ad.frontend.operands import current
 
     if isinstance(value, Missing | Poison | Unsettled):
         return value

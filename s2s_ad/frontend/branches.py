@@ -34,8 +34,9 @@ from s2s_ad.frontend.blocks import (
     settled,
 )
 from s2s_ad.frontend.containers import common_template, grown, length_of
-from s2s_ad.frontend.expressions import atom, current, lower_expression
+from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import atom, current
 from s2s_ad.frontend.values import Container, Growing, Refused, Unsettled, Value
 from s2s_ad.ir import Atom, Block, Const, If, Structure, Var
 from s2s_ad.types import Items, Number, Static

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from s2s_ad.frontend.branches import select, truth
-from s2s_ad.frontend.expressions import atom, current
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import atom, current
 from s2s_ad.frontend.values import Method, Named, UserFunction, Value
 from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.types import Array, Number, Scalar, is_boolean, is_float, is_integer, scalar_like
 
 if TYPE_CHECKING:
-    from s2s_ad.frontend.calls import Arguments
+    from s2s_ad.frontend.arguments import Arguments
 
 
 def _extreme(symbol: str) -> Callable[[Lowering, Arguments, str], Value]:
@@ -142,7 +142,7 @@ def _isinstance(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 
 def _float(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`float(x)`, and `float("inf")`."""
-    from s2s_ad.frontend.calls import call_operation
+    from s2s_ad.frontend.arguments import call_operation
 
     match arguments.positional:
         case [Const(str() as text)]:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from s2s_ad.frontend.calls import (
-    Arguments,
-    call,
-    call_operation,
-    members,
-    no_more,
-)
+from s2s_ad.frontend.arguments import Arguments, call_operation, members, no_more
+from s2s_ad.frontend.calls import call
 from s2s_ad.frontend.calls_tools import (
     known_rank,
     operand,
     operate,
     unsupported,
 )
-from s2s_ad.frontend.expressions import array_operand
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import array_operand
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, Var, tuple_of
 from s2s_ad.types import (

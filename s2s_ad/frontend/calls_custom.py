@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 import libcst as cst
 
 from s2s_ad.diagnostics import DifferentiationError, SourceFile
+from s2s_ad.frontend.arguments import Arguments, no_more
 from s2s_ad.frontend.blocks import settled
-from s2s_ad.frontend.calls import Arguments, bind_arguments, call, no_more
+from s2s_ad.frontend.calls import bind_arguments, call
 from s2s_ad.frontend.captures import Inside, capture
 from s2s_ad.frontend.containers import container, leaves_of
-from s2s_ad.frontend.expressions import current
 from s2s_ad.frontend.lower import Lowering, inline
+from s2s_ad.frontend.operands import current
 from s2s_ad.frontend.rules import RuleScope
 from s2s_ad.frontend.source import Unit
 from s2s_ad.frontend.values import CustomFunction, Refused, UserFunction, Value

@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 import libcst as cst
 
 from s2s_ad.diagnostics import DifferentiationError
-from s2s_ad.frontend.calls import Arguments, bind_arguments, call, no_more
+from s2s_ad.frontend.arguments import Arguments, no_more
+from s2s_ad.frontend.calls import bind_arguments, call
 from s2s_ad.frontend.calls_custom import CUSTOM
 from s2s_ad.frontend.captures import Captured, Inside, capture, splice
-from s2s_ad.frontend.expressions import current, static
 from s2s_ad.frontend.file_derivatives import MODES
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import current, static
 from s2s_ad.frontend.values import (
     CustomFunction,
     Derived,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from s2s_ad.frontend.calls import Arguments, no_more
+from s2s_ad.frontend.arguments import Arguments, no_more
 from s2s_ad.frontend.calls_tools import (
     NOTHING,
     Function,
@@ -15,8 +15,8 @@ from s2s_ad.frontend.calls_tools import (
     operand,
     operate,
 )
-from s2s_ad.frontend.expressions import atom, static_operand
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import atom, static_operand
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, Structure
 from s2s_ad.operations.fourier import OPPOSITE

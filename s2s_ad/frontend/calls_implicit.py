@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import libcst as cst
 
 from s2s_ad.frontend.containers import leaves_of
-from s2s_ad.frontend.expressions import array_operand, atom, hidden_parameter, static_operand
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import array_operand, atom, hidden_parameter, static_operand
 from s2s_ad.frontend.recursion import (
     Recursion,
     closure_of,
@@ -37,7 +37,7 @@ from s2s_ad.types import FLOAT, Array, Scalar, Size, Type, is_float, is_numeric,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from s2s_ad.frontend.calls import Arguments
+    from s2s_ad.frontend.arguments import Arguments
 
 # Arguments that change what a solver gives, with the only values that are taken
 USUAL: dict[str, tuple[Any, ...]] = {
@@ -225,7 +225,8 @@ def call_solver(
     lowering: Lowering, solver: UserFunction, names: dict[str, Value], node: cst.CSTNode
 ) -> Value:
     """The call of a function that was declared to solve an equation."""
-    from s2s_ad.frontend.calls import Arguments, bind_arguments
+    from s2s_ad.frontend.arguments import Arguments
+    from s2s_ad.frontend.calls import bind_arguments
 
     assert solver.solves is not None and isinstance(solver.node, cst.FunctionDef)
     kind, equation = solver.solves
@@ -266,7 +267,8 @@ def _apart(
     around: dict[str, Value],
 ) -> Recursion:
     """The function that the solver calls, with x first; the same one for the same types."""
-    from s2s_ad.frontend.calls import Arguments, bind_arguments
+    from s2s_ad.frontend.arguments import Arguments
+    from s2s_ad.frontend.calls import bind_arguments
 
     lowering = given.lowering
     unknown = lowering.builder.names.fresh("x", type)

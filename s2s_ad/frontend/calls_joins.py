@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from s2s_ad.frontend.calls import Arguments, call_operation, no_more
+from s2s_ad.frontend.arguments import Arguments, call_operation, no_more
 from s2s_ad.frontend.calls_tools import (
     Function,
     apply,
@@ -13,8 +13,9 @@ from s2s_ad.frontend.calls_tools import (
     operate,
     unsupported,
 )
-from s2s_ad.frontend.expressions import array_operand, atom, lower_expression
+from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import array_operand, atom
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, Var, tuple_of
 from s2s_ad.operations.arrays import RANGE

@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from s2s_ad.frontend.expressions import array_operand, static_operand
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import array_operand, static_operand
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, Structure
 
 if TYPE_CHECKING:
-    from s2s_ad.frontend.calls import Arguments
+    from s2s_ad.frontend.arguments import Arguments
 
 # Arguments of SciPy that change nothing in the result
 HARMLESS = ("overwrite_a", "overwrite_b", "overwrite_ab", "check_finite", "lapack_driver", "driver")
@@ -21,7 +21,7 @@ HARMLESS = ("overwrite_a", "overwrite_b", "overwrite_ab", "check_finite", "lapac
 
 def _singular_values(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`np.linalg.svd`, which gives one array or three."""
-    from s2s_ad.frontend.calls import call_operation
+    from s2s_ad.frontend.arguments import call_operation
 
     wanted = arguments.keywords.pop("compute_uv", Const(True))
     if wanted == Const(False):
@@ -38,7 +38,7 @@ def _drop_harmless(arguments: Arguments) -> None:
 
 def _without_harmless(function: str) -> Callable[[Lowering, Arguments, str], Value]:
     def lower(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-        from s2s_ad.frontend.calls import call_operation
+        from s2s_ad.frontend.arguments import call_operation
 
         _drop_harmless(arguments)
         return call_operation(lowering, lowering.operation(function), arguments, name)
@@ -48,7 +48,7 @@ def _without_harmless(function: str) -> Callable[[Lowering, Arguments, str], Val
 
 def _cho_factor(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """The factor, and which triangle holds it: that is known when compiling."""
-    from s2s_ad.frontend.calls import call_operation
+    from s2s_ad.frontend.arguments import call_operation
 
     _drop_harmless(arguments)
     lower = arguments.take(1, "lower", Const(False))

@@ -11,7 +11,7 @@ from s2s_ad.frontend import calls_joins as joins
 from s2s_ad.frontend import calls_several as several
 from s2s_ad.frontend import calls_sums as sums
 from s2s_ad.frontend import calls_writes as writes
-from s2s_ad.frontend.calls import Arguments
+from s2s_ad.frontend.arguments import Arguments
 from s2s_ad.frontend.calls_fourier import FOURIER
 from s2s_ad.frontend.calls_operator import FUNCTIONS_OF_OPERATOR
 from s2s_ad.frontend.calls_polynomials import POLYNOMIALS

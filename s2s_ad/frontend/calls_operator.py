@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import operator
 
-from s2s_ad.frontend.calls import Arguments
+from s2s_ad.frontend.arguments import Arguments
 from s2s_ad.frontend.calls_tools import Function
-from s2s_ad.frontend.expressions import arithmetic_operand, index_value
+from s2s_ad.frontend.expressions import arithmetic_operand
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.subscripts import index_value
 from s2s_ad.frontend.values import Value
 
 SYMBOLS = {

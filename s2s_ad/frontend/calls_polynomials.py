@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from s2s_ad.frontend.calls import Arguments, no_more
+from s2s_ad.frontend.arguments import Arguments, no_more
 from s2s_ad.frontend.calls_tools import (
     NOTHING,
     Function,
@@ -12,8 +12,8 @@ from s2s_ad.frontend.calls_tools import (
     unsupported,
 )
 from s2s_ad.frontend.definitions import expand
-from s2s_ad.frontend.expressions import array_operand, atom
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import array_operand, atom
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, Structure
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import libcst as cst
 
-from s2s_ad.frontend.calls import Arguments, call_operation, no_more
+from s2s_ad.frontend.arguments import Arguments, call_operation, no_more
 from s2s_ad.frontend.calls_tools import (
     Function,
     apply,
@@ -20,8 +20,8 @@ from s2s_ad.frontend.calls_tools import (
     operate,
     unsupported,
 )
-from s2s_ad.frontend.expressions import array_operand, static, static_operand
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import array_operand, static, static_operand
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, tuple_of
 from s2s_ad.operations.einsum import read_labels

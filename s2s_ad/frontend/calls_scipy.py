@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from s2s_ad.frontend.calls import Arguments, call_operation, no_more
+from s2s_ad.frontend.arguments import Arguments, call_operation, no_more
 from s2s_ad.frontend.calls_sums import step_along
 from s2s_ad.frontend.calls_tools import (
     Function,

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from s2s_ad.frontend.calls import (
-    Arguments,
-    no_more,
-)
+from s2s_ad.frontend.arguments import Arguments, no_more
 from s2s_ad.frontend.calls_tools import (
     Function,
     along,
@@ -20,8 +17,8 @@ from s2s_ad.frontend.calls_tools import (
     operate,
     unsupported,
 )
-from s2s_ad.frontend.expressions import array_operand, static_operand
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import array_operand, static_operand
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, Structure, tuple_of
 from s2s_ad.types import (

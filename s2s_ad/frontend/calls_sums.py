@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from s2s_ad.frontend.calls import (
-    Arguments,
-    call_operation,
-    name_positions,
-    no_more,
-)
+from s2s_ad.frontend.arguments import Arguments, call_operation, name_positions, no_more
 from s2s_ad.frontend.calls_tools import (
     NOTHING,
     Function,
@@ -22,8 +17,8 @@ from s2s_ad.frontend.calls_tools import (
     unsupported,
 )
 from s2s_ad.frontend.definitions import expand
-from s2s_ad.frontend.expressions import array_operand, atom, static, static_operand
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import array_operand, atom, static, static_operand
 from s2s_ad.frontend.values import Named, Value
 from s2s_ad.ir import Atom, Const, tuple_of
 from s2s_ad.types import (

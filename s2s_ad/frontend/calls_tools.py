@@ -7,12 +7,10 @@ from typing import Any
 
 import libcst as cst
 
-from s2s_ad.frontend.calls import (
-    Arguments,
-    call_named,
-)
-from s2s_ad.frontend.expressions import array_operand, atom, static_operand
+from s2s_ad.frontend.arguments import Arguments
+from s2s_ad.frontend.calls import call_named
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import array_operand, atom, static_operand
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, Var
 from s2s_ad.operations.result_types import constant

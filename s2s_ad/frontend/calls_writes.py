@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from s2s_ad.frontend.calls import (
-    Arguments,
-    no_more,
-)
+from s2s_ad.frontend.arguments import Arguments, no_more
 from s2s_ad.frontend.calls_tools import (
     apply,
     known,
@@ -15,8 +12,9 @@ from s2s_ad.frontend.calls_tools import (
     operand,
     unsupported,
 )
-from s2s_ad.frontend.expressions import array_operand, atom, index_value
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import array_operand, atom
+from s2s_ad.frontend.subscripts import index_value
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, Var, tuple_of
 from s2s_ad.types import (

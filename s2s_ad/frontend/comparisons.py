@@ -12,11 +12,11 @@ from s2s_ad.frontend.expressions import (
     COMPARISONS,
     OPERATORS,
     arithmetic_operand,
-    current,
     lower_all,
     lower_expression,
 )
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import current
 from s2s_ad.frontend.values import Named, UserFunction, Value
 from s2s_ad.ir import Const, Structure, Var
 from s2s_ad.types import Number, is_numeric

@@ -99,7 +99,7 @@ def sum_of(lowering: Lowering, found: Iteration, start: Value, node: cst.Call) -
 
 
 def _add(lowering: Lowering, key: str, item: Value, node: cst.CSTNode) -> None:
-    from s2s_ad.frontend.expressions import atom
+    from s2s_ad.frontend.operands import atom
 
     value = atom(lowering, item, node)
     before = atom(lowering, lowering.frame.names[key], node)
@@ -110,7 +110,7 @@ def quantified(lowering: Lowering, node: cst.GeneratorExp | cst.ListComp, wanted
     """`any(t for a in p)` (`wanted`) and `all(...)`: what is behind the first such item is not
     looked at.
     """
-    from s2s_ad.frontend.expressions import atom
+    from s2s_ad.frontend.operands import atom
 
     key = f"<any {id(node)}>"
     names = lowering.frame.names

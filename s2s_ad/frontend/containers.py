@@ -263,7 +263,7 @@ def with_item(
     lowering: Lowering, items: Growing, index: Atom | None, value: Value, node: cst.CSTNode
 ) -> Growing:
     """The list with an item stored (`index` given) or appended."""
-    from s2s_ad.frontend.expressions import current
+    from s2s_ad.frontend.operands import current
 
     value = current(lowering, value, node)
     if not alike(items.item, value):
@@ -455,7 +455,7 @@ def call_method(
 
 def store(lowering: Lowering, base: Container, key: Atom, value: Value, node: cst.CSTNode) -> None:
     """`l[i] = v`, `d[k] = v`"""
-    from s2s_ad.frontend.expressions import known_index
+    from s2s_ad.frontend.operands import known_index
 
     known = known_index(key)
     if base.kind == "dict":

@@ -11,8 +11,9 @@ import ast
 
 import libcst as cst
 
-from s2s_ad.frontend.expressions import atom, lower_expression
+from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import atom
 from s2s_ad.frontend.writes import now
 from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.operations.effects import RAISE_IF, placeholder

@@ -12,8 +12,9 @@ import libcst as cst
 
 from s2s_ad.frontend.blocks import same_items
 from s2s_ad.frontend.containers import item_of, length_of
-from s2s_ad.frontend.expressions import atom, lower_expression
+from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import atom
 from s2s_ad.frontend.values import Container, Growing, Named, Value
 from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.support import GREATER, RANGE_LENGTH, SMALLER
@@ -181,7 +182,8 @@ def _bound(lowering: Lowering, value: int, length: Atom, node: cst.CSTNode) -> A
 
 def _map(lowering: Lowering, node: cst.Call) -> Iteration:
     """`map(f, p, q)`: the function is called for each item when it is reached."""
-    from s2s_ad.frontend.calls import Arguments, call
+    from s2s_ad.frontend.arguments import Arguments
+    from s2s_ad.frontend.calls import call
 
     if len(node.args) < 2 or any(argument.star or argument.keyword for argument in node.args):
         raise _not_iterable(lowering, node)

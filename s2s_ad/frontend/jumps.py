@@ -142,7 +142,7 @@ def die(lowering: Lowering) -> None:
 
 def result(lowering: Lowering, node: cst.FunctionDef) -> Value:
     """What a function gives whose suite has been lowered."""
-    from s2s_ad.frontend.expressions import current
+    from s2s_ad.frontend.operands import current
 
     names = lowering.frame.names
     if DEAD in names:

@@ -9,7 +9,6 @@ with their own spans.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from typing import Any, TypeVar
 import libcst as cst
 
 from s2s_ad.diagnostics import DifferentiationError, Reporter, Span
-from s2s_ad.frontend.annotations import ComplexType, TypeReader, TypeTree
+from s2s_ad.frontend.annotations import TypeTree
 from s2s_ad.frontend.prune import prune
 from s2s_ad.frontend.resolve import FileScope, names_bound, names_bound_in
 from s2s_ad.frontend.source import Unit
@@ -55,17 +54,21 @@ from s2s_ad.operations.calls import retyped
 from s2s_ad.operations.complex_numbers import complex_form
 from s2s_ad.options import Options
 from s2s_ad.rewrite import Builder, Names, map_statement, rename, with_body
-from s2s_ad.types import Array, Items, Number, Size, Sizes, Type, TypeProblem, is_complex
+from s2s_ad.types import Array, Items, Size, Sizes, Type, TypeProblem, is_complex
 
 MAXIMUM_DEPTH = 60
+
+
 # a minute's work
 MOST_STEPS = 20_000
+
+
 SIZE_NAMES = ("n", "m", "k", "d", "p", "q", "r")
-# numbers that `ruff format` would not touch
-PLAIN_NUMBER = re.compile(r"-?\d[\d_]*(\.\d+)?(e[-+]?\d+)?")
 
 
 T = TypeVar("T")
+
+
 # What differentiates a function inside of another one: the pipeline, which lowering does not know
 Derive = Callable[[Function, Options], Function]
 
@@ -266,6 +269,8 @@ def lower_function(
     (`grad(g)(x)`). Gives the function and the free variables that became hidden parameters, in
     their order. Raises DifferentiationError.
     """
+    from s2s_ad.frontend.parameters import formal_parameters
+
     reporter = Reporter()
     sizes = Sizes()
     words = identifiers(function.node)
@@ -279,7 +284,7 @@ def lower_function(
     formals: list[Formal] = []
     output: Tree = Const(None)
     try:
-        formals = _formals(lowering, function, argument_types or {})
+        formals = formal_parameters(lowering, function, argument_types or {})
         lowering.taken_formals = frozenset(formal.name for formal in formals)
         lowering.parameters = {
             leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
@@ -447,205 +452,9 @@ def identifiers(node: cst.CSTNode) -> frozenset[str]:
     return frozenset(found)
 
 
-def _formals(
-    lowering: Lowering, function: UserFunction, argument_types: Mapping[str, TypeTree | Const]
-) -> list[Formal]:
-    from s2s_ad.frontend.inference import type_by_use
-
-    parameters = function.node.params
-    if isinstance(parameters.star_arg, cst.Param) or parameters.star_kwarg is not None:
-        starred = (
-            parameters.star_arg
-            if isinstance(parameters.star_arg, cst.Param)
-            else parameters.star_kwarg
-        )
-        assert starred is not None
-        raise lowering.refuse(
-            "star-parameters",
-            "parameters of unknown number are not supported",
-            starred,
-            help="name the parameters one by one",
-        )
-    reader = TypeReader(record=lambda name: _record(lowering, name))
-    groups = (
-        ("positional-only", parameters.posonly_params),
-        ("positional", parameters.params),
-        ("keyword", parameters.kwonly_params),
-    )
-    formals: list[Formal] = []
-    for kind, params in groups:
-        for param in params:
-            name = param.name.value
-            if name in lowering.frame.names:
-                continue  # bound
-            found = argument_types.get(name)
-            if isinstance(found, Const):
-                lowering.frame.names[name] = found
-                formals.append(Formal(name, found, literal_text(found.value), kind))
-                continue
-            tree: TypeTree | Const | None = found
-            if tree is None and param.annotation is not None:
-                tree = _annotation(lowering, reader, param.annotation)
-            default = _default(lowering, param)
-            if default is not None:
-                lowering.literal_defaults[name] = default
-            if tree is None and default is not None:
-                tree = _type_of_default(default.value)
-            if isinstance(tree, Const):
-                lowering.frame.names[name] = tree
-                formals.append(Formal(name, tree, _default_text(lowering, param), kind))
-                continue
-            if tree is None:
-                tree = type_by_use(function.node, name)
-            value = _parameter_tree(lowering, tree, name)
-            lowering.frame.names[name] = value
-            formals.append(Formal(name, value, _default_text(lowering, param), kind))
-    return _without_lost_defaults(formals)
-
-
-def _without_lost_defaults(formals: list[Formal]) -> list[Formal]:
-    """A parameter whose default cannot be copied has none, and then neither do those before it."""
-    lost = False
-    result: list[Formal] = []
-    for formal in reversed(formals):
-        if formal.kind != "keyword":
-            lost = lost or formal.default is None
-            formal = Formal(
-                formal.name,
-                formal.tree,
-                None if lost else formal.default,
-                formal.kind,
-                formal.hidden,
-            )
-        result.insert(0, formal)
-    return result
-
-
-def _annotation(
-    lowering: Lowering, reader: TypeReader, annotation: cst.Annotation
-) -> TypeTree | None:
-    try:
-        return reader.annotation(lowering.code(annotation.annotation))
-    except ComplexType:
-        raise _no_complex(lowering, annotation.annotation) from None
-
-
-def _default(lowering: Lowering, param: cst.Param) -> Const | None:
-    """The default of a parameter, if it is a literal."""
-    default = None if param.default is None else _literal(lowering.code(param.default))
-    if param.default is not None and default is not None and isinstance(default.value, complex):
-        raise _no_complex(lowering, param.default)
-    return default
-
-
-def _no_complex(lowering: Lowering, node: cst.CSTNode) -> Refused:
-    return lowering.refuse(
-        "unsupported-dtype",
-        "complex numbers are not supported",
-        node,
-        help="pass the real and the imaginary part",
-    )
-
-
-def _literal(text: str) -> Const | None:
-    try:
-        return Const(ast.literal_eval(text.strip()))
-    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-        return None
-
-
-def _default_text(lowering: Lowering, param: cst.Param) -> str | None:
-    """A default that can be copied into the generated function: a literal."""
-    text = "" if param.default is None else lowering.code(param.default).strip()
-    literal = _literal(text) if text else None
-    if literal is None:
-        return None
-    # a number keeps the user's spelling
-    plain = PLAIN_NUMBER.fullmatch(text.lower())
-    return text.lower() if plain else literal_text(literal.value)
-
-
-def literal_text(value: object) -> str:
-    """A literal as `ruff format` leaves it: strings in double quotes."""
-    match value:
-        case str():
-            text = repr(value)
-            if text.startswith('"') or '"' in value:
-                return text
-            return '"' + text[1:-1] + '"'
-        case tuple():
-            items = ", ".join(map(literal_text, value))
-            return f"({items},)" if len(value) == 1 else f"({items})"
-        case list():
-            return f"[{', '.join(map(literal_text, value))}]"
-        case dict():
-            pairs = (f"{literal_text(key)}: {literal_text(item)}" for key, item in value.items())
-            return "{" + ", ".join(pairs) + "}"
-    return repr(value)
-
-
-def _type_of_default(value: object) -> TypeTree | Const | None:
-    """What a literal default says: numbers and tuples of them are types, the rest constants."""
-    match value:
-        case None | str():
-            return Const(value)
-        case bool() | int() | float():
-            return Number("int") if type(value) is int else Const(value).type
-        case tuple() | list() if value:
-            items = tuple(_type_of_default(item) for item in value)
-            if not any(item is None or isinstance(item, Const) for item in items):
-                return Structure(type(value).__name__, tuple(range(len(items))), items)
-    return None
-
-
-def _record(lowering: Lowering, name: str) -> Structure | None:
-    """The fields of a named tuple or dataclass of the file, from its annotations."""
-    scope = lowering.frame.scope
-    node = scope.names.get(name) if isinstance(scope, FileScope) else None
-    if not isinstance(node, cst.ClassDef) or not isinstance(node.body, cst.IndentedBlock):
-        return None
-    heads = [lowering.code(base.value) for base in node.bases] + [
-        lowering.code(d.decorator) for d in node.decorators
-    ]
-    if not any(word in head for head in heads for word in ("NamedTuple", "dataclass")):
-        return None
-    fields: dict[str, Any] = {}
-    reader = TypeReader(record=lambda other: _record(lowering, other) if other != name else None)
-    for line in node.body.body:
-        if isinstance(line, cst.SimpleStatementLine):
-            for small in line.body:
-                if isinstance(small, cst.AnnAssign) and isinstance(small.target, cst.Name):
-                    tree = _annotation(lowering, reader, small.annotation)
-                    if tree is None:
-                        return None
-                    fields[small.target.value] = tree
-    return Structure("record", tuple(fields), tuple(fields.values()), name) if fields else None
-
-
-def _parameter_tree(lowering: Lowering, tree: TypeTree | Const, name: str) -> Tree:
-    """Variables for the leaves of a type; those within a container are named after the way to
-    them.
-    """
-    if isinstance(tree, Structure):
-        items = tuple(
-            _parameter_tree(
-                lowering,
-                item,
-                f"{name}_{key}" if str(key).isidentifier() or isinstance(key, int) else name,
-            )
-            for key, item in zip(tree.keys, tree.items, strict=True)
-        )
-        from s2s_ad.frontend.containers import container
-
-        return container(lowering, tree.kind, items, tree.keys, tree.constructor)
-    if isinstance(tree, Const):
-        return tree
-    return lowering.builder.names.fresh(name, tree)
-
-
 def tree_of(lowering: Lowering, value: Value, node: cst.CSTNode) -> Tree:
     """A value as something a function can return."""
-    from s2s_ad.frontend.expressions import current
+    from s2s_ad.frontend.operands import current
 
     value = current(lowering, value, node)
     if isinstance(value, Growing):

@@ -10,7 +10,7 @@ from s2s_ad.frontend.values import FreeVariable, UserClass, UserFunction, Value
 from s2s_ad.ir import Structure
 
 if TYPE_CHECKING:
-    from s2s_ad.frontend.calls import Arguments
+    from s2s_ad.frontend.arguments import Arguments
     from s2s_ad.frontend.lower import Lowering
 
 GIVEN = ("_replace", "_asdict", "_make", "count", "index")  # every named tuple has them

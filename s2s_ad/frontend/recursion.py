@@ -255,7 +255,7 @@ def hidden_atoms(lowering: Lowering, recursion: Recursion) -> list[Var]:
 
 def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -> None:
     """Lower the function once, with what is known so far."""
-    from s2s_ad.frontend.expressions import array_operand, current
+    from s2s_ad.frontend.operands import array_operand, current
 
     function = recursion.function
     words = identifiers(function.node)
@@ -339,7 +339,7 @@ def _pass_hidden(
     lowering: Lowering, child: Lowering, recursion: Recursion, parameters: list[Var]
 ) -> None:
     """Free variables of the function go through the caller, which has them as parameters."""
-    from s2s_ad.frontend.expressions import hidden_parameter
+    from s2s_ad.frontend.operands import hidden_parameter
 
     for name, free in recursion.hidden.items():
         tree = hidden_parameter(lowering, free, recursion.function.node)

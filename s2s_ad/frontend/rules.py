@@ -13,9 +13,11 @@ from functools import cache
 import libcst as cst
 
 from s2s_ad.diagnostics import DifferentiationError, Reporter, SourceFile
-from s2s_ad.frontend.expressions import atom, index_of, lower_expression
+from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Frame, Lowering, identifiers
+from s2s_ad.frontend.operands import atom
 from s2s_ad.frontend.source import Unit
+from s2s_ad.frontend.subscripts import index_of
 from s2s_ad.frontend.values import Named, UserFunction, Value
 from s2s_ad.ir import Atom, Operation
 from s2s_ad.operations import catalogue

@@ -13,17 +13,12 @@ import libcst as cst
 from s2s_ad.frontend import branches, jumps, loops
 from s2s_ad.frontend.blocks import BROKEN, GONE
 from s2s_ad.frontend.containers import call_method, change, container, refreshed, store
-from s2s_ad.frontend.expressions import (
-    atom,
-    index_of,
-    item,
-    lower_defaults,
-    lower_expression,
-    operator_name,
-)
+from s2s_ad.frontend.expressions import lower_defaults, lower_expression, operator_name
 from s2s_ad.frontend.guards import raise_if
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import atom, item
 from s2s_ad.frontend.resolve import imported_names, solver_declaration
+from s2s_ad.frontend.subscripts import index_of
 from s2s_ad.frontend.unpacking import bind_starred, refine_rank, unpack
 from s2s_ad.frontend.values import Container, Growing, Named, Refused, UserFunction, Value
 from s2s_ad.frontend.writes import addition_for, now, replace, write

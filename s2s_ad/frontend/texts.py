@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import libcst as cst
 
-from s2s_ad.frontend.expressions import atom, lower_expression
+from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import atom
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const
 from s2s_ad.operations.effects import TEXT, placeholder

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import libcst as cst
 
 from s2s_ad.frontend.containers import container
-from s2s_ad.frontend.expressions import current
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import current
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Const, Structure, Var
 from s2s_ad.operations.shaping import DIMENSION, SHAPE

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from s2s_ad.frontend.expressions import array_operand, atom, current, index_value, static_operand
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import array_operand, atom, current, static_operand
+from s2s_ad.frontend.subscripts import index_value
 from s2s_ad.frontend.values import Value
 from s2s_ad.frontend.writes import write
 from s2s_ad.ir import Atom, Const, Structure, Var
@@ -17,7 +18,7 @@ from s2s_ad.operations.result_types import is_basic_index
 from s2s_ad.types import Array
 
 if TYPE_CHECKING:
-    from s2s_ad.frontend.calls import Arguments
+    from s2s_ad.frontend.arguments import Arguments
 
 WHOLE = Const(Ellipsis)
 

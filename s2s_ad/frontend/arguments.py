@@ -1,0 +1,261 @@
+"""The arguments of a call, and how they are bound to the operands of an operation."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import libcst as cst
+import numpy as np
+
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import array_operand, static, static_operand
+from s2s_ad.frontend.subscripts import index_value
+from s2s_ad.frontend.updates import into
+from s2s_ad.frontend.values import Value
+from s2s_ad.ir import Atom, Const, Operation, Structure, Var
+from s2s_ad.types import Array
+
+# Arguments that say how to compute, and are not computed with
+CLASS = "__class__"  # of a record, which is called as a method of it
+
+
+STATIC_ARGUMENTS = frozenset(
+    [
+        "axis",
+        "axes",
+        "shape",
+        "newshape",
+        "dtype",
+        "keepdims",
+        "ddof",
+        "axis1",
+        "axis2",
+        "num",
+        "reps",
+        "repeats",
+        "shift",
+        "source",
+        "destination",
+        "k",
+        "n",
+        "offset",
+        "subscripts",
+        "layout",
+        "order",
+        "size",
+        "start_axis",
+        "pad_width",
+        "place",
+        "names",
+        "mode",
+        "kind",
+        "kth",
+        "method",
+        "decimals",
+        "side",
+        "edge_order",
+        "window_shape",
+        "new_shape",
+        "minlength",
+        "indexing",
+        "constant_values",
+        "reflect_type",
+        "stat_length",
+        "end_values",
+        "ndmin",
+        "l_and_u",
+        "norm",
+    ]
+)
+
+
+# Arguments accepted where they change nothing
+HARMLESS = {
+    "order": ("C", "K"),
+    "copy": (True,),  # None means: only if needed
+    "out": (None,),
+    "dtype": (None,),
+    "device": (None, "cpu"),
+    "casting": ("same_kind",),
+    "subok": (False,),
+    "like": (None,),
+}
+
+
+@dataclass
+class Arguments:
+    """The arguments of a call, lowered."""
+
+    positional: list[Value]
+    keywords: dict[str, Value]
+    nodes: dict[str, cst.CSTNode]
+    node: cst.Call
+
+    def take(self, position: int, name: str, default: Value) -> Value:
+        """An argument that goes by position or name."""
+        if position < len(self.positional):
+            return self.positional[position]
+        return self.keywords.pop(name, default)
+
+
+def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name: str) -> Value:
+    """Bind arguments to an operation's parameters as Python would."""
+    node = arguments.node
+    drop_harmless(lowering, op, arguments)
+    if "out" in arguments.keywords and "out" not in op.parameters:
+        target = arguments.keywords.pop("out")
+        return into(lowering, target, call_operation(lowering, op, arguments, ""), node)
+    if op.variadic:
+        return lowering.assign(op, _variadic_operands(lowering, op, arguments), node, name)
+    name_positions(op, arguments)
+    drop_harmless(lowering, op, arguments)
+    if len(arguments.positional) > len(op.parameters):
+        raise lowering.refuse(
+            "bad-call", f"`{lowering.code(node.func)}` takes {len(op.parameters)} arguments", node
+        )
+    operands: list[Atom] = []
+    for position, parameter in enumerate(op.parameters):
+        if position < len(arguments.positional):
+            value = arguments.positional[position]
+        elif parameter in arguments.keywords:
+            value = arguments.keywords.pop(parameter)
+        elif own_name(op, position) in arguments.keywords:
+            value = arguments.keywords.pop(own_name(op, position))
+        elif parameter in op.defaults:
+            value = Const(op.defaults[parameter])
+        else:
+            raise lowering.refuse(
+                "bad-call", f"`{lowering.code(node.func)}` needs `{parameter}`", node
+            )
+        operands.append(operand_for(lowering, parameter, value, node))
+    no_more(lowering, arguments)
+    return assign_results(lowering, op, operands, node, name)
+
+
+def assign_results(
+    lowering: Lowering, op: Operation, operands: list[Atom], node: cst.CSTNode, name: str = ""
+) -> Value:
+    """The result of an operation; a tuple of them where it has several."""
+    if not op.results:
+        return lowering.assign(op, operands, node, name)
+    results = lowering.assign_several(op, operands, node)
+    # NumPy's are named tuples: their fields may be asked for by name
+    return Structure("tuple", op.results, results)
+
+
+def name_positions(op: Operation, arguments: Arguments) -> None:
+    """Arguments given by position where NumPy has parameters that the operation has not: by name.
+
+    `np.sum(x, 0, np.float32)` gives `dtype`, although `keepdims` comes third in the catalogue.
+    """
+    own = own_parameters(op.name)
+    required = len(op.parameters) - len(op.defaults)
+    if not own or len(arguments.positional) <= required:
+        return
+    behind = arguments.positional[required:]
+    if len(own) < len(arguments.positional):
+        return  # refused for their number
+    for name, value in zip(own[required:], behind, strict=False):
+        arguments.keywords.setdefault(name, value)
+    del arguments.positional[required:]
+
+
+def own_name(op: Operation, position: int) -> str:
+    """What NumPy calls an operand that stands without a default in the catalogue."""
+    own = own_parameters(op.name)
+    required = len(op.parameters) - len(op.defaults)
+    return own[position] if position < min(required, len(own)) else ""
+
+
+@cache
+def own_parameters(name: str) -> tuple[str, ...]:
+    """The parameters of a function of NumPy that go by position, in its own order."""
+    module, _, rest = name.partition(".")
+    if module != "numpy":
+        return ()
+    found: Any = np
+    for part in rest.split("."):
+        found = getattr(found, part, None)
+    try:
+        parameters = inspect.signature(found).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(each.name for each in parameters if each.kind in by_position)
+
+
+def operand_for(lowering: Lowering, parameter: str, value: Value, node: cst.CSTNode) -> Atom:
+    if parameter in STATIC_ARGUMENTS:
+        return static_operand(lowering, value, node)
+    if parameter == "i":
+        return index_value(lowering, value, node)
+    return array_operand(lowering, value, node)
+
+
+def _variadic_operands(lowering: Lowering, op: Operation, arguments: Arguments) -> list[Atom]:
+    node = arguments.node
+    operands: list[Atom] = []
+    rest = list(arguments.positional)
+    for parameter in op.parameters:
+        if parameter.startswith("*") and op.call.endswith(("(", "[")):
+            group = rest.pop(0) if rest else arguments.keywords.pop(op.variadic, None)
+            operands += [
+                array_operand(lowering, item, node) for item in members(lowering, group, node)
+            ]
+        elif parameter.startswith("*"):
+            operands += [array_operand(lowering, item, node) for item in rest]
+            rest = []
+        elif rest:
+            operands.append(operand_for(lowering, parameter, rest.pop(0), node))
+        elif parameter in arguments.keywords:
+            operands.append(
+                operand_for(lowering, parameter, arguments.keywords.pop(parameter), node)
+            )
+        elif parameter in op.defaults:
+            operands.append(Const(op.defaults[parameter]))
+        else:
+            raise lowering.refuse(
+                "bad-call", f"`{lowering.code(node.func)}` needs `{parameter}`", node
+            )
+    if rest:
+        raise lowering.refuse("bad-call", "too many arguments", node)
+    no_more(lowering, arguments)
+    return operands
+
+
+def members(lowering: Lowering, group: Value | None, node: cst.CSTNode) -> Sequence[Value]:
+    """The arrays that `np.concatenate` and its like are given: a tuple or list, or the rows of an
+    array.
+    """
+    if isinstance(group, Structure) and group.kind in ("tuple", "list") and group.items:
+        return group.items
+    if isinstance(group, Var) and isinstance(group.type, Array) and group.type.shape:
+        rows = lowering.sizes.resolve(group.type.shape[0]).constant
+        if rows is not None and rows > 0:
+            getitem = lowering.operation("getitem")
+            return [lowering.assign(getitem, [group, Const(k)], node) for k in range(rows)]
+    raise lowering.refuse(
+        "bad-call", "a tuple or list of arrays of known length is needed here", node
+    )
+
+
+def drop_harmless(lowering: Lowering, op: Operation, arguments: Arguments) -> None:
+    for keyword, allowed in HARMLESS.items():
+        if keyword in arguments.keywords and keyword not in op.parameters:
+            value = static(arguments.keywords[keyword])
+            if value is not None and value.value in allowed:
+                del arguments.keywords[keyword]
+
+
+def no_more(lowering: Lowering, arguments: Arguments) -> None:
+    for keyword in arguments.keywords:
+        raise lowering.refuse(
+            "unsupported-argument",
+            f"the argument `{keyword}` is not supported here",
+            arguments.nodes.get(keyword, arguments.node),
+            help="write the computation without it",
+        )

@@ -1,0 +1,152 @@
+"""Methods of arrays, of containers and of lists; `METHODS` lists those that need a hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from s2s_ad.frontend.arguments import CLASS, Arguments, call_operation, drop_harmless, no_more
+from s2s_ad.frontend.containers import call_method, container, refreshed
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import current, static, static_operand
+from s2s_ad.frontend.updates import CHANGING
+from s2s_ad.frontend.values import Container, Growing, Method, Value
+from s2s_ad.ir import Atom, Const, Structure, Var
+from s2s_ad.operations import catalogue
+from s2s_ad.operations.arrays import COPY, COPY_METHOD
+from s2s_ad.types import is_numeric, rank_of
+
+
+def call_bound_method(lowering: Lowering, method: Method, arguments: Arguments, name: str) -> Value:
+    node = arguments.node
+    if isinstance(method.receiver, Structure | Growing):
+        return _container_method(lowering, method.receiver, method.name, arguments)
+    # an argument may have written to the array meanwhile
+    receiver = current(lowering, method.receiver, node)
+    if isinstance(receiver, Var | Const) and is_numeric(receiver.type):
+        from s2s_ad.frontend import calls_numpy
+
+        special = METHODS.get(method.name) or calls_numpy.METHODS.get(method.name)
+        if special is not None:
+            return special(lowering, receiver, arguments, name)
+        if method.name in CHANGING:
+            return CHANGING[method.name](lowering, receiver, arguments)
+        target = catalogue().methods.get(method.name)
+        if target is not None:
+            arguments.positional.insert(0, receiver)
+            return call_operation(lowering, catalogue().operations[target], arguments, name)
+    raise lowering.refuse(
+        "unknown-operation",
+        f"no derivative is known for the method `{method.name}`",
+        node.func,
+        help="use the NumPy function, or declare its derivative with `s2s_ad.declare`",
+    )
+
+
+def _container_method(
+    lowering: Lowering, receiver: Container, method: str, arguments: Arguments
+) -> Value:
+    receiver = refreshed(lowering, receiver, arguments.node)
+    if not arguments.keywords:
+        given = call_method(lowering, receiver, method, arguments.positional, arguments.node)
+        if given is not None:
+            return given
+    if receiver.kind == "dict" and not arguments.keywords:
+        if method == "values":
+            return container(lowering, "tuple", receiver.items)
+        if method == "keys":
+            return container(lowering, "tuple", [Const(key) for key in receiver.keys])
+        if method == "items":
+            pairs = zip(receiver.keys, receiver.items, strict=True)
+            return container(
+                lowering, "tuple", [container(lowering, "tuple", (Const(k), v)) for k, v in pairs]
+            )
+        if method == "get" and arguments.positional:
+            key = static(arguments.positional[0])
+            if key is not None and key.value in receiver.keys:
+                found: Value = receiver.items[receiver.keys.index(key.value)]
+                return found
+            return arguments.positional[1] if len(arguments.positional) > 1 else Const(None)
+    if receiver.kind == "record" and method == "_replace" and not arguments.positional:
+        items = dict(zip(receiver.keys, receiver.items, strict=True)) | arguments.keywords
+        return Structure(
+            "record",
+            receiver.keys,
+            tuple(items[key] for key in receiver.keys),
+            receiver.constructor,
+        )
+    if receiver.kind == "record" and method == CLASS:
+        items = dict(zip(receiver.keys, arguments.positional, strict=False)) | arguments.keywords
+        if set(items) == set(receiver.keys):
+            fields = [items[key] for key in receiver.keys]
+            return container(lowering, "record", fields, receiver.keys, receiver.constructor)
+    raise lowering.refuse(
+        "unsupported-syntax",
+        f"the method `{method}` of a {receiver.kind} is not supported yet",
+        arguments.node,
+    )
+
+
+def _reshape(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    """`x.reshape(2, 3)` and `x.reshape((2, 3))`"""
+    drop_harmless(lowering, lowering.operation("numpy.reshape"), arguments)
+    shape = _spread(lowering, arguments)
+    no_more(lowering, arguments)
+    return lowering.assign(
+        lowering.operation("numpy.reshape"), [receiver, shape], arguments.node, name
+    )
+
+
+def _spread(lowering: Lowering, arguments: Arguments) -> Atom:
+    """Integers given one by one, or one tuple of them."""
+    values = arguments.positional
+    if not values and "shape" in arguments.keywords:
+        values = [arguments.keywords.pop("shape")]
+    value = (
+        values[0]
+        if len(values) == 1
+        else Structure("tuple", tuple(range(len(values))), tuple(values))
+    )
+    return static_operand(lowering, value, arguments.node)
+
+
+def _transpose_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    axes: Atom = _spread(lowering, arguments) if arguments.positional else Const(None)
+    return lowering.assign(
+        lowering.operation("numpy.transpose"), [receiver, axes], arguments.node, name
+    )
+
+
+def _copy_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    return lowering.assign(COPY_METHOD, [receiver], arguments.node, name)
+
+
+def _flatten(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    flat = lowering.assign(lowering.operation("numpy.ravel"), [receiver], arguments.node)
+    return lowering.assign(COPY, [flat], arguments.node, name)
+
+
+def _astype(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    drop_harmless(lowering, lowering.operation("ndarray.astype"), arguments)
+    dtype = static_operand(lowering, arguments.take(0, "dtype", Const(None)), arguments.node)
+    no_more(lowering, arguments)
+    return lowering.assign(
+        lowering.operation("ndarray.astype"), [receiver, dtype], arguments.node, name
+    )
+
+
+def _item_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    if arguments.positional or rank_of(receiver.type) != 0:
+        raise lowering.refuse(
+            "unsupported-argument", "`item` is supported for arrays of rank 0", arguments.node
+        )
+    return lowering.assign(lowering.operation("builtins.float"), [receiver], arguments.node, name)
+
+
+METHODS: dict[str, Callable[[Lowering, Atom, Arguments, str], Value]] = {
+    "reshape": _reshape,
+    "transpose": _transpose_method,
+    "copy": _copy_method,
+    "flatten": _flatten,
+    "astype": _astype,
+    "item": _item_method,
+}

@@ -1,0 +1,158 @@
+"""What is known of a loop: the places it carries, with a template for each. A trial of the loop
+(`loop_trials.py`) betters the plan until it is stable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import libcst as cst
+
+from s2s_ad.frontend import jumps
+from s2s_ad.frontend.blocks import (
+    BROKEN,
+    GONE,
+    RETURNED,
+    Found,
+    Place,
+    hint_for,
+    is_leaf,
+    settled,
+)
+from s2s_ad.frontend.iteration import Counted
+from s2s_ad.frontend.joins import Joiner
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.values import Container
+from s2s_ad.ir import Atom, Var
+from s2s_ad.types import Array, Number
+
+FLOW = (GONE, BROKEN, RETURNED, jumps.RESULT)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known of a loop: a template for each place it carries, whose variables give types."""
+
+    templates: Mapping[Place, Found]
+    joiner: Joiner
+    kept: frozenset[Place] = frozenset()  # places whose value no trip changes
+    lost: frozenset[Var] = frozenset()
+    overlaps: frozenset[tuple[Any, Any]] = frozenset()
+    peeled: bool = False
+    unrolled: bool = False
+
+
+Node = cst.For | cst.While | cst.CompFor | cst.Call
+
+
+@dataclass
+class Loop:
+    """A loop being lowered: what its test and its trips are."""
+
+    node: Node
+    counted: Counted | None
+    trip: Callable[[Atom | None], None]  # lowers one trip
+    test: Callable[[], Atom] | None = None
+    assigned: frozenset[str] = frozenset()  # the names that the user's trip assigns
+    updated: frozenset[str] = frozenset()  # of these, the ones that it does not bind, but by `+=`
+    token: object = field(default_factory=object)
+
+
+class TestChanges(Exception):
+    """The test of a `while` writes to something, or binds names."""
+
+
+def first_guess(lowering: Lowering, loop: Loop) -> Plan:
+    """The names that the body assigns, with the types that they have before. An array to which
+    `x += y` is done, and nothing else, stays the same array.
+    """
+    joiner = Joiner(lowering.sizes)
+    templates: dict[Place, Found] = {}
+    for name in sorted(loop.assigned & lowering.frame.names.keys()):
+        value = settled(lowering, lowering.frame.names[name], loop.node)
+        if name in loop.updated and isinstance(value, Var) and isinstance(value.type, Array):
+            continue
+        templates["name", name] = template_of(lowering, joiner, value, name)
+    return Plan(templates, joiner)
+
+
+def still_there(lowering: Lowering, plan: Plan) -> Plan:
+    """A plan from an earlier trial of the loop around, without the arrays that it had made."""
+    alive = set[object]()
+    for frame in lowering.frames:
+        _add_roots(lowering, frame.names.values(), alive)
+    _add_roots(lowering, lowering.memory.contents.values(), alive)
+
+    by_name: dict[str, list[Var]] = {}
+    for root in alive:
+        if isinstance(root, Var) and not root.is_temporary:
+            by_name.setdefault(root.name, []).append(root)
+
+    def now_called(key: Any) -> Any:
+        """An array of an earlier trial goes by its name, where that is one array now."""
+        if isinstance(key, tuple):
+            return tuple(map(now_called, key))
+        if isinstance(key, Var) and key not in alive:
+            same = by_name.get(key.name, [])
+            return same[0] if len(same) == 1 and same[0].type == key.type else key
+        return key
+
+    def is_there(place: Place) -> bool:
+        kinds = {"root": alive, "heap": lowering.memory.contents}
+        return place[0] not in kinds or place[1] in kinds[place[0]]
+
+    renewed = {now_called(place): value for place, value in plan.templates.items()}
+    places = {place: value for place, value in renewed.items() if is_there(place)}
+    kept = frozenset(filter(is_there, map(now_called, plan.kept)))
+    lost = frozenset(root for root in map(now_called, plan.lost) if root in alive)
+    overlaps = frozenset(map(now_called, plan.overlaps))
+    if len(places) < len(plan.templates):
+        overlaps = frozenset()
+    if (places.keys(), kept, lost, overlaps) == (
+        plan.templates.keys(), plan.kept, plan.lost, plan.overlaps
+    ):  # fmt: skip
+        return plan
+    return replace(plan, templates=places, kept=kept, lost=lost, overlaps=overlaps)
+
+
+def _add_roots(lowering: Lowering, values: Iterable[object], alive: set[object]) -> None:
+    """The allocations that values lie in."""
+    for value in values:
+        if isinstance(value, Var):
+            alive |= lowering.memory.roots(value)
+        elif isinstance(value, Container):
+            _add_roots(lowering, value.items, alive)
+
+
+def template_of(lowering: Lowering, joiner: Joiner, value: Found, hint: str) -> Found:
+    """The value with a variable for each of its numbers and arrays. Containers that are objects of
+    their own stay: what they hold is a place of its own.
+    """
+    if isinstance(value, Container) and value.identity is None:
+        items = tuple(template_of(lowering, joiner, item, hint) for item in value.items)
+        return replace(value, items=items)
+    if is_leaf(value):
+        type = value.type  # type: ignore[union-attr]
+        if isinstance(type, Number) and type.kind == "int":
+            type = Number("int", joiner.fresh())
+        return Var(hint, lowering.sizes.resolve_type(type))
+    return value
+
+
+def template_at(lowering: Lowering, joiner: Joiner, value: Found, place: Place) -> Found:
+    if place[0] == "heap" and isinstance(value, Container):
+        value = replace(value, identity=None)
+    return template_of(lowering, joiner, value, hint_for(lowering, place))
+
+
+def with_own_sizes(lowering: Lowering, joiner: Joiner, template: Found) -> Found:
+    """The template with sizes of its own where they were found inside a trip."""
+    if isinstance(template, Container) and template.identity is None:
+        items = tuple(with_own_sizes(lowering, joiner, item) for item in template.items)
+        return replace(template, items=items)
+    if isinstance(template, Var) and isinstance(template.type, Array) and template.type.shape:
+        shape = tuple(joiner.fresh() if size.is_local else size for size in template.type.shape)
+        return Var(template.name, Array(template.type.dtype, shape))
+    return template
