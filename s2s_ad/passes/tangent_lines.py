@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from s2s_ad.check import agrees
 from s2s_ad.diagnostics import DifferentiationError, refusal
 from s2s_ad.frontend.rules import lower_line, reads
 from s2s_ad.ir import UNDEFINED, Assign, Atom, Const, NotDifferentiable, Operation, Var
@@ -204,6 +205,9 @@ class TangentLines:
                 value = self.builder.assign(COPY, value)
             elif isinstance(target.type, Scalar) and isinstance(value.type, Array):
                 value = self.builder.assign(conversion(target.type), value)
+        if not agrees(value.type, target.type):
+            # sizes that are the same where this runs, though nothing says so: NumPy has to look
+            value = spread_to(self.builder, value, target)
         dot = named(self.builder, value, f"dot_{target.name}")
         if not isinstance(target.type, Array) or dot.type == target.type:
             return dot

@@ -4,6 +4,7 @@ kept, and the loops that undo them read it, or compute again, at the beginning o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from s2s_ad.diagnostics import refusal
@@ -26,8 +27,9 @@ from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.activity import carried_of
 from s2s_ad.passes.sizes import compute
 from s2s_ad.passes.storage.places import TOP, Places, Step
-from s2s_ad.passes.storage.tapes import Stack, Storage, Tape
+from s2s_ad.passes.storage.tapes import Stack, Storage, Tape, as_stored
 from s2s_ad.passes.undefined import needing_something, something
+from s2s_ad.passes.undo_types import has_narrow_floats
 from s2s_ad.rewrite import Builder, Names, substitute, with_body
 from s2s_ad.types import Number, Sizes
 
@@ -78,6 +80,7 @@ class _Editor:
         self.places, self.plan = places, plan
         self.needed = plan.needed_at(places)
         self.here: set[Atom] = {var for variables in self.needed.values() for var in variables}
+        self.is_narrow = has_narrow_floats(function)
         self.filled = needing_something(function.body, plan.kept)
         self.values: dict[Var, Atom] = {}  # what stands for recalls, and recalled variables
         self.local: dict[Var, Atom] = {}  # a forward variable in the reverse sweep
@@ -258,22 +261,28 @@ class _Editor:
             self.builder.span, self.builder.role = None, "adjoint"
             self.local[var] = compute(self.builder.assign, var.type.value, self.parameters)
             return
-        # exactly as it was computed before: tests must come out as they did
-        operands: tuple[Atom, ...]
         if var in self.plan.final:
-            op, operands = catalogue().operations["getitem"], self.plan.final[var]
-        else:
-            assert isinstance(found, Assign)
-            op, operands = found.op, found.operands
+            self.provide_operands(var, self.plan.final[var], statement)
+            self.builder.span, self.builder.role = span, "adjoint"
+            read = catalogue().operations["getitem"]
+            element = self.builder.assign(read, *map(self.now, self.plan.final[var]))
+            self.local[var] = as_stored(self.builder, element, var, self.is_narrow)
+            return
+        # exactly as it was computed before: tests must come out as they did
+        assert isinstance(found, Assign)
+        self.provide_operands(var, found.operands, statement)
+        self.builder.span, self.builder.role = span, "primal"
+        again = self.builder.names.fresh(var.name, var.type)
+        self.builder.append(found.op, (again,), *map(self.now, found.operands))
+        self.local[var] = again
+
+    def provide_operands(self, var: Var, operands: Iterable[Atom], statement: Statement) -> None:
+        """What computing a variable takes from its own block."""
         home = self.places.home[var]
         for operand in operands:
             same_block = isinstance(operand, Var) and self.places.home[operand] == home
             if isinstance(operand, Var) and same_block and operand in self.here:
                 self.provide(operand, statement)
-        self.builder.span, self.builder.role = span, "primal"
-        again = self.builder.names.fresh(var.name, var.type)
-        self.builder.append(op, (again,), *map(self.now, operands))
-        self.local[var] = again
 
     def loop(self, loop: For | While) -> None:
         keys = self.touched(loop)

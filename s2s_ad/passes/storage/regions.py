@@ -17,7 +17,7 @@ from s2s_ad.operations.indexing import ADD_AT, ADDITEM, SETITEM, SLICE, TUPLE
 from s2s_ad.operations.result_types import index_parts, is_basic_index
 from s2s_ad.passes.activity import carried_of
 from s2s_ad.passes.storage.places import Places
-from s2s_ad.types import Array, Scalar, is_float, is_integer, shape_of
+from s2s_ad.types import Array, dtype_of, is_float, is_integer, scalar_like, shape_of
 
 UPDATES = (SETITEM, ADDITEM, ADD_AT)
 
@@ -305,16 +305,17 @@ class Regions:
 
 def is_kept_whole(store: Assign) -> bool:
     """Whether a store leaves the value as it was: one element, of the array's dtype."""
-    array, value = store.operands[0].type, store.operands[2].type
-    place = shape_of(array)
-    parts = index_parts(store.operands[1].type)
-    one = place is not None and len(parts) == len(place) and all(map(is_integer, parts))
+    array, index, value = (operand.type for operand in store.operands)
+    if not isinstance(array, Array) or array.shape is None or not scalar_like(value):
+        return False
+    parts = index_parts(index)
+    # an array of integers would spread the value over several elements
+    one = all(scalar_like(part) and is_integer(part) for part in parts)
     return (
-        isinstance(array, Array)
-        and one
-        and shape_of(value) == ()
-        and array.dtype == (value.dtype if isinstance(value, Scalar) else "f64")
+        one
+        and len(parts) == len(array.shape)
         and is_float(value)
+        and array.dtype == dtype_of(value)
     )
 
 

@@ -175,3 +175,10 @@ def as_before(builder: Builder, found: Var, var: Var) -> Var:
         found = builder.assign(COPY, found)
     assert isinstance(var.type, Number | Scalar | Array)
     return builder.retype_last(var)
+
+
+def as_stored(builder: Builder, found: Var, var: Var, narrow: bool) -> Var:
+    """What an array gives back of a value stored in it. An element may stand for a Python number,
+    unless there are `narrow` floats: those it would widen.
+    """
+    return as_before(builder, found, var) if narrow else builder.retype_last(var)

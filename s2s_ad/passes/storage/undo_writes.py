@@ -18,6 +18,8 @@ from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.operations.support import IDENTITY, RECALL
 from s2s_ad.passes.storage.chains import Chain, Event, Source
 from s2s_ad.passes.storage.places import Places, Step, steps_of
+from s2s_ad.passes.storage.tapes import as_stored
+from s2s_ad.passes.undo_types import has_narrow_floats
 from s2s_ad.rewrite import Builder, Names, map_statement, with_body
 from s2s_ad.types import Sizes
 
@@ -61,6 +63,7 @@ class _Undoing:
         sizes = Sizes.knowing(function.assumptions, 5_000_000)
         self.builder = Builder(Names.of(function), sizes)
         self.places, self.chain = places, chain
+        self.is_narrow = has_narrow_floats(function)
         self.overwritten: dict[Var, Var] = {}  # by the version that a write makes
         sources = chain.sources(places)
         wanted = self.read_anyway(sources, wanted)
@@ -214,8 +217,8 @@ class _Undoing:
         """What the forward sweep has read where it then wrote is what is put back."""
         for var, source in self.reads.get(step, {}).items():
             if var not in self.given and (source.version, source.index) == (version, index):
-                self.builder.assign(IDENTITY, value)
-                self.given[var] = self.builder.retype_last(var)
+                same = self.builder.assign(IDENTITY, value)
+                self.given[var] = as_stored(self.builder, same, var, self.is_narrow)
 
     def inner(self, statement: Statement, known: Known) -> None:
         """A statement of the reverse sweep beside the chain: it may read what is known by now."""
@@ -251,8 +254,8 @@ class _Undoing:
                 continue
             self.builder.span, self.builder.role = None, "adjoint"
             read = catalogue().operations["getitem"]
-            self.builder.assign(read, array, self.recall(source.index))
-            self.given[var] = self.builder.retype_last(var)
+            element = self.builder.assign(read, array, self.recall(source.index))
+            self.given[var] = as_stored(self.builder, element, var, self.is_narrow)
 
     def recall(self, atom: Atom) -> Atom:
         return self.builder.assign(RECALL, atom) if isinstance(atom, Var) else atom
