@@ -117,8 +117,10 @@ def _module_names(text: str, library: Callable[[str], str]) -> str:
     if match is not None:
         module = {"np": "numpy"}.get(match[1], match[1])
         return library(f"{module}.{match[2]}") + text[match.end() - 1 :]
-    plain = re.match(r"(\w+)\(", text)
-    return library(f"builtins.{plain[1]}") + text[plain.end() - 1 :] if plain is not None else text
+    plain = re.match(r"(\[*)(\w+)\(", text)
+    if plain is None:
+        return text
+    return plain[1] + library(f"builtins.{plain[2]}") + text[plain.end() - 1 :]
 
 
 def _spell_template(op: Operation, expressions: Sequence[Expression], weight: int) -> Expression:

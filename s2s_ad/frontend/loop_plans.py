@@ -16,15 +16,20 @@ from s2s_ad.frontend.blocks import (
     GONE,
     RETURNED,
     Found,
+    Missing,
     Place,
+    State,
+    alike,
+    capture,
     hint_for,
     is_leaf,
+    same,
     settled,
 )
 from s2s_ad.frontend.iteration import Counted
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.values import Container
+from s2s_ad.frontend.values import Container, Growing, Poison, Unsettled
 from s2s_ad.ir import Atom, Var
 from s2s_ad.types import Array, Number
 
@@ -78,8 +83,53 @@ def first_guess(lowering: Lowering, loop: Loop) -> Plan:
     return Plan(templates, joiner)
 
 
-def still_there(lowering: Lowering, plan: Plan) -> Plan:
-    """A plan from an earlier trial of the loop around, without the arrays that it had made."""
+def renewed(lowering: Lowering, loop: Loop, plan: Plan) -> Plan:
+    """A plan from an earlier trial of the loop around, for what names mean in this one."""
+    plan = _still_there(lowering, plan)
+    here = capture(lowering)
+    templates = {
+        place: _fitting(lowering, loop, plan.joiner, template, here, place)
+        for place, template in plan.templates.items()
+    }
+    if all(template is plan.templates[place] for place, template in templates.items()):
+        return plan
+    return replace(plan, templates=templates)
+
+
+def _fitting(
+    lowering: Lowering, loop: Loop, joiner: Joiner, template: Found, here: State, place: Place
+) -> Found:
+    """The template where it still fits what its place means before the loop; or one that does."""
+    first = settled(lowering, here.at(place), loop.node)
+    if isinstance(first, Missing):
+        return template
+    if isinstance(first, Poison | Unsettled):
+        return first
+    if isinstance(template, Unsettled):
+        # the first trip to be lowered apart is one of this loop
+        return template if template.loop is None else replace(template, loop=loop.token)
+    return (
+        template if fits(joiner, template, first) else template_at(lowering, joiner, first, place)
+    )
+
+
+def fits(joiner: Joiner, template: Found, first: Found) -> bool:
+    """Whether a loop that carries values like the template may begin with this one."""
+    if isinstance(template, Container) and template.identity is None:
+        if isinstance(template, Growing) or isinstance(first, Growing):
+            return isinstance(first, Container) and first.kind in ("list", "growing")
+        return (
+            isinstance(first, Container)
+            and alike(template, first)
+            and all(fits(joiner, *pair) for pair in zip(template.items, first.items, strict=True))
+        )
+    if isinstance(template, Var):
+        return is_leaf(first) and joiner.strict(template.type, first.type) == template.type  # type: ignore[union-attr]
+    return same(template, first)
+
+
+def _still_there(lowering: Lowering, plan: Plan) -> Plan:
+    """A plan from an earlier trial, without the arrays that it had made."""
     alive = set[object]()
     for frame in lowering.frames:
         _add_roots(lowering, frame.names.values(), alive)
@@ -103,8 +153,8 @@ def still_there(lowering: Lowering, plan: Plan) -> Plan:
         kinds = {"root": alive, "heap": lowering.memory.contents}
         return place[0] not in kinds or place[1] in kinds[place[0]]
 
-    renewed = {now_called(place): value for place, value in plan.templates.items()}
-    places = {place: value for place, value in renewed.items() if is_there(place)}
+    called = {now_called(place): value for place, value in plan.templates.items()}
+    places = {place: value for place, value in called.items() if is_there(place)}
     kept = frozenset(filter(is_there, map(now_called, plan.kept)))
     lost = frozenset(root for root in map(now_called, plan.lost) if root in alive)
     overlaps = frozenset(map(now_called, plan.overlaps))

@@ -131,17 +131,19 @@ class _Run:
 
     def _parameters(self, place: Place, template: Found, first: Found, hint: str) -> Found:
         if isinstance(template, Container) and template.identity is None:
-            firsts = (
-                first.items if isinstance(first, Container) else [MISSING] * len(template.items)
-            )
+            count = len(template.items)
+            firsts = first.items if isinstance(first, Container) else [first] * count
             items = tuple(
                 self._parameters(place, item, before, hint and f"{hint}_{key}")
                 for item, before, key in zip(template.items, firsts, template.keys, strict=True)
             )
             return replace(template, items=items)
         if isinstance(template, Var):
+            if not isinstance(first, Var | Const | Missing):
+                # never as if it were not assigned: reading it is refused
+                return changes_kind(hint, describe(first), describe(template))
             parameter = new_variable(self.lowering, hint, template.type)
-            atom = first if isinstance(first, Var | Const) else UNDEFINED
+            atom = UNDEFINED if isinstance(first, Missing) else first
             self.slots.append(_Slot(place, atom, parameter))
             return parameter
         return template

@@ -20,7 +20,7 @@ from s2s_ad.frontend.blocks import BROKEN, DEAD, GONE, JUMPS, RETURNED, Checkpoi
 from s2s_ad.frontend.branches import choose, header, truth
 from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.iteration import Counted, check_unchanged, iteration, known_trips
-from s2s_ad.frontend.loop_plans import FLOW, Loop, Node, Plan, TestChanges, first_guess, still_there
+from s2s_ad.frontend.loop_plans import FLOW, Loop, Node, Plan, TestChanges, first_guess, renewed
 from s2s_ad.frontend.loop_trials import trial
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.resolve import names_bound, target_names
@@ -191,8 +191,10 @@ def _lower_loop(lowering: Lowering, loop: Loop) -> None:
     key = (loop.node, tuple(id(frame.call) for frame in lowering.frames))
     before = dict(lowering.frame.names)
     known = lowering.plans.get(key)
-    first = known if isinstance(known, Plan) else first_guess(lowering, loop)
-    plan = still_there(lowering, first)
+    if isinstance(known, Plan):
+        plan = renewed(lowering, loop, known)
+    else:
+        plan = first_guess(lowering, loop)
     for _ in range(MOST_TRIALS):
         checkpoint = Checkpoint(lowering)
         try:

@@ -25,6 +25,11 @@ def sum_to_shape(grad: Any, shape: Any) -> Any:
     return np.sum(grad, axis=stretched, keepdims=True)
 
 
+def copied(x: Any) -> Any:
+    """A copy of an array; a number has no memory of its own."""
+    return np.copy(x) if isinstance(x, np.ndarray) else x
+
+
 def joined_shape(first: Any, second: Any) -> Any:
     """The sizes of both shapes, one behind the other; a number is a shape of one axis."""
     return (*np.atleast_1d(first), *np.atleast_1d(second))

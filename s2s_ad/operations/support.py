@@ -64,11 +64,24 @@ COPY_LIST = operation(
 )
 
 
+# what loops and branches give may be an array of any rank, or a number: it has nothing to copy
+COPY_OF_ANY = operation(
+    "out = copied(x)",
+    "grad_x += grad_out",
+    infer=_same,
+    linear=("x",),
+    helper="copied",
+    samples=({"x": "f[3]"}, {"x": "f[2,3]"}),
+)
+
+
 def _print_list_copy(type: Type, text: str, depth: int) -> str:
     """Items that hold memory are copied too."""
     assert isinstance(type, ListOf)
     item = f"item{depth + 1}" if depth else "item"
     match type.item:
+        case Array(shape=None):
+            return f"[copied({item}) for {item} in {text}]"
         case Array():
             return f"[{item}.copy() for {item} in {text}]"
         case ListOf():

@@ -34,6 +34,7 @@ from s2s_ad.operations.support import (
     BROADCAST_TO,
     COPY,
     COPY_LIST,
+    COPY_OF_ANY,
     FULL,
     FULL_LIKE,
     ONES_LIKE,
@@ -54,7 +55,7 @@ from s2s_ad.passes.aliasing import (
 )
 from s2s_ad.passes.order_updates import order_updates
 from s2s_ad.rewrite import Builder, Names, all_statements, with_body
-from s2s_ad.types import DTYPES, Array, ListOf, Sizes, scalar_like
+from s2s_ad.types import DTYPES, Array, ListOf, Sizes, Type, scalar_like
 
 
 def place_copies(function: Function) -> Function:
@@ -103,6 +104,7 @@ class _Placer:
             for statement in all_statements(function.body)
             if isinstance(statement, Assign) and (statement.op.update or stored_in_lists(statement))
         ]
+        self.updated = {update.targets[-1] for update in updates if update.op.update}
         flow = sources(function.body)
         self.unsure = maybe_undefined(function.body, flow)
         branches = [one for one in all_statements(function.body) if isinstance(one, If)]
@@ -337,6 +339,8 @@ class _Placer:
             copied = self.builder.assign(COPY_LIST, atom, name=name)
         elif found is not None and found.op is BROADCAST_TO and scalar_like(found.operands[0].type):
             copied = self.filled(atom, found, name)
+        elif _has_any_rank(atom.type) and not self.is_written_to(atom, becomes):
+            copied = self.builder.assign(COPY_OF_ANY, atom, name=name)
         else:
             copied = self.builder.assign(COPY, atom, name=name)
         made = self.builder.statements[-1]
@@ -344,6 +348,10 @@ class _Placer:
         self.settle(copied, frozenset((copied,)))
         self.definitions[copied] = made
         return copied
+
+    def is_written_to(self, atom: Var, becomes: Var | None) -> bool:
+        """Whether the copy is made of what is surely an array, for it is to be changed."""
+        return becomes in self.updated or (atom in self.owned and atom in self.foreign)
 
     def filled(self, atom: Var, found: Assign, name: str) -> Var:
         """A broadcast number, as an array of its own."""
@@ -381,6 +389,11 @@ class _Placer:
                 given |= where
             separate.append(result)
         return tuple(separate)
+
+
+def _has_any_rank(type: Type) -> bool:
+    """Whether a value may be a number where the type says array."""
+    return isinstance(type, Array) and type.shape is None
 
 
 def _reached(flow: dict[Var, list[Var]], start: Iterable[Atom]) -> frozenset[Var]:

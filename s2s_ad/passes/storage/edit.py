@@ -263,7 +263,7 @@ class _Editor:
             return
         if var in self.plan.final:
             self.provide_operands(var, self.plan.final[var], statement)
-            self.builder.span, self.builder.role = span, "adjoint"
+            self.builder.span, self.builder.role = None, "adjoint"
             read = catalogue().operations["getitem"]
             element = self.builder.assign(read, *map(self.now, self.plan.final[var]))
             self.local[var] = as_stored(self.builder, element, var, self.is_narrow)
