@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from s2s_ad import jvp, value_and_grad
-from tests import programs, programs_in_place
+from tests import programs, programs_in_place, programs_unbound
 from tests.numerics import central_differences
 
 Program = Callable[..., Any]
-CASES = [*programs.CASES, *programs_in_place.CASES]
+CASES = [*programs.CASES, *programs_in_place.CASES, *programs_unbound.CASES]
 NAMES = [function.__name__ for function, _ in CASES]
 
 

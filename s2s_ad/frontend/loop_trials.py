@@ -58,6 +58,7 @@ from s2s_ad.frontend.loop_plans import (
     with_own_sizes,
 )
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.unassigned import Unassigned
 from s2s_ad.frontend.values import Container, Growing, Poison, Refused, Unsettled
 from s2s_ad.ir import UNDEFINED, Atom, Block, Const, For, Structure, Var, While
 from s2s_ad.types import ListOf, Number
@@ -236,8 +237,8 @@ class _Run:
             if isinstance(ends[place], Poison | Unsettled | Missing):
                 continue
             before = self.before(place)
-            if isinstance(before, Missing) and complete:
-                continue  # read by no trip before it is assigned: it is handed on only
+            if isinstance(before, Missing) and complete and not self._may_stay(place, path):
+                continue  # bound anew by every trip: it is handed on only
             value = ends[place] if isinstance(before, Missing) else before
             made = template_at(lowering, plan.joiner, value, place)
             if isinstance(before, Missing):
@@ -255,6 +256,12 @@ class _Run:
             lost=plan.lost | lost,
             overlaps=overlaps,
         )
+
+    def _may_stay(self, place: Place, path: Path) -> bool:
+        """Whether some trips leave a name alone that is not bound before the loop."""
+        index = [] if self.index is None else [self.index]
+        varying = index + [slot.parameter for slot in self.slots]
+        return Unassigned(path.statements, varying).may_stay(str(place[1]), path.end.at(place))
 
     def _end(self, place: Place, end: Found) -> Found:
         """The end of a trip; a list as one of unknown length, where the loop carries it as one."""
