@@ -15,6 +15,18 @@ from typing import Any
 
 import libcst as cst
 
+from s2s_ad.frontend.aliases import (
+    APART,
+    NO,
+    Chain,
+    Relation,
+    chains_of,
+    in_order,
+    is_visible,
+    read_by,
+    relate,
+    relation,
+)
 from s2s_ad.frontend.containers import item_type, named
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Lowering
@@ -56,6 +68,7 @@ class State:
     contents: dict[Identity, Container]
     written: dict[Var, int]
     lost: frozenset[Any]
+    visible: set[Var]
     time: int
 
     @property
@@ -81,6 +94,7 @@ def capture(lowering: Lowering) -> State:
         dict(memory.contents),
         dict(memory.written),
         memory.lost,
+        set(memory.visible),
         memory.time,
     )
 
@@ -99,6 +113,7 @@ def resume(lowering: Lowering, state: State) -> None:
     memory.latest, memory.written = dict(state.latest), dict(state.written)
     memory.contents = dict(state.contents)
     memory.lost = state.lost
+    memory.visible = set(state.visible)
 
 
 @dataclass
@@ -425,8 +440,55 @@ class Merge:
         for target in self.targets:
             if has_memory(target.type) and target not in memory.where:
                 memory.hand_on(target, target)
+        if memory.exact:
+            self._relate()
+            return
         sides = [list(zip(self.targets, side, strict=True)) for side in self.given]
         share(self.lowering, sides, self.time)
+
+    def _relate(self) -> None:
+        """How the new variables belong to other arrays, and to each other: the flags are given by
+        the paths as well.
+        """
+        memory = self.lowering.memory
+        rows = list(zip(self.targets, *self.given, strict=True))
+        rows = [row for row in rows if memory.whole.get(row[0]) == row[0]]
+        for place, (target, *atoms) in enumerate(rows):
+            roots = {root for atom in atoms for root in memory.roots(atom)}
+            old = {root for root in roots if is_visible(self.lowering, root)}
+            old -= {row[0] for row in rows}
+            pairs: list[tuple[Var, tuple[Atom, Atom]]]
+            pairs = [(root, (root, root)) for root in in_order(memory, old)]
+            pairs += [(other, (left, right)) for other, left, right in rows[:place]]
+            for other, ends in pairs:
+                known = self._relation(atoms, ends)
+                if known is None and (turned := self._relation(ends, atoms)) is not None:
+                    relate(memory, other, target, turned)
+                else:
+                    relate(memory, target, other, known)
+
+    def _relation(self, atoms: Sequence[Atom], others: Sequence[Atom]) -> Relation | None:
+        memory = self.lowering.memory
+        alive = [not path.end.is_dead for path in self.paths]
+        sides = [
+            relation(memory, *pair) if lives else APART
+            for *pair, lives in zip(atoms, others, alive, strict=True)
+        ]
+        found: dict[Chain, Atom] = {}
+        for chain in chains_of(side for side in sides if side is not None):
+            if any(path.defines(atom) for path in self.paths for atom in read_by(chain)):
+                return None
+            flags = [
+                side.get(chain, NO) if lives else UNDEFINED
+                for side, lives in zip(sides, alive, strict=True)
+                if side is not None
+            ]
+            if len(flags) < len(sides):
+                return None
+            flag = self.leaf(flags[0], flags[1], "")
+            assert isinstance(flag, Var | Const)
+            found[chain] = flag
+        return None if None in sides else found
 
 
 def has_memory(type: Type) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import libcst as cst
 
 from s2s_ad.frontend import jumps
+from s2s_ad.frontend.aliases import Chain, read_by
 from s2s_ad.frontend.blocks import (
     BROKEN,
     GONE,
@@ -30,7 +31,7 @@ from s2s_ad.frontend.iteration import Counted
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Container, Growing, Poison, Unsettled
-from s2s_ad.ir import Atom, Var
+from s2s_ad.ir import UNDEFINED, Atom, Var
 from s2s_ad.types import Array, Number
 
 FLOW = (GONE, BROKEN, RETURNED, jumps.RESULT)
@@ -45,8 +46,21 @@ class Plan:
     kept: frozenset[Place] = frozenset()  # places whose value no trip changes
     lost: frozenset[Var] = frozenset()
     overlaps: frozenset[tuple[Any, Any]] = frozenset()
+    # which carried arrays are one with others, or with each other, in some trips and not in others
+    flags: frozenset[tuple[Any, Any, Chain]] = frozenset()
     peeled: bool = False
     unrolled: bool = False
+
+
+@dataclass
+class Slot:
+    """One carried variable."""
+
+    place: Place
+    first: Atom
+    parameter: Var
+    result: Atom = UNDEFINED
+    target: Var | None = None
 
 
 Node = cst.For | cst.While | cst.CompFor | cst.Call
@@ -157,14 +171,24 @@ def _still_there(lowering: Lowering, plan: Plan) -> Plan:
     places = {place: value for place, value in called.items() if is_there(place)}
     kept = frozenset(filter(is_there, map(now_called, plan.kept)))
     lost = frozenset(root for root in map(now_called, plan.lost) if root in alive)
-    overlaps = frozenset(map(now_called, plan.overlaps))
+
+    def are_there(*keys: Any) -> bool:
+        return all(key in alive for key in keys if isinstance(key, Var))
+
+    pairs = map(now_called, plan.overlaps)
+    overlaps = frozenset(pair for pair in pairs if are_there(*pair))
+    flags = frozenset(
+        (now_called(one), now_called(other), chain)
+        for one, other, chain in plan.flags
+        if not read_by(chain) and are_there(now_called(one), now_called(other))
+    )
     if len(places) < len(plan.templates):
-        overlaps = frozenset()
-    if (places.keys(), kept, lost, overlaps) == (
-        plan.templates.keys(), plan.kept, plan.lost, plan.overlaps
+        overlaps, flags = frozenset(), frozenset()
+    if (places.keys(), kept, lost, overlaps, flags) == (
+        plan.templates.keys(), plan.kept, plan.lost, plan.overlaps, plan.flags
     ):  # fmt: skip
         return plan
-    return replace(plan, templates=places, kept=kept, lost=lost, overlaps=overlaps)
+    return replace(plan, templates=places, kept=kept, lost=lost, overlaps=overlaps, flags=flags)
 
 
 def _add_roots(lowering: Lowering, values: Iterable[object], alive: set[object]) -> None:

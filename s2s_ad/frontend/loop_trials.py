@@ -5,12 +5,14 @@ written, or a better plan is learned.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import libcst as cst
 
 from s2s_ad.frontend import jumps
+from s2s_ad.frontend.aliases import relate
 from s2s_ad.frontend.blocks import (
     BROKEN,
     JUMPS,
@@ -48,10 +50,12 @@ from s2s_ad.frontend.containers import (
     numeric_leaves,
     without_objects,
 )
+from s2s_ad.frontend.loop_aliases import Relations
 from s2s_ad.frontend.loop_plans import (
     FLOW,
     Loop,
     Plan,
+    Slot,
     TestChanges,
     template_at,
     template_of,
@@ -62,17 +66,6 @@ from s2s_ad.frontend.unassigned import Unassigned
 from s2s_ad.frontend.values import Container, Growing, Poison, Refused, Unsettled
 from s2s_ad.ir import UNDEFINED, Atom, Block, Const, For, Structure, Var, While
 from s2s_ad.types import ListOf, Number
-
-
-@dataclass
-class _Slot:
-    """One carried variable."""
-
-    place: Place
-    first: Atom
-    parameter: Var
-    result: Atom = UNDEFINED
-    target: Var | None = None
 
 
 def trial(lowering: Lowering, loop: Loop, plan: Plan) -> Plan:
@@ -105,7 +98,7 @@ class _Run:
         self.lowering, self.loop, self.plan = lowering, loop, plan
         self.node = loop.node
         self.start = capture(lowering)
-        self.slots: list[_Slot] = []
+        self.slots: list[Slot] = []
         self.values: dict[Place, Found] = {}  # what places mean when a trip begins
         self.firsts: dict[Place, Found] = {}
         self.ends: dict[Place, Found] = {}
@@ -129,6 +122,7 @@ class _Run:
                 self.firsts[place] = first
             hint = hint_for(self.lowering, place)
             self.values[place] = self._parameters(place, template, first, hint)
+        self.relations = Relations(self.lowering, self.slots, self.plan.flags, self.plan.overlaps)
 
     def _parameters(self, place: Place, template: Found, first: Found, hint: str) -> Found:
         if isinstance(template, Container) and template.identity is None:
@@ -145,7 +139,7 @@ class _Run:
                 return changes_kind(hint, describe(first), describe(template))
             parameter = new_variable(self.lowering, hint, template.type)
             atom = UNDEFINED if isinstance(first, Missing) else first
-            self.slots.append(_Slot(place, atom, parameter))
+            self.slots.append(Slot(place, atom, parameter))
             return parameter
         return template
 
@@ -162,8 +156,11 @@ class _Run:
         for place, value in self.values.items():
             self._put(place, _renamed(value, copies), [self.before(place)])
         memory.lost |= self.plan.lost
-        firsts = [(slot.parameter, slot.first) for slot in self.slots]
-        share(lowering, [firsts], self.start.time)
+        if memory.exact:
+            self.relations.begin(copies)
+        else:
+            firsts = [(slot.parameter, slot.first) for slot in self.slots]
+            share(lowering, [firsts], self.start.time)
         arrays = {self._key(slot): slot.parameter for slot in self.slots}
         for left, right in self.plan.overlaps:
             left, right = (arrays.get(key, key) for key in (left, right))
@@ -178,9 +175,14 @@ class _Run:
             value = as_objects(self.lowering, value, ends)
         put(self.lowering, place, value)
 
-    def _key(self, slot: _Slot) -> tuple[Place, int]:
+    def _key(self, slot: Slot) -> tuple[Place, int]:
         same_place = [other for other in self.slots if other.place == slot.place]
         return slot.place, same_place.index(slot)
+
+    def _is_inside(self, path: Path, atom: Atom) -> bool:
+        """Whether a variable is one of the trip."""
+        own = atom == self.index or any(atom == slot.parameter for slot in self.slots)
+        return own or path.defines(atom)
 
     # the body
 
@@ -245,8 +247,18 @@ class _Run:
                 made = with_own_sizes(lowering, plan.joiner, made)
             templates[place], changed = made, True
         lost = path.end.lost & self._outer(path.end.lost)
-        overlaps = plan.overlaps | self._overlaps(path, ends)
-        if not changed and lost <= plan.lost and overlaps == plan.overlaps:
+        flags = plan.flags
+        if lowering.memory.exact:
+            pairs = [
+                pair
+                for place, value in self.values.items()
+                for pair in _pairs(value, ends.get(place, MISSING))
+            ]
+            more, unknown = self.relations.learn(dict(pairs), partial(self._is_inside, path))
+            flags, overlaps = flags | more, plan.overlaps | unknown
+        else:
+            overlaps = plan.overlaps | self._overlaps(path, ends)
+        if not changed and lost <= plan.lost and (overlaps, flags) == (plan.overlaps, plan.flags):
             self.ends = ends
             return plan
         return replace(
@@ -255,6 +267,7 @@ class _Run:
             kept=frozenset(kept),
             lost=plan.lost | lost,
             overlaps=overlaps,
+            flags=flags,
         )
 
     def _may_stay(self, place: Place, path: Path) -> bool:
@@ -380,6 +393,10 @@ class _Run:
         for place, value in self.values.items():
             after[place] = self._targets(value, path)
         after.update(self._handed_on(path, ends))
+        memory = lowering.memory
+        if memory.exact:
+            self.relations.begin({})  # the test has copies of its own
+            links = self.relations.behind(partial(self._is_inside, path))
         stop = path.end.names.get(BROKEN, jumps.NO)
         if path.end.is_dead:
             stop = jumps.YES
@@ -387,7 +404,6 @@ class _Run:
         self._append(path, test, stop)
         for place, value in after.items():
             self._put(place, value, [self.before(place), self.whole_ends.get(place, MISSING)])
-        memory = lowering.memory
         for slot in self.slots:
             assert slot.target is not None
             if slot.place[0] != "root" and has_memory(slot.target.type):
@@ -397,7 +413,11 @@ class _Run:
             [(target, slot.first) for target, slot in pairs],
             [(target, slot.result) for target, slot in pairs],
         )
-        share(lowering, sides, self.start.time)
+        if memory.exact:
+            for link in links:
+                relate(memory, *link)
+        else:
+            share(lowering, sides, self.start.time)
         memory.lost |= self.plan.lost
 
     def _results(self, value: Found, end: Found) -> None:
@@ -474,7 +494,7 @@ class _Run:
                 return changes_kind(hint, describe(before), describe(end))
             type = joined
         parameter = new_variable(self.lowering, hint, type)
-        slot = _Slot(place, first, parameter, end)
+        slot = Slot(place, first, parameter, end)
         slot.target = new_variable(self.lowering, hint, self.plan.joiner.renewed(type))
         self.slots.append(slot)
         return slot.target

@@ -260,14 +260,16 @@ def lower_function(
     recursive: frozenset[cst.CSTNode] = frozenset(),
     fixed_free: frozenset[object] = frozenset(),
     derive: Derive | None = None,
+    exact: bool = False,
 ) -> tuple[Function, list[FreeVariable]]:
     """Lower a function. `argument_types` overrides what annotations, defaults and use say about a
     parameter.
 
     Parameters that are `bound`, as `self` of a bound method is, are left out; free variables that
     are `fixed_free` are constants; `derive` takes the derivatives that the function itself asks for
-    (`grad(g)(x)`). Gives the function and the free variables that became hidden parameters, in
-    their order. Raises DifferentiationError.
+    (`grad(g)(x)`); `exact` tells by flags which arrays are one on some paths only. Gives the
+    function and the free variables that became hidden parameters, in their order. Raises
+    DifferentiationError.
     """
     from s2s_ad.frontend.parameters import formal_parameters
 
@@ -279,6 +281,7 @@ def lower_function(
         reporter, Builder(Names(words), sizes), sizes, words=taken, recursive=recursive,
         fixed_free=fixed_free, derive=derive,
     )  # fmt: skip
+    lowering.memory.exact = exact
     frame = Frame(function, dict(bound or {}), function.unit, function.scope)
     lowering.frames.append(frame)
     formals: list[Formal] = []
@@ -300,7 +303,7 @@ def lower_function(
         _check_records(lowering, formals, output, function.node)
     except RecursionFound as found:
         every = recursive | {found.node}
-        return lower_function(function, argument_types, bound, every, fixed_free, derive)
+        return lower_function(function, argument_types, bound, every, fixed_free, derive, exact)
     except Refused:
         pass
     except RecursionError:
@@ -318,11 +321,14 @@ def lower_function(
     if reporter.diagnostics and constants:
         # `axis=0` as a default: the module is for that value, and checks it
         types = {**(argument_types or {}), **constants}
-        return lower_function(function, types, bound, recursive, fixed_free, derive)
+        return lower_function(function, types, bound, recursive, fixed_free, derive, exact)
     if reporter.diagnostics and lowering.wanted_free - fixed_free:
         # an axis or a shape that is a free variable: the code is for the value that it has now
         free = fixed_free | lowering.wanted_free
-        return lower_function(function, argument_types, bound, recursive, free, derive)
+        return lower_function(function, argument_types, bound, recursive, free, derive, exact)
+    if not exact and any(each.name == "write-through-view" for each in reporter.diagnostics):
+        # flags make the code longer: they are for programs that need them
+        return lower_function(function, argument_types, bound, recursive, fixed_free, derive, True)
     reporter.raise_if_any()
     for name, (_, tree) in lowering.hidden.items():
         formals.append(Formal(name, tree, kind="keyword", hidden=True))

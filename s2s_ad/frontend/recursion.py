@@ -262,6 +262,7 @@ def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -
     sizes = Sizes()
     sizes.assume = False
     child = Lowering(lowering.reporter, Builder(Names(words), sizes), sizes, words=words)
+    child.memory.exact = lowering.memory.exact
     child.recursions = {**lowering.recursions, function.node: recursion}
     child.recursive, child.branches = lowering.recursive, 1
     child.derive = lowering.derive

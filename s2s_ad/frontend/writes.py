@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
+from s2s_ad.frontend.aliases import TURNED, Relation, carry_over
 from s2s_ad.frontend.values import Container, Identity
 from s2s_ad.ir import Assign, Atom, Operation, Var
 from s2s_ad.memory import Allocations, allocations_of
@@ -24,9 +25,6 @@ from s2s_ad.types import Array, ListOf, dtype_of, is_float
 
 if TYPE_CHECKING:
     from s2s_ad.frontend.lower import Lowering
-
-
-TURNED = ("ndarray.T", "numpy.swapaxes")  # views whose operation undoes itself
 
 
 @dataclass
@@ -50,6 +48,10 @@ class Memory:
     lost: frozenset[Any] = frozenset()  # allocations that a write to another one may have changed
     foreign: frozenset[Var] = frozenset()  # parameters that were written to
     taken_again: set[Var] = field(default_factory=set)  # views of what was written since
+    # with `exact`, how allocations belong together is said by flags (`aliases.py`)
+    exact: bool = False
+    links: dict[tuple[Var, Var], Relation] = field(default_factory=dict)  # facts as well
+    visible: set[Var] = field(default_factory=set)  # the allocations of the blocks around
     time: int = 0
     seen: int = 0
 
@@ -65,6 +67,8 @@ class Memory:
                 for target in statement.targets:
                     self.where.setdefault(target, allocations_of(statement, target, self.where))
                     self.made_by[target] = (statement, self.time)
+                    if self.exact and target in self.where[target]:
+                        self.visible.add(target)
         self.seen = len(statements)
 
     def roots(self, atom: Atom) -> Allocations:
@@ -90,6 +94,7 @@ class Memory:
         self.whole[var] = root
         if root == var:
             self.born[var] = self.time
+            self.visible.add(var)
         else:
             self.latest[root] = var
             self.written[root] = self.time
@@ -174,7 +179,7 @@ def _store_back(lowering: Lowering, base: Var, root: Var, changed: Var, node: cs
     memory = lowering.memory
     memory.catch_up(lowering)
     if memory.whole.get(base, base) == root:
-        _becomes(lowering, root, changed)
+        _becomes(lowering, root, changed, node)
         return
     statement, _ = memory.made_by[base]
     source = statement.operands[0]
@@ -191,14 +196,17 @@ def _store_back(lowering: Lowering, base: Var, root: Var, changed: Var, node: cs
         raise _through_view(lowering, node)
 
 
-def _becomes(lowering: Lowering, root: Var, changed: Var) -> None:
+def _becomes(lowering: Lowering, root: Var, changed: Var, node: cst.CSTNode) -> None:
     memory = lowering.memory
     memory.where[changed] = frozenset((root,))
     memory.whole[changed] = root
     memory.latest[root] = changed
     memory.written[root] = memory.time
     reached = memory.overlaps.get(root, set())
-    memory.lost |= reached
+    if memory.exact:
+        carry_over(lowering, root, node)
+    else:
+        memory.lost |= reached
     memory.foreign |= lowering.parameters & {root, *reached}
 
 
