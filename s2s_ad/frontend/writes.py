@@ -3,8 +3,8 @@ made.
 
 A value never changes in the IR: a write makes a new value, and every name of the written memory
 means that value from then on. A view read after a write is taken anew from it; where it is not
-known whether two values share memory, reading the other one is refused. Writing to an argument is
-refused: it may overlap another one.
+known whether two values share memory, reading the other one is refused, or flags say so
+(`aliases.py`). An argument that is written to may not overlap another one.
 """
 
 from __future__ import annotations
