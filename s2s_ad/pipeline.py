@@ -17,7 +17,15 @@ from s2s_ad.ir import Assign, Atom, Const, Formal, Function, Statement, Var, lea
 from s2s_ad.operations.calls import Callee, Halves, Pushed
 from s2s_ad.options import MODES, SWEEPS, Options, differentiable
 from s2s_ad.passes.adjoint import Request, adjoint, split_aux
-from s2s_ad.passes.calls import Called, Derivatives, Gradient, flat_halves, flat_results
+from s2s_ad.passes.calls import (
+    Called,
+    Derivatives,
+    Made,
+    flat_halves,
+    flat_pullback,
+    flat_results,
+    quieted,
+)
 from s2s_ad.passes.custom import settle_calls
 from s2s_ad.passes.fuse_branches import fuse_branches
 from s2s_ad.passes.gather_sums import gather_sums
@@ -179,7 +187,8 @@ def derive_all(
     """The same, and the functions that they call."""
     check(function, after="lower")
     watch("lower", function)
-    own = {function.name, f"jvp_{function.name}", f"grad_{function.name}"}
+    own = {f"{what}{function.name}" for what in ("", "jvp_", "grad_", "forward_", "reverse_")}
+    own |= {callee.name for callee in every_callee([function])}
     derivatives = Derivatives(names=own)  # the derivative of the function is the module's own
     derived = derived_function(function, options, derivatives, watch)
     derived = settled(derived, options.level, watch)
@@ -195,8 +204,8 @@ def finished(
     called: list[Called] = []
     while derivatives.pending:
         wanted = derivatives.pending.pop(0)
-        if isinstance(wanted, Gradient):
-            make_gradient(wanted, derivatives, options, watch)
+        if isinstance(wanted, Made):
+            make_function(wanted, derivatives, options, watch)
         else:
             called += derive_callee(wanted, derivatives, options, watch)
     tidy = (CLEAN_UP, place_copies) if options.level else (place_copies,)
@@ -226,32 +235,53 @@ def derived_function(
     return composition.run(COMPOSED[options.mode](composition))
 
 
-def derive_nested(function: Function, options: Options) -> Function:
-    """The derivative of a function as a function to be put into a program: as short as it gets, but
-    not settled how it is stored. Raises DifferentiationError.
+class NestedDerivatives:
+    """Derivatives of functions as functions to be put into a program, for one program: as short as
+    they get, but not settled how they are stored.
+
+    Functions that they call are made once for the whole program.
     """
-    check(function, after="capture")
-    if options.mode == "transpose":
-        return transposed(function, options)
-    derivatives = Derivatives(names={function.name})
-    derived = derived_function(function, options, derivatives, silent)
-    if derivatives.pending or derivatives.extra:
-        message = f"`{function.name}` calls a function that calls itself, or a solver"
-        help = "its derivative can be taken, but not inside of a function"
-        found = Diagnostic("nested-derivative", message, function.span, help=help)
-        raise DifferentiationError([found])
-    return derived
+
+    def __init__(self) -> None:
+        self.derivatives = Derivatives(closed=True)
+
+    def __call__(self, function: Function, options: Options) -> Function:
+        """The derivative of a function. Raises DifferentiationError."""
+        check(function, after="capture")
+        if options.mode == "transpose":
+            return transposed(function, options)
+        derivatives = self.derivatives
+        derivatives.names |= {function.name, *function.taken_names}
+        derivatives.names |= {callee.name for callee in every_callee([function])}
+        derived = derived_function(function, options, derivatives, silent)
+        while derivatives.pending:
+            wanted = derivatives.pending.pop(0)
+            assert isinstance(wanted, Made)
+            make_function(wanted, derivatives, options, silent)
+        return derived
 
 
-def make_gradient(
-    wanted: Gradient, derivatives: Derivatives, options: Options, watch: Watch
-) -> None:
-    """The gradient of a called function, to be differentiated itself."""
-    primal = wanted.of.function
+def make_function(wanted: Made, derivatives: Derivatives, options: Options, watch: Watch) -> None:
+    """What was to be made of a called function, to be called and differentiated itself."""
+    primal, made = wanted.of.function, wanted.callee
     assert primal is not None
-    request = Request((primal.formals[0].name,), bare=True, trap_nan=options.trap_nan)
-    pull = partial(adjoint, request=request, name=wanted.made.name, derivatives=derivatives)
-    wanted.made.function = run(primal, around(pull, options.level), watch)
+    closed = derivatives.closing()
+    wrt = tuple(primal.formals[place].name for place in wanted.wrt)
+    if wanted.kind == "quiet":
+        made.function = replace(quieted(primal, closed), name=made.name)
+        return
+    if wanted.kind == "tangent":
+        push = partial(tangent, wrt=wrt, name=made.name, derivatives=closed)
+        made.function = flat_results(run(primal, around(push, options.level), watch))
+        return
+    request = Request(wrt, bare=False, seeded=True, trap_nan=options.trap_nan)
+    if wanted.kind == "gradient":
+        request = Request((primal.formals[0].name,), bare=True, trap_nan=options.trap_nan)
+    pull = partial(adjoint, request=request, name=made.name, derivatives=closed)
+    pulled = run(primal, around(pull, options.level), watch)
+    if wanted.kind == "pullback":
+        pulled = flat_pullback(pulled, primal, made.name)
+    made.function = pulled
 
 
 @dataclass(frozen=True)
@@ -288,7 +318,8 @@ class Composition:
         """The gradient as a function like any other: a tuple of gradients, and no recalls."""
         aux = self.options.has_aux
         request = Request(self.wrt, bare=False, has_aux=aux)
-        pull = partial(adjoint, request=request, name="gradient", derivatives=self.derivatives)
+        closed = self.derivatives.closing()
+        pull = partial(adjoint, request=request, name="gradient", derivatives=closed)
         return self.run(self.run(self.function), pull, save_values)
 
     def tangent_of(self, function: Function, only: Var | None = None) -> Function:
@@ -377,7 +408,7 @@ def transposed(function: Function, options: Options) -> Function:
     """A linear function of some of its parameters the other way round: behind its own parameters it
     takes adjoints of its results. Raises DifferentiationError where it is not linear.
     """
-    pulled = derive_nested(function, replace(options, mode="vjp"))
+    pulled = NestedDerivatives()(function, replace(options, mode="vjp"))
     count = len(function.body.results)
     linear = run(with_results(pulled, pulled.body.results[count:]), (CLEAN_UP,))
     uses = count_uses(linear.body)
@@ -427,19 +458,29 @@ def derive_callee(
 
 def plain_callees(functions: list[Function], level: int, watch: Watch) -> list[Called]:
     """The functions that are called as they are, for their values only."""
-    found: dict[Callee, Called] = {}
+    found: list[Called] = []
+    for callee, statement in every_callee(functions, level, watch).items():
+        assert callee.function is not None
+        final = run(settled(callee.function, level, watch), (place_copies,), watch)
+        finds = _finds(statement, callee)
+        found.append(Called(final, callee.function, "value", finds, callee.says))
+    return found
+
+
+def every_callee(
+    functions: Sequence[Function], level: int = 0, watch: Watch = silent
+) -> dict[Callee, Statement]:
+    """The functions that are called, by others too, each with the first statement that does so."""
+    found: dict[Callee, Statement] = {}
     pending = list(functions)
     while pending:
         for statement in all_statements(pending.pop().body):
             for callee in callees_of(statement):
                 if callee not in found:
-                    primal = callee.function
-                    assert primal is not None
-                    final = settled(primal, level, watch)
-                    made = run(final, (place_copies,), watch)
-                    found[callee] = Called(made, primal, "value", _finds(statement, callee))
-                    pending.append(final)
-    return list(found.values())
+                    assert callee.function is not None
+                    found[callee] = statement
+                    pending.append(settled(callee.function, level, watch))
+    return found
 
 
 def callees_of(statement: Statement) -> tuple[Callee, ...]:

@@ -311,14 +311,14 @@ class Table:
         """The function as IR, and its free variables."""
         from s2s_ad.frontend.live_scope import LiveScope
         from s2s_ad.frontend.lower import lower_function
-        from s2s_ad.pipeline import derive_nested
+        from s2s_ad.pipeline import NestedDerivatives
 
         bound: dict[str, Value] = {}
         if self.owner is not None:
             first = _params(user_function)[0].name.value
             assert isinstance(user_function.scope, LiveScope)
             bound[first] = user_function.scope.held_object(first, self.owner, "self")
-        return lower_function(user_function, argument_types, bound, derive=derive_nested)
+        return lower_function(user_function, argument_types, bound, derive=NestedDerivatives())
 
     def generate(
         self,

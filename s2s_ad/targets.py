@@ -19,7 +19,7 @@ from s2s_ad.frontend.source import ParsedFile, parse_file
 from s2s_ad.frontend.values import UserFunction
 from s2s_ad.ir import Const, Function
 from s2s_ad.options import Options, differentiable
-from s2s_ad.pipeline import derive_nested, generate
+from s2s_ad.pipeline import NestedDerivatives, generate
 
 
 class BadTarget(Exception):
@@ -84,7 +84,7 @@ def _lowered(target: Target, parsed: ParsedFile | None) -> Lowered:
     scope = FileScope(parsed)
     user_function = _find(scope, target.function)
     types = _argument_types(target.arguments, user_function)
-    function, _ = lower_function(user_function, types, derive=derive_nested)
+    function, _ = lower_function(user_function, types, derive=NestedDerivatives())
     wrt = differentiable(function, target.options)
     # a pullback gives a tuple always, as in JAX
     bare = len(wrt) == 1 and target.options.mode != "vjp"

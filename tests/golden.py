@@ -34,7 +34,7 @@ from s2s_ad.frontend.source import parse_text
 from s2s_ad.frontend.values import UserFunction
 from s2s_ad.ir import Function, show
 from s2s_ad.operations import helpers
-from s2s_ad.pipeline import Options, derive_nested, differentiable, generate
+from s2s_ad.pipeline import NestedDerivatives, Options, differentiable, generate
 
 CASES = Path(__file__).parent / "cases"
 SOURCE_NAME = "case.py"
@@ -185,7 +185,7 @@ def lower(source: str, func: str = "", arguments: tuple[str, ...] = ()) -> Funct
     assert isinstance(function, UserFunction), f"{name} is not a function of the program"
     reader = TypeReader()
     types = {name: reader.argument(text) for name, text in map(split_argument, arguments)}
-    lowered, _ = lower_function(function, types, derive=derive_nested)
+    lowered, _ = lower_function(function, types, derive=NestedDerivatives())
     return lowered
 
 

@@ -39,7 +39,7 @@ def emit_module(
     texts = []
     for other in called:
         own = replace(options, mode=other.mode, wrt=_moved(other) if other.mode == "jvp" else None)
-        printer = FunctionPrinter(other.function, other.primal, own, module, other.finds)
+        printer = FunctionPrinter(other.function, other.primal, own, module, other)
         texts.append(printer.lines())
     texts += [FunctionPrinter(function, primal, options, module).lines() for function in functions]
     if options.mode == "vjp":

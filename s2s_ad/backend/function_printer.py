@@ -33,6 +33,7 @@ from s2s_ad.operations.declared import solver_docstring
 from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
 from s2s_ad.options import Options, differentiable
+from s2s_ad.passes.calls import Called
 from s2s_ad.rewrite import all_statements, count_uses
 from s2s_ad.types import Number, Scalar
 
@@ -60,10 +61,11 @@ class FunctionPrinter:
         primal: Function,
         options: Options,
         module: Module,
-        finds: tuple[str, str] | None = None,
+        called: Called | None = None,
     ) -> None:
         self.function, self.primal, self.options, self.module = function, primal, options, module
-        self.finds = finds
+        self.finds = None if called is None else called.finds
+        self.says = "" if called is None else called.says
         self.folding: Folding = fold(function, options.level, isinstance(function.output, Var))
         self.uses = count_uses(function.body)
         self.reserved = {
@@ -154,6 +156,8 @@ class FunctionPrinter:
         names = [formal.name for formal in self.function.formals]
         if self.finds is not None:
             return [f'    """{solver_docstring(self.primal.name, *self.finds)}"""']
+        if self.says:
+            return self.wrapped_docstring(self.says)
         if self.options.mode == "value":
             return [f'    """`{self.primal.name}` itself, for its value."""']
         if self.options.mode == "undo":
@@ -169,9 +173,14 @@ class FunctionPrinter:
         if self.options.mode in ALONG_DIRECTIONS:
             what = ALONG_DIRECTIONS[self.options.mode].format(f"`{self.primal.name}`")
             line = f'    """{what} the rows of `directions`."""'
+        return self.wrapped_docstring(line.strip().strip('"'))
+
+    @staticmethod
+    def wrapped_docstring(text: str) -> list[str]:
+        line = f'    """{text}"""'
         if len(line) <= layout.LIMIT:
             return [line]
-        wrapped = textwrap.wrap(line.strip().strip('"'), layout.LIMIT - 10)
+        wrapped = textwrap.wrap(text, layout.LIMIT - 10)
         return [f'    """{wrapped[0]}', *(f"    {rest}" for rest in wrapped[1:]), '    """']
 
     def wrt_names(self) -> list[str]:

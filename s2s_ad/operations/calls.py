@@ -27,12 +27,14 @@ def _value_of(function: Function, arguments: Sequence[Any]) -> Any:
 class Callee:
     """A function that is called; `function` is there once it has been lowered.
 
-    Its formals and its output are flat: one for each leaf.
+    Its formals and its output are flat: one for each leaf. `says` is what it does, where it is not
+    the user's.
     """
 
     name: str
     function: Function | None = None
     effect: bool = False
+    says: str = ""
 
     def run(self, *arguments: Any) -> Any:
         assert self.function is not None

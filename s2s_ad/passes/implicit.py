@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from s2s_ad.ir import Assign, Atom, Block, Const, For, Var
 from s2s_ad.operations import catalogue
-from s2s_ad.operations.calls import SAVED, Callee, forward_of, reverse_of, tangent_of
+from s2s_ad.operations.calls import SAVED, Callee, call_of, forward_of, reverse_of
 from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.operations.support import DIMENSION
 from s2s_ad.passes.calls import Derivatives
@@ -48,23 +48,26 @@ class Linearised:
 
     def push(self, places: tuple[int, ...], tangents: Sequence[Atom]) -> Var:
         """How the equation moves when what stands at these places does."""
-        pushed = self.derivatives.push(self.equation, places)
         names = self.builder.names
         value = names.temporary(self.residual)
         moved = names.fresh("dot_residual", adjoint_type(self.residual))
-        op = tangent_of(pushed, [value.type, moved.type])
+        op = self.derivatives.tangent_call(self.equation, places, [value.type, moved.type])
         self.builder.append(op, (value, moved), self.x, *self.arguments, *tangents)
         return moved
 
     def pull(self, places: tuple[int, ...], grad: Atom) -> tuple[Var, ...]:
         """From an adjoint of what the equation gives to those of what stands at these places."""
-        halves = self.derivatives.of(self.equation, places)
         names = self.builder.names
-        value, saved = names.temporary(self.residual), names.fresh("saved", SAVED)
         given = (self.x, *self.arguments)
-        self.builder.append(forward_of(halves, [self.residual]), (value, saved), *given)
         types = [adjoint_type(given[place].type) for place in places]
         targets = tuple(names.temporary(type) for type in types)
+        if self.derivatives.closed:
+            pulled = self.derivatives.make("pullback", self.equation, places)
+            self.builder.append(call_of(pulled, types), targets, *given, grad)
+            return targets
+        halves = self.derivatives.of(self.equation, places)
+        value, saved = names.temporary(self.residual), names.fresh("saved", SAVED)
+        self.builder.append(forward_of(halves, [self.residual]), (value, saved), *given)
         self.builder.append(reverse_of(halves, types), targets, saved, grad)
         return targets
 
@@ -146,7 +149,7 @@ def push_solver(
 
 def _equation(derivatives: Derivatives, kind: str, function: Callee) -> Callee:
     """The function that is zero at the solution, or x itself."""
-    return derivatives.gradient_of(function) if kind == "minimum" else function
+    return derivatives.make("gradient", function) if kind == "minimum" else function
 
 
 __all__ = ["push_solver", "undo_solver"]

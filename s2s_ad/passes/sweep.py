@@ -199,7 +199,7 @@ class Sweep:
             self.builder.span = statement.span
             on_lists(self, statement)
             return
-        if statement.targets[-1] in self.halves:
+        if statement.targets[-1] in self.halves or statement.op.callee is not None:
             undo_call(self, statement)
             return
         if statement.op.implicit is not None:

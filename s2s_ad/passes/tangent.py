@@ -29,7 +29,7 @@ from s2s_ad.ir import (
     leaves,
     tuple_of,
 )
-from s2s_ad.operations.calls import Callee, tangent_of
+from s2s_ad.operations.calls import Callee
 from s2s_ad.operations.lists import POP
 from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.activity import active_variables, carried_of
@@ -248,8 +248,8 @@ class _Push:
         wrt = tuple(k for k, atom in enumerate(statement.operands) if atom in self.tangents)
         dots = self.dots_of([target for target in statement.targets if is_float(target.type)])
         targets = (*statement.targets, *dots)
-        pushed = self.derivatives.push(callee, wrt)
-        op = tangent_of(pushed, [target.type for target in targets])
+        types = [target.type for target in targets]
+        op = self.derivatives.tangent_call(callee, wrt, types)
         moving = [self.lines.tangent_or_zero(statement.operands[place]) for place in wrt]
         self.builder.span = statement.span
         changed = replace(

@@ -106,7 +106,7 @@ def judge(program: Program, second: bool | None = None) -> Verdict:
 
 
 def _judge(program: Program, second: bool) -> Verdict:
-    trials = list(_trials(program))
+    trials = list(trials_of(program))
     if not trials:
         return Verdict("skipped", "no point at which the primal is finite")
     mode = "value-and-grad" if program.scalar else "vjp"
@@ -243,7 +243,7 @@ def limited(seconds: float) -> Iterator[None]:
 # Points -------------------------------------------------------------------------------------------
 
 
-def _trials(program: Program) -> Iterator[Trial]:
+def trials_of(program: Program) -> Iterator[Trial]:
     primal = run_module(program.text)["f"]
     for number, sizes in enumerate(_sizes(program)):
         trial = Trial(program, primal, sizes, 7 * program.seed + number)
