@@ -278,7 +278,7 @@ def make_function(wanted: Made, derivatives: Derivatives, options: Options, watc
     if wanted.kind == "gradient":
         request = Request((primal.formals[0].name,), bare=True, trap_nan=options.trap_nan)
     pull = partial(adjoint, request=request, name=made.name, derivatives=closed)
-    pulled = run(primal, around(pull, options.level), watch)
+    pulled = run(primal, around(pull, options.level, FINISH), watch)
     if wanted.kind == "pullback":
         pulled = flat_pullback(pulled, primal, made.name)
     made.function = pulled
@@ -338,22 +338,34 @@ class Composition:
         )
         return self.run(function, push)
 
+    def quiet(self, function: Function) -> tuple[Function | None, Function]:
+        """What is to be done once, and the function to be run in many directions. They part where
+        a function is called that prints or raises.
+        """
+        statements = all_statements(function.body)
+        if not any(statement.targets and acts(statement) for statement in statements):
+            return None, function
+        return function, quieted(function, self.derivatives)
+
     def forward(self, function: Function) -> Function:
         """The Jacobian of a function of the same parameters, by a sweep for each leaf of them."""
         aux = self.options.has_aux
         value, _ = split_aux(function, aux)
         arguments = tuple(formal.tree for formal in self.formals)
+        before, function = self.quiet(function)
         pieces: dict[int, Function] = {}
         for number, leaf in enumerate(leaf for tree in arguments for leaf in leaves(tree)):
             if isinstance(leaf, Var) and is_float(leaf.type):
                 pushed = self.tangent_of(function, leaf)
                 pieces[number] = self.run(pushed, partial(forward_piece, leaf=leaf, has_aux=aux))
         layout = Layout(value, arguments, self.options.bare, forward=True)
-        return join_pieces(pieces, self.options.function_name(self.function), layout, aux)
+        name = self.options.function_name(self.function)
+        return join_pieces(pieces, name, layout, aux, before)
 
     def reverse(self, function: Function) -> Function:
         """The same by a sweep for each leaf of the result."""
         aux = self.options.has_aux
+        before, function = self.quiet(function)
         value, passed_on = split_aux(function, aux)
         arguments = tuple(formal.tree for formal in self.formals)
         request = Request(self.wrt, bare=False, with_value=True, has_aux=aux, seeded=True)
@@ -366,7 +378,8 @@ class Composition:
                 fill = partial(reverse_piece, arguments=arguments, has_aux=aux)
                 pieces[number] = self.run(pulled, fill)
         layout = Layout(value, arguments, self.options.bare, forward=False)
-        return join_pieces(pieces, self.options.function_name(self.function), layout, aux)
+        name = self.options.function_name(self.function)
+        return join_pieces(pieces, name, layout, aux, before)
 
 
 def jacobian_of(wanted: Composition) -> Function:
@@ -481,6 +494,11 @@ def every_callee(
                     found[callee] = statement
                     pending.append(settled(callee.function, level, watch))
     return found
+
+
+def acts(statement: Statement) -> bool:
+    """Whether a statement is one operation that does something, apart from what it gives."""
+    return isinstance(statement, Assign) and statement.op.effect
 
 
 def callees_of(statement: Statement) -> tuple[Callee, ...]:

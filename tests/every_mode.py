@@ -148,6 +148,9 @@ class Program:
             adjoint = self.row(adjoints, row, self.value)
             self.same("adjoints", self.row_leaves(pulled, row), leaves_of(single(adjoint)))
 
+    def direction_of(self, rows: Sequence[Any], number: int) -> list[Any]:
+        return [self.row(r, number, v) for r, v in zip(rows, self.moving, strict=True)]
+
     def row(self, rows: Any, number: int, value: Any) -> Any:
         pairs = zip(leaves_of(rows), leaves_of(value), strict=True)
         leaves = [None if r is None else like(x, r[number]) for r, x in pairs]

@@ -71,7 +71,9 @@ class StatementPrinter:
             return self.raised(statement, indent)
         if statement.op.update:
             return layout.commented(f"{indent}{self.update(statement)}", comment)
-        if not statement.targets or (statement.op.effect and statement.target in self.unread):
+        if not statement.targets or (
+            statement.op.effect and all(target in self.unread for target in statement.targets)
+        ):
             return self.effect(statement, indent)
         if len(statement.targets) > 1:
             given = [self.names[v] if v not in self.unread else "_" for v in statement.targets]

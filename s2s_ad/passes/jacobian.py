@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 
 from s2s_ad.diagnostics import refusal
@@ -33,7 +34,7 @@ from s2s_ad.passes.batch import Along, batch
 from s2s_ad.passes.batch.context import Context, dtype_constant
 from s2s_ad.passes.batch.one_by_one import depends, renamed, without_effects
 from s2s_ad.passes.sizes import can_compute, compute
-from s2s_ad.rewrite import Names, all_variables, formal_variables, substitute
+from s2s_ad.rewrite import Names, all_variables, formal_variables, map_tree, substitute
 from s2s_ad.types import (
     DTYPES,
     ONE,
@@ -343,34 +344,39 @@ class Layout:
 
 
 def join_pieces(
-    pieces: Mapping[int, Function], name: str, layout: Layout, has_aux: bool = False
+    pieces: Mapping[int, Function],
+    name: str,
+    layout: Layout,
+    has_aux: bool = False,
+    before: Function | None = None,
 ) -> Function:
     """One function of all pieces. What has effects stays in the first piece only, and the
-    auxiliary result is the first one's.
+    auxiliary result is the first one's. `before` is what goes before all of them.
     """
-    numbers = list(pieces)
-    first = pieces[numbers[0]]
+    parts = list(pieces.values()) if before is None else [before, *pieces.values()]
+    first = parts[0]
     statements = list(first.body.statements)
-    found = {numbers[0]: _derivatives(first)}
     names = Names.of(first)
-    for number in numbers[1:]:
-        again, new = renamed(names, without_effects(pieces[number].body.statements), {})
+    outputs = [first.output]
+    for part in parts[1:]:
+        again, new = renamed(names, without_effects(part.body.statements), {})
         statements += again
-        found[number] = [
-            new.get(atom, atom) if isinstance(atom, Var) else atom
-            for atom in _derivatives(pieces[number])
-        ]
+        outputs.append(map_tree(part.output, partial(_now, new)))
+    outputs = outputs[len(parts) - len(pieces) :]
+    found: dict[int, list[Atom]] = {}
+    for number, output in zip(pieces, outputs, strict=True):
+        assert isinstance(output, Structure)
+        found[number] = list(leaves(output.items[0]))
     tree = layout.tree(found)
-    assert isinstance(first.output, Structure)
     if has_aux:
-        tree = Structure("tuple", (0, 1), (tree, first.output.items[1]))
+        assert isinstance(outputs[0], Structure)
+        tree = Structure("tuple", (0, 1), (tree, outputs[0].items[1]))
     body = Block(first.body.parameters, tuple(statements), tuple(leaves(tree)))
     return replace(first, name=name, body=body, output=tree)
 
 
-def _derivatives(piece: Function) -> list[Atom]:
-    assert isinstance(piece.output, Structure)
-    return list(leaves(piece.output.items[0]))
+def _now(new: Mapping[Var, Atom], atom: Atom) -> Atom:
+    return new.get(atom, atom) if isinstance(atom, Var) else atom
 
 
 def cheaper_is_forward(value: Tree, arguments: Sequence[Tree]) -> bool:
