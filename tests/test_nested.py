@@ -16,7 +16,17 @@ import numpy as np
 import pytest
 
 import s2s_ad
-from s2s_ad import DifferentiationError, check_grads, grad, jvp, value_and_grad, vjp
+from s2s_ad import (
+    DifferentiationError,
+    check_grads,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_grad,
+    vjp,
+)
 
 Array = Any
 X = np.array([0.3, -0.8, 1.1])
@@ -209,7 +219,44 @@ def pushed_along(x, w):
     return tangent
 
 
+def product_with_a_hessian(x, w):
+    first, second = hvp(bowl, (x, w), (w, None))
+    return np.sum(first * hvp(lambda y: bowl(y, w), x, x)) if second is None else 0.0
+
+
+def product_and_aux(x, w):
+    product, aux = hvp(lambda y: (bowl(y, w), y * 2.0), x, w, has_aux=True)
+    return np.sum(product * aux)
+
+
+def of_a_jacobian(x, w):
+    by_rows = jacobian(lambda y: np.tanh(w * y) * y[0], direction="reverse")(x)
+    return np.sum(by_rows @ jacobian(lambda y: np.tanh(w * y) * y[0], direction="forward")(w))
+
+
+def of_a_hessian(x, w):
+    (first, second), _ = hessian(bowl, (0, 1))(x, w)
+    return np.sum(first @ second @ w)
+
+
+def many_pushed(x, w):
+    out, moved = jvp(bowl, (x, w), (np.stack([x, w]), None), many=True)
+    return np.sum(hvp(bowl, (x, w), (np.stack([x, w]), None), many=True)[0]) * out + moved[1]
+
+
+def many_pulled(x, w):
+    out, pullback = vjp(lambda a, n: np.sin(a) ** n, x, 2, many=True)
+    first, second = pullback(np.stack([w, out]))
+    return np.sum(first * first) if second is None else 0.0
+
+
 ARRAYS = [
+    product_with_a_hessian,
+    product_and_aux,
+    of_a_jacobian,
+    of_a_hessian,
+    many_pushed,
+    many_pulled,
     descent,
     both_share_one_adjoint,
     the_argument_is_left_alone,

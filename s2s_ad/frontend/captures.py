@@ -8,7 +8,7 @@ the two a function can be differentiated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import libcst as cst
@@ -35,7 +35,7 @@ from s2s_ad.ir import (
 )
 from s2s_ad.operations.support import COPY
 from s2s_ad.rewrite import formal_variables, map_tree
-from s2s_ad.types import ListOf, Sizes, is_float, is_numeric
+from s2s_ad.types import ListOf, Size, Sizes, is_float, is_numeric, shape_of
 
 
 @dataclass(frozen=True)
@@ -214,6 +214,11 @@ def splice(
         for symbol in sorted(symbols_of(function))
         if symbol.startswith("?") and not known(symbol)
     }
+    for own, given in _sizes_beside(function, operands, known):
+        # a size of what is given besides, which may mean another thing here
+        named_here = lowering.sizes.fresh() if own.symbol in given.symbols else given
+        if own != given:
+            new_sizes.values[own.symbol or ""] = named_here
     statements, results = copied(function, operands, lowering.builder.names, new_sizes)
     for _ in statements:
         lowering.count(node)
@@ -224,6 +229,17 @@ def splice(
     owned = _owned(lowering, results, before, node)
     supply = iter(owned)
     return _as_value(lowering, map_tree(function.output, lambda _: next(supply)))
+
+
+def _sizes_beside(
+    function: Function, operands: Sequence[Atom], known: Callable[[str], bool]
+) -> Iterator[tuple[Size, Size]]:
+    """Sizes of parameters that the program does not have, with what they are."""
+    for parameter, operand in zip(function.body.parameters, operands, strict=True):
+        pairs = zip(shape_of(parameter.type) or (), shape_of(operand.type) or (), strict=False)
+        for own, given in pairs:
+            if own.symbol is not None and not own.symbol.startswith("?") and not known(own.symbol):
+                yield own, given
 
 
 def _owned(

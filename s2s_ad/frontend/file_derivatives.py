@@ -27,7 +27,7 @@ MODES = {
 }
 # What states the derivative of a function, by the method that does so
 CUSTOM = {"s2s_ad.custom_vjp": "defvjp", "s2s_ad.custom_jvp": "defjvp"}
-OPTIONS = ("wrt", "argnums", "has_aux", "level", "checkpoint")
+OPTIONS = ("wrt", "argnums", "has_aux", "level", "checkpoint", "direction", "trap_nan")
 
 
 def decorated(scope: FileScope, node: cst.FunctionDef, function: UserFunction) -> Value | None:
@@ -101,6 +101,7 @@ def _made(scope: FileScope, name: str, function: Value, given: Any, first: int =
         options.get("argnums", options.get("wrt", 0)),
         bool(options.get("has_aux", False)),
         options.get("level", 1),
+        options.get("direction", ""),
     )
 
 
@@ -155,15 +156,19 @@ def states_rule(scope: FileScope, node: cst.FunctionDef, name: str, method: str)
     return any(scope.code(d.decorator) == f"{name}.{method}" for d in node.decorators)
 
 
-def derived(mode: str, function: Value, wrt: Any, has_aux: bool, level: Any) -> Derived | None:
+def derived(
+    mode: str, function: Value, wrt: Any, has_aux: bool, level: Any, direction: Any
+) -> Derived | None:
     """A derivative with these options; None where they make no sense."""
     bare = isinstance(wrt, int | str)
     items = (wrt,) if bare else wrt
     if not isinstance(items, tuple | list) or not items or level not in (0, 1):
         return None
+    if direction not in ("", "forward", "reverse"):
+        return None
     if not all(isinstance(item, int | str) for item in items):
         return None
-    return Derived(mode, function, tuple(items), bare, has_aux, level)
+    return Derived(mode, function, tuple(items), bare, has_aux, level, direction)
 
 
 def _partial(scope: FileScope, expression: cst.Call) -> Value | None:

@@ -204,9 +204,9 @@ class LiveScope:
         self, name: str, read: Callable[[], object], derivation: Sequence[Any]
     ) -> Value | None:
         """What `grad(f)` gave: the derivative of whatever `f` is."""
-        mode, wrt, has_aux, level = derivation
+        mode, wrt, *options = derivation
         function = self.wrap(name, lambda: getattr(read(), "primal"))  # noqa: B009
-        return None if function is None else derived(mode, function, wrt, has_aux, level)
+        return None if function is None else derived(mode, function, wrt, *options)
 
     def _custom(
         self, name: str, read: Callable[[], Any], identity: object, value: Any

@@ -82,6 +82,7 @@ class Derived:
     bare: bool = True
     has_aux: bool = False
     level: int = 1
+    direction: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +93,7 @@ class Pullback:
     arguments: tuple[Value, ...]
     has_aux: bool = False
     level: int = 1
+    many: bool = False
 
 
 @dataclass(frozen=True)
