@@ -43,13 +43,13 @@ def value_and_grad_call(
         if v7:
             v8 = 0.0
         V[j] = v8
-    saved_v9: list[float] = []
+    v9 = len(range(n))
+    saved_v10 = np.empty((v9, v9))
     for i in range(n - 1, -1, -1):
         for j in range(i + 1):
-            v9 = V[j]
-            saved_v9.append(v9)
-            v10 = p * V[j + 1] + (1.0 - p) * v9
-            V[j] = discount * v10
+            v10 = V[j]
+            saved_v10[i, j] = v10
+            V[j] = discount * (p * V[j + 1] + (1.0 - p) * v10)
     value = V[0]
 
     # reverse sweep
@@ -59,11 +59,11 @@ def value_and_grad_call(
     for i in range(n):
         for j in range(i, -1, -1):
             v12 = j + 1
-            v9 = saved_v9.pop()
-            V[j] = v9  # V[j] = discount * (p * V[j + 1] + (1.0 - p) * V[j])
+            v10 = saved_v10[i, j]
+            V[j] = v10  # V[j] = discount * (p * V[j + 1] + (1.0 - p) * V[j])
             v13 = grad_V[j] * discount
             grad_V[j] = v13 * (1.0 - p)
-            grad_p = grad_p - v13 * v9 + v13 * V[v12]
+            grad_p = grad_p - v13 * v10 + v13 * V[v12]
             grad_V[v12] += v13 * p
     grad_up = 0.0
     grad_S = 0.0
@@ -74,8 +74,8 @@ def value_and_grad_call(
         if saved_v7[j]:
             grad_v15 = 0.0
         grad_S += grad_v15 * saved_v6[j]
-        v16 = up ** np.where(v14 == 0, 1.0, v14 - 1.0)
-        grad_up += grad_v15 * S * v14 * v16
+        v16 = grad_v15 * S * v14 * up ** np.where(v14 == 0, 1.0, v14 - 1.0)
+        grad_up += v16
     v17 = grad_p / v3  # p = (np.exp(r * dt) - 1.0 / up) / (up - 1.0 / up)
     grad_v3 = -v17 * p
     grad_up = grad_up + grad_v3 - (-grad_v3 - v17) / up * v2

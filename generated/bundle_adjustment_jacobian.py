@@ -41,58 +41,54 @@ def tangents_residuals(
             "directions[12, 63]"
         )
 
-    v1 = np.reshape(directions[:, 27:63], (12, 12, 3))
+    v1 = np.reshape(directions[:, 0:27], (12, 3, 9))
+    v2 = np.reshape(directions[:, 27:63], (12, 12, 3))
     camera = np.repeat(cameras, 12, axis=0)
-    dot_camera = np.repeat(np.reshape(directions[:, 0:27], (12, 3, 9)), 12, axis=1)
+    dot_camera = np.repeat(v1, 12, axis=1)
     point = np.tile(points, (3, 1))
     dot_point = np.empty((12, 36, 3))
     for direction in range(12):
-        dot_point[direction] = np.tile(v1[direction], (3, 1))
-    v2 = camera[:, 0:3]
-    dot_v2 = dot_camera[:, :, 0:3]
-    v3 = np.sqrt(np.sum(v2**2, axis=1, keepdims=True))
-    dot_v3 = (dot_v2 * v2).sum(axis=2, keepdims=True) / v3
-    axis = v2 / v3
-    dot_axis = dot_v2 / v3 - dot_v3 / v3 * axis
+        dot_point[direction] = np.tile(v2[direction], (3, 1))
+    v3 = camera[:, 0:3]
+    dot_v3 = dot_camera[:, :, 0:3]
+    v4 = np.sqrt(np.sum(v3**2, axis=1, keepdims=True))
+    dot_v4 = (dot_v3 * v3).sum(axis=2, keepdims=True) / v4
+    axis = v3 / v4
+    dot_axis = dot_v3 / v4 - dot_v4 / v4 * axis
     along = np.sum(axis * point, axis=1, keepdims=True)
     dot_along = (dot_axis * point + dot_point * axis).sum(axis=2, keepdims=True)
-    v4 = np.cos(v3)
-    v5 = np.sin(v3)
-    dot_v4 = -dot_v3 * v5
-    v6 = np.cross(axis, point)
-    v7 = np.empty((12, 36, 3))
-    for direction in range(12):
-        v7[direction] = np.cross(dot_axis[direction], point)
+    v5 = np.cos(v4)
+    v6 = np.sin(v4)
+    dot_v5 = -dot_v4 * v6
+    v7 = np.cross(axis, point)
     v8 = np.empty((12, 36, 3))
     for direction in range(12):
-        v8[direction] = np.cross(axis, dot_point[direction])
-    dot_v9 = dot_v3 * v4 * v6 + (v7 + v8) * v5
-    dot_v10 = dot_v4 * point + dot_point * v4 + dot_v9
-    v11 = 1.0 - v4
+        v8[direction] = np.cross(dot_axis[direction], point)
+    v9 = np.empty((12, 36, 3))
+    for direction in range(12):
+        v9[direction] = np.cross(axis, dot_point[direction])
+    dot_v10 = dot_v5 * point + dot_point * v5 + (dot_v4 * v5 * v7 + (v8 + v9) * v6)
+    v11 = 1.0 - v5
     v12 = v11 * along
-    v13 = (dot_along * v11 - dot_v4 * along) * axis
-    turned = v4 * point + v5 * v6 + v12 * axis
-    dot_turned = dot_v10 + (v13 + dot_axis * v12)
+    turned = v5 * point + v6 * v7 + v12 * axis
+    dot_turned = dot_v10 + ((dot_along * v11 - dot_v5 * along) * axis + dot_axis * v12)
     place = turned + camera[:, 3:6]
     dot_place = dot_turned + dot_camera[:, :, 3:6]
-    v14 = place[:, 2:3]
-    flat = -place[:, 0:2] / v14
-    v15 = dot_place[:, :, 2:3] / v14 * flat
-    dot_flat = -dot_place[:, :, 0:2] / v14 - v15
+    v13 = place[:, 2:3]
+    flat = -place[:, 0:2] / v13
+    v14 = dot_place[:, :, 2:3] / v13 * flat
+    dot_flat = -dot_place[:, :, 0:2] / v13 - v14
     square = np.sum(flat**2, axis=1, keepdims=True)
     dot_square = 2.0 * (dot_flat * flat).sum(axis=2, keepdims=True)
-    v16 = camera[:, 7:8]
-    dot_v17 = dot_camera[:, :, 7:8] * square + dot_square * v16
-    v18 = camera[:, 8:9]
-    v19 = square**2
-    v20 = dot_square * 2.0 * square * v18
-    distortion = 1.0 + v16 * square + v18 * v19
-    dot_distortion = dot_v17 + (dot_camera[:, :, 8:9] * v19 + v20)
-    v21 = camera[:, 6:7]
-    v22 = dot_camera[:, :, 6:7] * distortion
-    v23 = (v22 + dot_distortion * v21) * flat
-    v24 = np.reshape(v23 + dot_flat * (v21 * distortion), (12, -1))
-    return v24
+    v15 = camera[:, 7:8]
+    v16 = camera[:, 8:9]
+    v17 = square**2
+    dot_v18 = dot_camera[:, :, 8:9] * v17 + dot_square * 2.0 * square * v16
+    distortion = 1.0 + v15 * square + v16 * v17
+    v19 = camera[:, 6:7]
+    v20 = (dot_camera[:, :, 7:8] * square + dot_square * v15 + dot_v18) * v19
+    v21 = (dot_camera[:, :, 6:7] * distortion + v20) * flat
+    return np.reshape(v21 + dot_flat * (v19 * distortion), (12, -1))
 
 
 def jacobian_residuals(

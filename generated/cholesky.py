@@ -17,34 +17,28 @@ def grad_half_log_determinant(A: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
     L = np.zeros_like(A)
     for j in range(n):
         v1 = L[j, :j]
-        v2 = np.sqrt(A[j, j] - v1 @ v1)
-        L[j, j] = v2
+        L[j, j] = np.sqrt(A[j, j] - v1 @ v1)
         for i in range(j + 1, n):
-            v3 = L[j, :j]
-            v4 = A[i, j] - L[i, :j] @ v3
-            L[i, j] = v4 / L[j, j]
+            L[i, j] = (A[i, j] - L[i, :j] @ L[j, :j]) / L[j, j]
 
     # reverse sweep
     grad_L = np.diag(1.0 / np.diag(L))  # return np.sum(np.log(np.diag(L)))
-    v5 = n - 1
+    v2 = n - 1
     grad_A = np.zeros_like(A)
-    for j in range(v5, -1, -1):
+    for j in range(v2, -1, -1):
         v1 = L[j, :j]
-        v2 = L[j, j]
-        for i in range(v5, j, -1):
-            v6 = grad_L[i, j]  # L[i, j] = (A[i, j] - L[i, :j] @ L[j, :j]) / L[j, j]
+        v3 = L[j, j]
+        for i in range(v2, j, -1):
+            v4 = grad_L[i, j]  # L[i, j] = (A[i, j] - L[i, :j] @ L[j, :j]) / L[j, j]
             grad_L[i, j] = 0.0
-            v7 = v6 / v2
-            v8 = -v7
-            grad_L[j, j] += v8 * L[i, j]
-            grad_v3 = v8 * L[i, :j]
-            grad_L[j, :j] += grad_v3
-            grad_L[i, :j] += v8 * v1
-            grad_A[i, j] += v7
-        v9 = grad_L[j, j]  # L[j, j] = np.sqrt(A[j, j] - L[j, :j] @ L[j, :j])
+            v5 = v4 / v3
+            grad_L[j, j] -= v5 * L[i, j]
+            grad_L[j, :j] -= v5 * L[i, :j]
+            grad_L[i, :j] -= v5 * v1
+            grad_A[i, j] += v5
+        v6 = grad_L[j, j]  # L[j, j] = np.sqrt(A[j, j] - L[j, :j] @ L[j, :j])
         grad_L[j, j] = 0.0
-        v10 = 0.5 * v9 / v2
-        grad_v1 = -2.0 * v10 * v1
-        grad_L[j, :j] += grad_v1
-        grad_A[j, j] += v10
+        v7 = 0.5 * v6 / v3
+        grad_L[j, :j] -= v7 * 2.0 * v1
+        grad_A[j, j] += v7
     return grad_A

@@ -17,5 +17,5 @@ def value_and_grad_energy(joints: npt.NDArray[np.float64]) -> tuple[float, npt.N
 
     # reverse sweep
     grad_joints = 0.004 * joints**3  # return np.sum(heights) + 1e-3 * np.sum(joints**4)
-    grad_joints[1::2] += np.broadcast_to(1.0, (11,))  # heights = joints[1::2]
+    grad_joints[1::2] += 1.0  # heights = joints[1::2]
     return value, grad_joints

@@ -30,14 +30,14 @@ def hessian_products_weighted_lengths(
         )
 
     dot_v1 = np.reshape(directions, (3, 11, 2))
-    dot_chain = np.concatenate((np.zeros((3, 1, 2)), dot_v1, np.zeros((3, 1, 2))), axis=1)
-    dot_v2 = dot_chain[:, 1:] - dot_chain[:, :-1]
-    dot_grad_v2 = dot_v2 * (np.expand_dims(weights, 1) * 2.0)
+    v2 = np.zeros((3, 1, 2))
+    dot_chain = np.concatenate((np.zeros((3, 1, 2)), dot_v1, v2), axis=1)
+    dot_v3 = dot_chain[:, 1:] - dot_chain[:, :-1]
+    dot_grad_v3 = dot_v3 * (np.expand_dims(weights, 1) * 2.0)
     dot_grad_chain = np.zeros((3, 13, 2))
-    dot_grad_chain[:, :-1] = -dot_grad_v2
-    dot_grad_chain[:, 1:] += dot_grad_v2
-    dot_grad_joints = np.reshape(dot_grad_chain[:, 1:12], (3, 22))
-    return dot_grad_joints
+    dot_grad_chain[:, :-1] = -dot_grad_v3
+    dot_grad_chain[:, 1:] += dot_grad_v3
+    return np.reshape(dot_grad_chain[:, 1:12], (3, 22))
 
 
 def hessian_weighted_lengths(

@@ -12,7 +12,4 @@ def hvp_energy(
         raise TypeError("hvp_energy: expected joints float64, dot_joints float64")
     if joints.shape != (22,) or dot_joints.shape != (22,):
         raise ValueError("hvp_energy: expected joints[22], dot_joints[22]")
-
-    dot_grad_joints = 0.012 * dot_joints * joints**2
-    dot_grad_joints[1::2] += 0.0
-    return dot_grad_joints
+    return 0.012 * dot_joints * joints**2

@@ -33,8 +33,7 @@ def adjoints_lengths(
     grad_chain = np.zeros((2, 13, 2))
     grad_chain[:, :-1] = -grad_v3
     grad_chain[:, 1:] += grad_v3
-    grad_joints = np.reshape(grad_chain[:, 1:12], (2, 22))  # chain = np.concatenate(...)
-    return grad_joints
+    return np.reshape(grad_chain[:, 1:12], (2, 22))  # chain = np.concatenate(...)
 
 
 def jacobian_lengths(joints: npt.NDArray[np.float64]) -> csr_array:

@@ -22,28 +22,25 @@ def grad_determinant(A: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         result = result * A_2[k, k]
         v1 = k + 1
         for i in range(v1, n):
-            v2 = A_2[i, k] / A_2[k, k]
-            A_2[i, k] = v2
+            A_2[i, k] /= A_2[k, k]
             for j in range(v1, n):
-                v3 = A_2[i, k] * A_2[k, j]
-                A_2[i, j] = A_2[i, j] - v3
+                A_2[i, j] -= A_2[i, k] * A_2[k, j]
 
     # reverse sweep
-    v4 = n - 1
+    v2 = n - 1
     grad_A = np.zeros_like(A)
     grad_result = 1.0
-    for k in range(v4, -1, -1):
-        v5 = A_2[k, k]
-        for i in range(v4, k, -1):
-            v2 = A_2[i, k]
-            for j in range(v4, k, -1):
-                v6 = -grad_A[i, j]  # A[i, j] -= A[i, k] * A[k, j]
-                grad_A[k, j] += v6 * v2
-                grad_A[i, k] += v6 * A_2[k, j]
-            v7 = grad_A[i, k] / v5  # A[i, k] = A[i, k] / A[k, k]
-            grad_A[i, k] = v7
-            grad_A[k, k] += -v7 * v2
-        grad_v5 = grad_result * saved_result[k]  # result *= A[k, k]
-        grad_A[k, k] += grad_v5
-        grad_result = grad_result * v5
+    for k in range(v2, -1, -1):
+        v3 = A_2[k, k]
+        for i in range(v2, k, -1):
+            v4 = A_2[i, k]
+            for j in range(v2, k, -1):
+                v5 = grad_A[i, j]  # A[i, j] -= A[i, k] * A[k, j]
+                grad_A[k, j] -= v5 * v4
+                grad_A[i, k] -= v5 * A_2[k, j]
+            v6 = grad_A[i, k] / v3  # A[i, k] = A[i, k] / A[k, k]
+            grad_A[i, k] = v6
+            grad_A[k, k] -= v6 * v4
+        grad_A[k, k] += grad_result * saved_result[k]  # result *= A[k, k]
+        grad_result = grad_result * v3
     return grad_A

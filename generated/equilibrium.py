@@ -41,9 +41,7 @@ def forward_layer(
 ) -> tuple[npt.NDArray[np.float64], tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
     """The value of `layer`, and what the reverse sweep needs."""
     value = np.tanh(W @ z + x)
-    z = np.copy(z)
-    v1 = np.copy(value)
-    return value, (z, v1)
+    return value, (np.copy(z), np.copy(value))
 
 
 def reverse_layer(
@@ -51,8 +49,7 @@ def reverse_layer(
     grad_out: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The adjoints of the arguments of `layer`."""
-    z = saved[0]
-    v3 = saved[1]
+    z, v3 = saved
 
     grad_x = grad_out * (1.0 - v3 * v3)
     grad_W = np.outer(grad_x, z)
@@ -78,7 +75,7 @@ def grad_loss(
     for k in range(n):
         _, dot_residual = jvp_layer(solution, W, x, units[k])
         slopes[k] = dot_residual
-    v2 = np.linalg.solve(slopes - units, 2.0 * (solution - target))
+    v2 = -np.linalg.solve(slopes - units, 2.0 * (solution - target))
     _, saved = forward_layer(solution, W, x)
-    grad_W, grad_x = reverse_layer(saved, -v2)
+    grad_W, grad_x = reverse_layer(saved, v2)
     return grad_W, grad_x

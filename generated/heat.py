@@ -23,17 +23,16 @@ def value_and_grad_heat(
     for _ in range(steps):
         for i in range(1, len(u_2) - 1):
             v1 = u_2[i]
-            v2 = u_2[i - 1] - 2.0 * v1 + u_2[i + 1]
-            u_2[i] = v1 + alpha * v2
+            u_2[i] = v1 + alpha * (u_2[i - 1] - 2.0 * v1 + u_2[i + 1])
     value = np.sum(u_2 * u_2)
 
     # reverse sweep
     grad_u = 2.0 * u_2  # return np.sum(u * u)
     for _ in range(steps):
         for i in range(n - 2, 0, -1):
-            v4 = grad_u[i]  # u[i] = u[i] + alpha * (u[i - 1] - 2.0 * u[i] + u[i + 1])
-            v5 = v4 * alpha
-            grad_u[i] = v4 - 2.0 * v5
-            grad_u[i + 1] += v5
-            grad_u[i - 1] += v5
+            v3 = grad_u[i]  # u[i] = u[i] + alpha * (u[i - 1] - 2.0 * u[i] + u[i + 1])
+            v4 = v3 * alpha
+            grad_u[i] = v3 - 2.0 * v4
+            grad_u[i + 1] += v4
+            grad_u[i - 1] += v4
     return value, grad_u

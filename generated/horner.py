@@ -13,11 +13,11 @@ def grad_polynomial(c: npt.NDArray[np.float64], x: float) -> tuple[npt.NDArray[n
     (n,) = c.shape
 
     # forward sweep
-    v1 = len(c) - 1
-    saved_s = np.empty(len(range(v1, -1, -1)))
+    v1 = len(c)
+    saved_s = np.empty(v1)
     s = 0.0
-    for k in range(v1, -1, -1):
-        saved_s[(k - v1) // -1] = s
+    for k in range(v1 - 1, -1, -1):
+        saved_s[k] = s
         s = s * x + c[k]
 
     # reverse sweep
@@ -26,6 +26,6 @@ def grad_polynomial(c: npt.NDArray[np.float64], x: float) -> tuple[npt.NDArray[n
     grad_x = 0.0
     for k in range(n):
         grad_c[k] += grad_s  # s = s * x + c[k]
-        grad_x += grad_s * saved_s[(k - v1) // -1]
+        grad_x += grad_s * saved_s[k]
         grad_s = grad_s * x
     return grad_c, grad_x

@@ -7,8 +7,7 @@ NUMBER = (float, int)
 
 def pressure_error(volume: float, pressure: float, temperature: float) -> float:
     """`pressure_error` itself, for its value."""
-    v1 = 8.0 * temperature / (3.0 * volume - 1.0)
-    gas = v1 - 3.0 / volume**2
+    gas = 8.0 * temperature / (3.0 * volume - 1.0) - 3.0 / volume**2
     return gas - pressure
 
 
@@ -21,8 +20,7 @@ def jvp_pressure_error(
     v3 = volume**2
     v4 = 3.0 / v3
     gas = v2 - v4
-    v5 = 2.0 * volume * v4 / v3 - 3.0 * v2 / v1
-    dot_gas = dot_volume * v5
+    dot_gas = dot_volume * (2.0 * volume * v4 / v3 - 3.0 * v2 / v1)
     value = gas - pressure
     return value, dot_gas
 
@@ -39,7 +37,7 @@ def forward_pressure_error(
 
 def reverse_pressure_error(saved: tuple[float], grad_out: float) -> tuple[float, float]:
     """The adjoints of the arguments of `pressure_error`."""
-    v3 = saved[0]
+    (v3,) = saved
 
     grad_pressure = -grad_out
     grad_temperature = grad_out / v3 * 8.0

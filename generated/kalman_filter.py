@@ -103,12 +103,10 @@ def value_and_grad_log_likelihood(
         v11 = scipy.linalg.cho_solve((L, True), v10 @ grad_v8)
         v12 = np.tril(L)
         v13 = np.tril(plus_transpose(v11 @ v9) @ v12)
-        grad_PH = grad_v8 @ v9 + v11.T + np.outer(grad_state, v4)  # state = ...
-        grad_v4 = v10 @ grad_state - saved_v3[k]  # total = ...
-        v14 = scipy.linalg.cho_solve((L, True), grad_v4)
+        v14 = scipy.linalg.cho_solve((L, True), v10 @ grad_state - saved_v3[k])  # total = ...
         v15 = np.tril(plus_transpose(np.outer(v14, v4)) @ v12)
         grad_L = np.diag(-1.0 / np.diag(L)) - v13 - v15
-        grad_P += grad_PH @ H  # PH = P @ H.T
+        grad_P += (grad_v8 @ v9 + v11.T + np.outer(grad_state, v4)) @ H  # PH = P @ H.T
         v16 = half_lower(L.T @ grad_L)  # L = cholesky(H @ P @ H.T + R, lower=True)
         v17 = scipy.linalg.solve_triangular(L, v16, trans=1, lower=True).T
         grad_v18 = fold_lower(scipy.linalg.solve_triangular(L, v17, trans=1, lower=True))
@@ -122,6 +120,5 @@ def value_and_grad_log_likelihood(
         grad_F += grad_v2 @ saved_P[k].T
         grad_P = v7 @ grad_v2
         grad_state = v7 @ grad_state  # state = F @ state
-    v19 = rows_grad_state.T @ saved_state[:v1]
-    grad_F += v19
+    grad_F += rows_grad_state.T @ saved_state
     return total, (grad_F, grad_Q, grad_R)

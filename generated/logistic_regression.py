@@ -25,8 +25,7 @@ def value_and_grad_loss(
     # forward sweep
     z = X @ w + b
     v1 = np.logaddexp(0.0, z)
-    v2 = 0.5 * lam * np.sum(w * w)
-    value = np.mean(v1 - t * z) + v2
+    value = np.mean(v1 - t * z) + 0.5 * lam * np.sum(w * w)
 
     # reverse sweep
     grad_z = (np.exp(z - v1) - t) / n  # return np.mean(...) + 0.5 * lam * np.sum(w * w)

@@ -18,9 +18,7 @@ def forward_product(
         raise ValueError("forward_product: expected x[n, d], w[d, m]")
 
     value = x @ w
-    x = np.copy(x)
-    w = np.copy(w)
-    return value, (x, w)
+    return value, (np.copy(x), np.copy(w))
 
 
 def reverse_product(
@@ -28,8 +26,7 @@ def reverse_product(
     grad_out: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The adjoints of the arguments of `product`."""
-    x = saved[0]
-    w = saved[1]
+    x, w = saved
 
     grad_x = grad_out @ w.T  # return x @ w
     grad_w = x.T @ grad_out

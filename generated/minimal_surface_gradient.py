@@ -42,7 +42,7 @@ def value_and_grad_area(
     grad_z[:, :-1] = -grad_v11
     grad_z[:, 1:] += grad_v11
     grad_v12 = grad_v1 / step
-    grad_z[:-1, :] += -grad_v12
+    grad_z[:-1, :] -= grad_v12
     grad_z[1:, :] += grad_v12
     grad_inner = grad_z[1:-1, 1:-1]  # z[1:-1, 1:-1] = inner
     return value, grad_inner

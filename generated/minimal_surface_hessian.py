@@ -54,34 +54,30 @@ def hessian_products_area(
     dot_v3 = dot_v1[:, :, :-1]
     v4 = v2[:-1, :]
     dot_v4 = dot_v2[:, :-1, :]
-    dot_v5 = dot_v3 * 2.0 * v3 + dot_v4 * 2.0 * v4
     left = np.sqrt(1.0 + v3**2 + v4**2)
-    v6 = v1[:, 1:]
-    dot_v6 = dot_v1[:, :, 1:]
-    v7 = v2[1:, :]
-    dot_v7 = dot_v2[:, 1:, :]
-    dot_v8 = dot_v6 * 2.0 * v6 + dot_v7 * 2.0 * v7
-    right = np.sqrt(1.0 + v6**2 + v7**2)
-    v9 = 0.5 * step**2
-    v10 = v9 / right  # right = np.sqrt(1.0 + along[:, 1:] ** 2 + across[1:, :] ** 2)
-    dot_v10 = -0.5 * dot_v8 / right / right * v10
+    v5 = v1[:, 1:]
+    dot_v5 = dot_v1[:, :, 1:]
+    v6 = v2[1:, :]
+    dot_v6 = dot_v2[:, 1:, :]
+    right = np.sqrt(1.0 + v5**2 + v6**2)
+    v7 = 0.5 * step**2
+    v8 = v7 / right  # right = np.sqrt(1.0 + along[:, 1:] ** 2 + across[1:, :] ** 2)
+    dot_v8 = -0.5 * (dot_v5 * 2.0 * v5 + dot_v6 * 2.0 * v6) / right / right * v8
     dot_grad_v2 = np.zeros((7, 10, 9))
-    dot_grad_v2[:, 1:, :] = dot_v10 * v7 + dot_v7 * v10
+    dot_grad_v2[:, 1:, :] = dot_v8 * v6 + dot_v6 * v8
     dot_grad_v1 = np.zeros((7, 9, 10))
-    dot_grad_v1[:, :, 1:] = dot_v10 * v6 + dot_v6 * v10
-    v11 = v9 / left  # left = np.sqrt(1.0 + along[:, :-1] ** 2 + across[:-1, :] ** 2)
-    dot_v11 = -0.5 * dot_v5 / left / left * v11
-    dot_grad_v4 = dot_v11 * v4 + dot_v4 * v11
-    dot_grad_v2[:, :-1, :] += dot_grad_v4
-    dot_grad_v3 = dot_v11 * v3 + dot_v3 * v11
-    dot_grad_v1[:, :, :-1] += dot_grad_v3
-    dot_grad_v12 = dot_grad_v2 / step
+    dot_grad_v1[:, :, 1:] = dot_v8 * v5 + dot_v5 * v8
+    v9 = v7 / left  # left = np.sqrt(1.0 + along[:, :-1] ** 2 + across[:-1, :] ** 2)
+    dot_v9 = -0.5 * (dot_v3 * 2.0 * v3 + dot_v4 * 2.0 * v4) / left / left * v9
+    dot_grad_v2[:, :-1, :] += dot_v9 * v4 + dot_v4 * v9
+    dot_grad_v1[:, :, :-1] += dot_v9 * v3 + dot_v3 * v9
+    dot_grad_v10 = dot_grad_v2 / step
     dot_grad_z = np.zeros((7, 10, 10))
-    dot_grad_z[:, :, :-1] = -dot_grad_v12
-    dot_grad_z[:, :, 1:] += dot_grad_v12
-    dot_grad_v13 = dot_grad_v1 / step
-    dot_grad_z[:, :-1, :] += -dot_grad_v13
-    dot_grad_z[:, 1:, :] += dot_grad_v13
+    dot_grad_z[:, :, :-1] = -dot_grad_v10
+    dot_grad_z[:, :, 1:] += dot_grad_v10
+    dot_grad_v11 = dot_grad_v1 / step
+    dot_grad_z[:, :-1, :] -= dot_grad_v11
+    dot_grad_z[:, 1:, :] += dot_grad_v11
     return np.reshape(dot_grad_z[:, 1:-1, 1:-1], (7, -1))
 
 

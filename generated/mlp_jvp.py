@@ -49,9 +49,9 @@ def jvp_loss(
         )
 
     H = np.tanh(X @ W1 + b1)
-    v1 = (X @ dot_W1 + dot_b1) * (1.0 - H * H) @ W2
     Y = H @ W2 + b2
-    v2 = Y - T
-    v3 = ((v1 + H @ dot_W2 + dot_b2) * v2).sum()
-    value = 0.5 * np.sum(v2**2)
-    return value, v3
+    dot_Y = (X @ dot_W1 + dot_b1) * (1.0 - H * H) @ W2 + H @ dot_W2 + dot_b2
+    v1 = Y - T
+    v2 = (dot_Y * v1).sum()
+    value = 0.5 * np.sum(v1**2)
+    return value, v2

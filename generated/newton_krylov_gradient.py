@@ -23,6 +23,6 @@ def value_and_grad_loss(
     value = np.mean(v3) + 0.5 * lam * np.sum(w**2)
 
     # reverse sweep
-    v5 = X.T @ (np.exp(v2 - v3) * v1 / n)  # return np.mean(...) + 0.5 * lam * np.sum(w**2)
-    grad_w = lam * w + v5
+    # return np.mean(np.logaddexp(0.0, -y * (X @ w))) + 0.5 * lam * np.sum(w**2)
+    grad_w = lam * w + X.T @ (np.exp(v2 - v3) * v1 / n)
     return value, grad_w

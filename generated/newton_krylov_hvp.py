@@ -24,5 +24,5 @@ def hvp_loss(
     v2 = v1 * (X @ w)
     dot_v2 = (X @ dot_w) * v1
     v3 = np.exp(v2 - np.logaddexp(0.0, v2))
-    dot_grad_v4 = (dot_v2 - dot_v2 * v3) * v3 * v1 / n
-    return dot_w * lam + X.T @ dot_grad_v4
+    dot_grad_w = dot_w * lam + X.T @ ((dot_v2 - dot_v2 * v3) * v3 * v1 / n)
+    return dot_grad_w

@@ -21,5 +21,5 @@ def grad_square_root(a: float) -> float:
         grad_y = grad_y * 0.5  # y = 0.5 * (y + a / y)
         v1 = grad_y / y
         grad_a += v1
-        grad_y = grad_y - v1 * (a / y)
+        grad_y -= v1 * (a / y)
     return grad_a + grad_y

@@ -38,7 +38,8 @@ def value_and_grad_log_density(
     value = grad_z @ z - np.sum(np.log(v1)) - v2
 
     # reverse sweep
-    v4 = scipy.linalg.solve_triangular(L, grad_z - z * 0.5, trans=1, lower=True)  # z = ...
+    grad_z = grad_z - z * 0.5  # return -0.5 * z @ z - np.sum(...) - 0.5 * len(x) * np.log(...)
+    v4 = scipy.linalg.solve_triangular(L, grad_z, trans=1, lower=True)  # z = solve_triangular(...)
     grad_L = np.diag(-1.0 / v1) - np.tril(np.outer(v4, z))
     grad_mean = -v4
     v5 = half_lower(L.T @ grad_L)  # L = cholesky(covariance, lower=True)

@@ -16,15 +16,14 @@ def forward_relu(
         raise ValueError("forward_relu: expected x[n]")
 
     value = np.maximum(x, 0.0)
-    x = np.copy(x)
-    return value, (x,)
+    return value, (np.copy(x),)
 
 
 def reverse_relu(
     saved: tuple[npt.NDArray[np.float64]], grad_out: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64]]:
     """The adjoints of the arguments of `relu`."""
-    x = saved[0]
+    (x,) = saved
 
     grad_x = grad_out * np.where(x == 0.0, 0.5, x > 0.0)  # return np.maximum(x, 0.0)
     return (grad_x,)

@@ -27,6 +27,5 @@ def value_and_grad_loss(
     value = (residual @ residual) / v1 + lam * (w @ w)
 
     # reverse sweep
-    v3 = X.T @ (2.0 / v1 * residual)  # residual = X @ w - y
-    grad_w = lam * 2.0 * w + v3
+    grad_w = lam * 2.0 * w + X.T @ (2.0 / v1 * residual)  # residual = X @ w - y
     return value, grad_w

@@ -34,10 +34,8 @@ def grad_pendulum(angle: float, speed: float, h: float, steps: int) -> tuple[flo
         v4 = angle + h * v9
         saved_v4[trip] = v4
         v11 = h / 6.0
-        v12 = speed + 2.0 * v7 + 2.0 * v9
-        angle = angle + v11 * (v12 + (speed + h * v10))
-        v13 = v5 + 2.0 * v8 + 2.0 * v10 + -np.sin(v4)
-        speed = speed + v11 * v13
+        angle = angle + v11 * (speed + 2.0 * v7 + 2.0 * v9 + (speed + h * v10))
+        speed = speed + v11 * (v5 + 2.0 * v8 + 2.0 * v10 + -np.sin(v4))
 
     # reverse sweep
     grad_angle = 1.0
@@ -45,17 +43,16 @@ def grad_pendulum(angle: float, speed: float, h: float, steps: int) -> tuple[flo
     for trip in range(steps - 1, -1, -1):
         v6 = 0.5 * h
         v11 = h / 6.0
-        v14 = grad_speed * v11  # angle, speed = (...)
+        v12 = grad_speed * v11  # angle, speed = (...)
+        v13 = v12 * 2.0
+        v14 = grad_angle * v11
         v15 = v14 * 2.0
-        v16 = grad_angle * v11
-        v17 = v16 * 2.0
-        grad_v4 = -v14 * np.cos(saved_v4[trip])  # k4, l4 = speed + h * l3, -np.sin(angle + h * k3)
-        grad_v9 = v17 + grad_v4 * h
-        grad_v3 = -(v15 + v16 * h) * np.cos(saved_v3[trip])  # k3, l3 = ...
-        grad_v7 = v17 + grad_v3 * v6
-        grad_v2 = -(v15 + grad_v9 * v6) * np.cos(saved_v2[trip])  # k2, l2 = ...
-        grad_speed = grad_speed + v16 + v16 + grad_v9 + grad_v2 * v6
-        grad_speed += grad_v7
-        v18 = (v14 + grad_v7 * v6) * np.cos(saved_angle[trip])  # k1, l1 = speed, -np.sin(angle)
-        grad_angle = grad_angle + grad_v4 + grad_v3 + grad_v2 - v18
+        grad_v4 = -v12 * np.cos(saved_v4[trip])  # k4, l4 = speed + h * l3, -np.sin(angle + h * k3)
+        grad_v9 = v15 + grad_v4 * h
+        grad_v3 = -(v13 + v14 * h) * np.cos(saved_v3[trip])  # k3, l3 = ...
+        grad_v7 = v15 + grad_v3 * v6
+        grad_v2 = -(v13 + grad_v9 * v6) * np.cos(saved_v2[trip])  # k2, l2 = ...
+        grad_speed = grad_speed + v14 + v14 + grad_v9 + grad_v2 * v6 + grad_v7
+        v16 = (v12 + grad_v7 * v6) * np.cos(saved_angle[trip])  # k1, l1 = speed, -np.sin(angle)
+        grad_angle = grad_angle + grad_v4 + grad_v3 + grad_v2 - v16
     return grad_angle, grad_speed

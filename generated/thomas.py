@@ -38,62 +38,57 @@ def grad_norm_of_solution(
     upper[0] = v2
     v3 = d[0] / v1
     right[0] = v3
-    saved_pivot = np.empty(len(range(1, n)))
+    saved_pivot = np.empty(n)
     for i in range(1, n):
         v4 = a[i]
         v5 = i - 1
         pivot = b[i] - v4 * upper[v5]
-        saved_pivot[v5] = pivot
+        saved_pivot[i] = pivot
         upper[i] = c[i] / pivot
-        v6 = (d[i] - v4 * right[v5]) / pivot
-        right[i] = v6
+        right[i] = (d[i] - v4 * right[v5]) / pivot
     x = np.zeros(n)
-    v7 = n - 1
-    x[v7] = right[v7]
+    v6 = n - 1
+    x[v6] = right[v6]
     for i in range(n - 2, -1, -1):
-        v8 = right[i] - upper[i] * x[i + 1]
-        x[i] = v8
+        x[i] = right[i] - upper[i] * x[i + 1]
 
     # reverse sweep
     grad_x = 2.0 * x  # return np.sum(x * x)
     grad_right = np.zeros_like(a)
     grad_upper = np.zeros_like(a)
-    for i in range(v7):
-        v9 = i + 1
-        v10 = grad_x[i]  # x[i] = right[i] - upper[i] * x[i + 1]
+    for i in range(v6):
+        v7 = i + 1
+        v8 = grad_x[i]  # x[i] = right[i] - upper[i] * x[i + 1]
         grad_x[i] = 0.0
-        v11 = -v10
-        grad_x[v9] += v11 * upper[i]
-        grad_upper[i] += v11 * x[v9]
-        grad_right[i] += v10
-    grad_right[v7] += grad_x[v7]  # x[n - 1] = right[n - 1]
+        grad_x[v7] -= v8 * upper[i]
+        grad_upper[i] -= v8 * x[v7]
+        grad_right[i] += v8
+    grad_right[v6] += grad_x[v6]  # x[n - 1] = right[n - 1]
     grad_b = np.zeros_like(a)
     grad_a = np.zeros_like(a)
     grad_c = np.zeros_like(a)
     grad_d = np.zeros_like(a)
-    for i in range(v7, 0, -1):
+    for i in range(v6, 0, -1):
         v4 = a[i]
         v5 = i - 1
-        pivot = saved_pivot[v5]
-        v12 = grad_right[i]  # right[i] = (d[i] - a[i] * right[i - 1]) / pivot
+        pivot = saved_pivot[i]
+        v9 = grad_right[i]  # right[i] = (d[i] - a[i] * right[i - 1]) / pivot
         grad_right[i] = 0.0
-        v13 = v12 / pivot
-        v14 = -v13
-        grad_right[v5] += v14 * v4
-        grad_d[i] += v13
-        v15 = grad_upper[i]  # upper[i] = c[i] / pivot
+        v10 = v9 / pivot
+        v11 = -v10
+        grad_right[v5] += v11 * v4
+        grad_d[i] += v10
+        v12 = grad_upper[i]  # upper[i] = c[i] / pivot
         grad_upper[i] = 0.0
-        v16 = v15 / pivot
-        grad_pivot = v14 * right[i] - v16 * upper[i]
-        grad_c[i] += v16
-        v17 = -grad_pivot  # pivot = b[i] - a[i] * upper[i - 1]
-        grad_v4 = v14 * right[v5] + v17 * upper[v5]
-        grad_upper[v5] += v17 * v4
-        grad_a[i] += grad_v4
+        v13 = v12 / pivot
+        grad_pivot = v11 * right[i] - v13 * upper[i]
+        grad_c[i] += v13
+        grad_upper[v5] -= grad_pivot * v4  # pivot = b[i] - a[i] * upper[i - 1]
+        grad_a[i] += v11 * right[v5] - grad_pivot * upper[v5]
         grad_b[i] += grad_pivot
-    v18 = grad_right[0] / v1  # right[0] = d[0] / b[0]
-    grad_d[0] += v18
-    v19 = grad_upper[0] / v1  # upper[0] = c[0] / b[0]
-    grad_b[0] += -v18 * v3 - v19 * v2
-    grad_c[0] += v19
+    v14 = grad_right[0] / v1  # right[0] = d[0] / b[0]
+    grad_d[0] += v14
+    v15 = grad_upper[0] / v1  # upper[0] = c[0] / b[0]
+    grad_b[0] += -v14 * v3 - v15 * v2
+    grad_c[0] += v15
     return grad_a, grad_b, grad_c, grad_d

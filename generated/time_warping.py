@@ -20,7 +20,7 @@ def grad_distance(
     v4 = v3 + 1
     D = np.full((v2, v4), 1000000000.0)
     D[0, 0] = 0.0
-    saved_v5 = np.empty((len(range(1, v2)), len(range(1, v4))), dtype=np.bool_)
+    saved_v5 = np.empty((v2, v4), dtype=np.bool_)
     for i in range(1, v2):
         for j in range(1, v4):
             v6 = i - 1
@@ -32,7 +32,7 @@ def grad_distance(
             if not v9 < v8:
                 v9 = v8
             v5 = v10 < v9
-            saved_v5[v6, v7] = v5
+            saved_v5[i, j] = v5
             if not v5:
                 v10 = v9
             D[i, j] = cost + v10
@@ -48,7 +48,7 @@ def grad_distance(
             v7 = j - 1
             grad_cost = grad_D[i, j]  # D[i, j] = cost + min(...)
             grad_D[i, j] = 0.0
-            if saved_v5[v6, v7]:
+            if saved_v5[i, j]:
                 grad_v11: float = grad_cost
                 grad_v12 = 0.0
             else:
@@ -63,6 +63,6 @@ def grad_distance(
             grad_D[i, v7] += grad_v12
             grad_D[v6, j] += grad_v8
             grad_v13 = grad_cost * 2.0 * (a[v6] - b[v7])  # cost = (a[i - 1] - b[j - 1]) ** 2
-            grad_b[v7] += -grad_v13
+            grad_b[v7] -= grad_v13
             grad_a[v6] += grad_v13
     return grad_a, grad_b

@@ -50,6 +50,7 @@ from s2s_ad.passes.simplify_algebra import simplify_algebra
 from s2s_ad.passes.simplify_blocks import simplify_blocks
 from s2s_ad.passes.split_sweeps import split_sweeps
 from s2s_ad.passes.tangent import tangent
+from s2s_ad.passes.turn_signs import turn_signs
 from s2s_ad.rewrite import all_statements, count_uses, flat_output
 from s2s_ad.types import is_float
 
@@ -166,7 +167,7 @@ def around(
     """A derivative with what comes before and behind it at a level."""
     if level == 0:
         return (derive, save_values)
-    return (CLEAN_UP, derive, CLEAN_UP, save_values, finish)
+    return (CLEAN_UP, derive, CLEAN_UP, save_values, finish, turn_signs)
 
 
 def around_batch(level: int) -> tuple[UntilStable, ...]:

@@ -37,13 +37,19 @@ class Comments:
         said = span if self.level == 0 else around
         if said is None or said == self.last:
             return ""
-        self.last = said
         if self.level == 0 and span in self.lines:
+            self.last = said
             return show_assign(self.lines[span])
         text = span.file.text_of(said)
         if text.startswith(COMPOUND):
-            return ""
+            return ""  # and what was said before goes on
+        self.last = said
         return "" if "\n" in text and len(text) > 400 else text
+
+    def is_of_head(self, statement: Assign) -> bool:
+        """Whether a line undoes the head of a loop or branch: `for z in x:`."""
+        said = None if statement.span is None else self.around(statement.span)
+        return said is not None and said.file.text_of(said).startswith(COMPOUND)
 
     def around(self, span: Span) -> Span | None:
         """The innermost statement that contains a span: the last before it that ends behind it."""

@@ -8,21 +8,25 @@ source; at level 0 every Wengert line stays.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from s2s_ad.backend.layout import LIMIT
 from s2s_ad.ir import Assign, Atom, Block, Const, For, Function, If, Statement, Var, While
 from s2s_ad.operations.effects import RAISE_IF
 from s2s_ad.operations.indexing import SLICE, TUPLE
-from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
+from s2s_ad.operations.support import COPY, DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
 from s2s_ad.passes.aliasing import possible_memory
 from s2s_ad.rewrite import count_uses
 from s2s_ad.types import Items, Slice
 
 LONGEST_LINE = 84  # of a right side with folded values; the limit of a line is 100
+LONGEST_ADJOINT = 68  # the same in code that is not the user's, which has no names to help
 MOST_OPERATIONS = 9
 MOST_IN_NAMED = 6  # operations in a value that would have had a name of the user's
+PLACE = re.compile(r"{\d}")  # of an operand in a template
 ALWAYS = (TUPLE, SLICE, SHAPE_ATTRIBUTE, DIMENSION, NUMPY_SHAPE)
 
 
@@ -57,6 +61,8 @@ def fold(function: Function, level: int, single_result: bool) -> Folding:
     folder.last = folder.position
     if level and single_result:
         folder.fold_result()
+    elif level:
+        folder.fold_copies()
     return folder.folding
 
 
@@ -70,11 +76,13 @@ class _Folder:
         self.estimates: dict[Var, _Estimate] = {}
         self.reads: dict[Var, set[Var]] = {}
         self.position = 0
+        self.depth = -1
         self.region = 0
         self.regions = 0
         self.last = 0
 
     def block(self, block: Block) -> None:
+        self.depth += 1
         for statement in block.statements:
             self.position += 1
             match statement:
@@ -93,6 +101,7 @@ class _Folder:
                     self.block(orelse)
                     self.late(orelse)
         self.position += 1
+        self.depth -= 1
 
     def in_region(self, block: Block, tested: Sequence[Atom]) -> None:
         """A block that is run again and again; what is `tested` at its end."""
@@ -124,6 +133,7 @@ class _Folder:
         is_assign = isinstance(statement, Assign)
         is_primal = statement is None or statement.role == "primal"
         estimate = _Estimate(_own_length(statement) if isinstance(statement, Assign) else 5, 1)
+        room = self.room(statement)
         reads: set[Var] = set()
         candidates = []
         for place, operand in enumerate(operands):
@@ -134,15 +144,20 @@ class _Folder:
                 candidates.append(operand)
             else:
                 reads.add(operand)
-                estimate.length += len(str(operand))
+                estimate.length += _name_length(operand)
         for operand in sorted(candidates, key=lambda var: self.estimates[var].length):
             inner = self.estimates[operand]
             definition = self.folding.definitions[operand]
             always = definition.op in ALWAYS
             limit = MOST_IN_NAMED if _is_user_adjoint(operand) else MOST_OPERATIONS
             is_expression_of_user = definition.role == "primal" and is_primal
-            fits = estimate.length + inner.length <= LONGEST_LINE and (
-                estimate.operations + inner.operations <= limit or is_expression_of_user
+            # what is only stored or added had a line of its own otherwise
+            whole = is_expression_of_user or (
+                isinstance(statement, Assign) and bool(statement.op.update)
+            )
+            longest = min(room, LONGEST_LINE if whole else LONGEST_ADJOINT)
+            fits = estimate.length + inner.length <= longest and (
+                whole or estimate.operations + inner.operations <= limit
             )
             if always or fits:
                 self.folding.inlined.add(operand)
@@ -150,10 +165,15 @@ class _Folder:
                 estimate.operations += 0 if always else inner.operations
                 reads |= inner.reads
             else:
-                estimate.length += len(str(operand))
+                estimate.length += _name_length(operand)
                 if is_assign:
                     reads.add(operand)
         return estimate, reads
+
+    def room(self, statement: Statement | None) -> int:
+        """For the right side of a statement; a name may get a number, and a part brackets."""
+        names = () if statement is None else statement.targets
+        return LIMIT - 4 * (self.depth + 1) - sum(_name_length(name) + 2 for name in names) - 7
 
     def may_fold(self, var: Var) -> bool:
         definition, estimate = self.folding.definitions[var], self.estimates[var]
@@ -202,12 +222,25 @@ class _Folder:
         if not self.writes.between(estimate.reads, estimate.position, self.last):
             self.folding.inlined.add(result)
 
+    def fold_copies(self) -> None:
+        """Copies for the caller may be written in the `return`."""
+        for result in self.results:
+            made = self.folding.definitions.get(result) if isinstance(result, Var) else None
+            if not isinstance(result, Var) or made is None or made.op is not COPY:
+                continue
+            estimate = self.estimates[result]
+            if self.uses.get(result, 0) == 1 and not self.writes.between(
+                estimate.reads, estimate.position, self.last
+            ):
+                self.folding.inlined.add(result)
+
 
 def _has_expression(statement: Assign) -> bool:
     return not statement.op.effect and not statement.op.update and len(statement.targets) == 1
 
 
 def _own_length(statement: Assign) -> int:
+    """What a statement's operation adds to the texts of its operands, constants included."""
     op = statement.op
     constants = sum(
         len(str(operand)) + 2
@@ -216,7 +249,21 @@ def _own_length(statement: Assign) -> int:
     )
     if op is RAISE_IF:
         return 5  # its text stands on a line of its own
+    if op.name == "getitem":
+        return 2 + constants
+    if op is SLICE:
+        return 1 + constants
+    if op is TUPLE:
+        return 2 * len(statement.operands) - 2 + constants
+    if op is DIMENSION:
+        return 1  # mostly a name
+    if op.template or op.update:
+        return len(PLACE.sub("", op.template or op.update)) + constants
     return (len(op.call) + 2 if op.call else 5) + constants + 2 * len(statement.operands)
+
+
+def _name_length(var: Var) -> int:
+    return 3 if var.is_temporary else len(var.name)
 
 
 def _is_user_adjoint(var: Var) -> bool:

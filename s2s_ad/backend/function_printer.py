@@ -125,7 +125,8 @@ class FunctionPrinter:
         self.speller.sizes = self.entry.sizes
         body = self.sweeps()
         read = set(WORD.findall("\n".join((*self.entry.first, *self.entry.lines, *body))))
-        first = [line for name, line in unpacked if name in read]
+        first = self.unpacked_at_once(read)
+        first = first or [line for name, line in unpacked if name in read]
         entry = self.entry.first + first + self.entry.lines
         gap = [""] if entry and len(body) > 1 else []
         return [*head, *self.docstring(), *entry, *gap, *body]
@@ -243,6 +244,21 @@ class FunctionPrinter:
             if isinstance(formal.tree, Structure):
                 self._unpack(formal.tree, formal.name, lines)
         return lines
+
+    def unpacked_at_once(self, read: set[str]) -> list[str]:
+        """`x, y = saved`, where what was saved is read."""
+        found = next((one for one in self.function.formals if one.name == "saved"), None)
+        tree = None if found is None else found.tree
+        others = sum(isinstance(formal.tree, Structure) for formal in self.function.formals)
+        if not isinstance(tree, Structure) or others > 1 or self.options.mode != "vjp":
+            return []
+        names = [self.names[item] for item in tree.items if isinstance(item, Var)]
+        if not names or len(names) < len(tree.items):
+            return []
+        given = [name if name in read else "_" for name in names]
+        listed = ", ".join(given) if len(given) > 1 else f"({given[0]},)"
+        line = f"    {listed} = saved"
+        return [line] if len(line) <= layout.LIMIT else []
 
     def _unpack(self, tree: Tree, path: str, lines: list[tuple[str, str]]) -> None:
         if isinstance(tree, Structure):

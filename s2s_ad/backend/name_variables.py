@@ -10,19 +10,18 @@ else, and no name stands for a number here and an array there.
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from s2s_ad.backend.fold import Folding
 from s2s_ad.backend.live_ranges import LiveRanges, Range, live_ranges, merged, overlap
 from s2s_ad.backend.plan import (
-    Branch,
     ForLoop,
     Line,
     Moves,
-    Node,
     Plan,
-    WhileLoop,
+    all_nodes,
+    nested_counters,
 )
 from s2s_ad.ir import Atom, Function, Structure, Var
 from s2s_ad.rewrite import count_uses
@@ -84,7 +83,7 @@ def _widened(plan: Plan, names: Mapping[Var, str]) -> frozenset[str]:
     """The names whose first value has a narrower type, for who checks types, than a later one."""
     first: dict[str, Type] = {}
     widened: set[str] = set()
-    for _, node in _all_nodes(plan.nodes, 0):
+    for _, node in all_nodes(plan.nodes, 0):
         pairs: list[tuple[Var, Type]] = []
         match node:
             case Line(statement=statement):
@@ -124,9 +123,10 @@ class _Namer:
         self.moves: list[tuple[int, Moves]] = []
         self.loops = [
             (node.index, self.reads(node.trip))
-            for _, node in _all_nodes(plan.nodes, 0)
+            for _, node in all_nodes(plan.nodes, 0)
             if isinstance(node, ForLoop)
         ]
+        self.nested = set(nested_counters(self.plan.nodes))
         self.make_webs()
         self.join()
 
@@ -157,7 +157,7 @@ class _Namer:
             web.is_users = web.is_given = True
             # all of them have their names at the entry, read or not
             web.ranges = [*web.ranges, (ENTRY, ENTRY)]
-        for depth, node in _all_nodes(self.plan.nodes, 0):
+        for depth, node in all_nodes(self.plan.nodes, 0):
             match node:
                 case Line(statement=statement):
                     targets = list(statement.targets)
@@ -253,7 +253,7 @@ class _Namer:
         """What bounds of loops read and is moved to a variable of another name before."""
         return frozenset(
             var
-            for _, node in _all_nodes(self.plan.nodes, 0)
+            for _, node in all_nodes(self.plan.nodes, 0)
             if isinstance(node, ForLoop)
             for var in self.reads(node.trip)
             for target, source in node.initial.pairs
@@ -262,9 +262,15 @@ class _Namer:
 
     def beside(self, web: _Web) -> set[Var]:
         """The indices of loops whose bounds are in a web, and the bounds of those whose index is:
-        `for k in range(k - 1)` would be hard to read.
+        `for k in range(k - 1)` would be hard to read. Likewise the indices of loops inside or
+        around.
         """
         found: set[Var] = set()
+        for outer, inner in self.nested:
+            if outer in web.members:
+                found.add(inner)
+            if inner in web.members:
+                found.add(outer)
         for index, bounds in self.loops:
             if index in web.members:
                 found |= bounds
@@ -273,6 +279,10 @@ class _Namer:
         return found
 
     # Names ----------------------------------------------------------------------------------------
+
+    def is_counter(self, web: _Web) -> bool:
+        """Whether these are numbers of trips that the user has no name for."""
+        return _chosen(web) is None and any(index in web.members for index, _ in self.loops)
 
     def names(self, reserved: set[str], level: int) -> dict[Var, str]:
         taken: dict[str, list[tuple[list[Range], object]]] = {}
@@ -290,7 +300,7 @@ class _Namer:
         for web in webs:
             name = web.parameter
             if not name:
-                wanted = _wanted(web, numbers)
+                wanted = "trip" if self.is_counter(web) else _wanted(web, numbers)
                 wanted = "value" if value in web.members and _chosen(web) is None else wanted
                 if wanted == "_" and not self.is_read.isdisjoint(web.members):
                     wanted = "trip"  # the user's loop does not ask which it is, its tapes do
@@ -328,27 +338,13 @@ class _Namer:
         """New numbers for the unnamed values, in the order in which they appear."""
         numbers: dict[str, str] = {}
         for web in webs:
-            if web.is_given or _chosen(web) is not None:
+            if web.is_given or _chosen(web) is not None or self.is_counter(web):
                 continue
             name = _unnamed(web)
             key = name.rpartition("%")[2]
             if key not in numbers and "%" in name:
                 numbers[key] = str(len(numbers) + 1)
         return numbers
-
-
-def _all_nodes(nodes: Iterable[Node], depth: int) -> Iterator[tuple[int, Node]]:
-    for node in nodes:
-        yield depth, node
-        match node:
-            case Branch(then=then, orelse=orelse):
-                yield from _all_nodes(then, depth)
-                yield from _all_nodes(orelse, depth)
-            case ForLoop(body=body):
-                yield from _all_nodes(body, depth + 1)
-            case WhileLoop(before=before, body=body):
-                yield from _all_nodes(before, depth + 1)
-                yield from _all_nodes(body, depth + 1)
 
 
 def _kind(type: Type) -> object:

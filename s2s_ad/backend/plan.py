@@ -8,7 +8,7 @@ is one variable, whether it is called target or parameter of the body; `storage`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from s2s_ad.ir import (
@@ -260,3 +260,32 @@ def _moves(pairs: Iterable[tuple[Var, Atom]], role: str) -> tuple[Node, ...]:
 
 def is_undefined(atom: Atom) -> bool:
     return atom == UNDEFINED
+
+
+def all_nodes(nodes: Iterable[Node], depth: int) -> Iterator[tuple[int, Node]]:
+    for node in nodes:
+        yield depth, node
+        match node:
+            case Branch(then=then, orelse=orelse):
+                yield from all_nodes(then, depth)
+                yield from all_nodes(orelse, depth)
+            case ForLoop(body=body):
+                yield from all_nodes(body, depth + 1)
+            case WhileLoop(before=before, body=body):
+                yield from all_nodes(before, depth + 1)
+                yield from all_nodes(body, depth + 1)
+
+
+def nested_counters(
+    nodes: Iterable[Node], around: tuple[Var, ...] = ()
+) -> Iterator[tuple[Var, Var]]:
+    """Pairs of the index of a loop and that of one inside."""
+    for node in nodes:
+        match node:
+            case Branch(then=then, orelse=orelse):
+                yield from nested_counters((*then, *orelse), around)
+            case ForLoop(index=index, body=body):
+                yield from ((outer, index) for outer in around)
+                yield from nested_counters(body, (*around, index))
+            case WhileLoop(before=before, body=body):
+                yield from nested_counters((*before, *body), around)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from s2s_ad.backend import layout
+from s2s_ad.backend.augmented import added_number, augmented_update
 from s2s_ad.backend.comments import Comments
 from s2s_ad.backend.expressions import Speller
 from s2s_ad.backend.plan import (
@@ -22,7 +23,7 @@ from s2s_ad.backend.signature import annotation
 from s2s_ad.backend.spelling import ATOMIC
 from s2s_ad.ir import Assign, Atom, Const, Var
 from s2s_ad.operations.effects import RAISE_IF, STOP_UNLESS_FINITE, filled
-from s2s_ad.types import ListOf, Number, Scalar, is_complex, is_float
+from s2s_ad.types import ListOf, is_complex, is_float
 
 INDENT = "    "
 
@@ -51,7 +52,7 @@ class StatementPrinter:
     def node(self, node: Node, indent: str) -> list[str]:
         match node:
             case Line(statement=statement):
-                comment = self.comments.for_line(statement) if node.role == "adjoint" else ""
+                comment = self.comment(statement) if node.role == "adjoint" else ""
                 return self.assign(statement, indent, comment)
             case Moves():
                 return self.moves(node, indent)
@@ -63,6 +64,17 @@ class StatementPrinter:
                 return self.while_loop(node, indent)
             case Break():
                 return [f"{indent}break"]
+
+    def comment(self, statement: Assign) -> str:
+        """The user's statement; where that is the head of a loop, what is stored undoes."""
+        if self.comments.level and self.comments.is_of_head(statement):
+            folding = self.speller.folding
+            for operand in statement.operands:
+                if isinstance(operand, Var) and operand in folding.inlined:
+                    made = folding.definitions[operand]
+                    if made.role == "adjoint" and not self.comments.is_of_head(made):
+                        return self.comments.for_line(made)
+        return self.comments.for_line(statement)
 
     # Assignments ----------------------------------------------------------------------------------
 
@@ -83,7 +95,7 @@ class StatementPrinter:
         name = self.names[target]
         added = self.added(statement, name)
         if added is not None:
-            return layout.commented(f"{indent}{name} += {added}", comment)
+            return layout.commented(f"{indent}{name} {added}", comment)
         right = self.speller.right_side(statement).text
         return layout.commented(f"{indent}{self.declared(target, right)} = {right}", comment)
 
@@ -104,21 +116,20 @@ class StatementPrinter:
         return f"{name}: {self.speller.library('builtins.float')}" if first_of_two else name
 
     def added(self, statement: Assign, name: str) -> str | None:
-        """`v` of `x = x + v`, for numbers in code that is not the user's nor the textbook's."""
-        if statement.op.name != "+" or statement.role == "primal" or not self.comments.level:
+        """`+= v` of `x = x + v`, for numbers in code that is not the user's nor the textbook's."""
+        if statement.role == "primal" or not self.comments.level:
             return None
-        first, second = statement.operands
-        if not isinstance(first, Var) or not isinstance(statement.target.type, Number | Scalar):
-            return None
-        if not isinstance(first.type, Number | Scalar) or self.speller.spell(first).text != name:
-            return None
-        return self.speller.spell(second).text
+        return added_number(self.speller, statement, name)
 
     def update(self, statement: Assign) -> str:
         op = statement.op
         texts = [self.speller.spell(operand).text for operand in statement.operands]
         if "{0}[{1}]" in op.update:
             texts[1] = self.speller.index(statement.operands[1])
+        if self.comments.level and len(texts) > 1:
+            augmented = augmented_update(self.speller, statement, texts[1])
+            if augmented:
+                return augmented
         text = op.update.format(*texts)
         called = re.match(r"np\.([\w.]+)\(", text)
         if called is not None:
@@ -181,7 +192,7 @@ class StatementPrinter:
             comment = self.comments.for_line(found) if role == "adjoint" else ""
             added = self.added(found, name)
             text = self.speller.spell(source).text
-            line = f"{name} = {text}" if added is None else f"{name} += {added}"
+            line = f"{name} = {text}" if added is None else f"{name} {added}"
             return layout.commented(f"{indent}{line}", comment)
         is_whole = isinstance(source, Const) and isinstance(source.value, int)
         is_first = name not in self.annotated

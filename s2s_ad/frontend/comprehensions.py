@@ -53,7 +53,7 @@ def through(lowering: Lowering, clause: cst.CompFor, action: Callable[[], None])
         raise lowering.refuse(
             "unsupported-syntax", "`async for` is not supported", clause, help="write a plain `for`"
         )
-    found = iteration(lowering, clause.iter)
+    found = iteration(lowering, clause.iter, clause.target)
     names = target_names(clause.target)
     outer = {name: lowering.frame.names.get(name) for name in names}
     each(lowering, clause, found, partial(_conditions, lowering, clause, 0, action))

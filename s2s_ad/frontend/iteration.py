@@ -25,11 +25,15 @@ MOST_ITEMS = 1000
 
 @dataclass(frozen=True)
 class Counted:
-    """`range(*trip)`, and the item that a number of it stands for; lowered in the loop's body."""
+    """`range(*trip)`, and the item that a number of it stands for; lowered in the loop's body.
+
+    `name` is what the user calls the number itself, if anything.
+    """
 
     trip: tuple[Atom, Atom, Atom]
     item: Callable[[Atom], Value]
     sources: list[Container] = field(default_factory=list)
+    name: str = ""
 
     @property
     def is_plain(self) -> bool:
@@ -80,23 +84,29 @@ def check_unchanged(lowering: Lowering, found: Iteration, node: cst.CSTNode) -> 
             )
 
 
-def iteration(lowering: Lowering, node: cst.BaseExpression) -> Iteration:
-    """What `for ... in node` goes through. Its parts are evaluated here, once."""
+Target = cst.CSTNode | None
+"""What the items are bound to: names for values, where there are names."""
+
+
+def iteration(lowering: Lowering, node: cst.BaseExpression, target: Target = None) -> Iteration:
+    """What `for target in node` goes through. Its parts are evaluated here, once."""
     if isinstance(node, cst.Call):
         function = lower_expression(lowering, node.func)
         handler = HANDLERS.get(function.name) if isinstance(function, Named) else None
         if handler is not None:
-            return handler(lowering, node)
+            return handler(lowering, node, target)
     named = isinstance(node, cst.Subscript) and isinstance(node.value, cst.Name)
     if named and isinstance(node, cst.Subscript) and len(node.slice) == 1:
         part = node.slice[0].slice
         base = lower_expression(lowering, node.value) if isinstance(part, cst.Slice) else None
         if isinstance(base, Growing) and isinstance(part, cst.Slice):
             return _slice(lowering, base, part, node)
-    return through_value(lowering, lower_expression(lowering, node), node)
+    return through_value(lowering, lower_expression(lowering, node), node, target)
 
 
-def through_value(lowering: Lowering, value: Value, node: cst.CSTNode) -> Iteration:
+def through_value(
+    lowering: Lowering, value: Value, node: cst.CSTNode, target: Target = None
+) -> Iteration:
     if isinstance(value, Growing):
         return _items(lowering, value, node)
     if isinstance(value, Structure):
@@ -112,11 +122,22 @@ def through_value(lowering: Lowering, value: Value, node: cst.CSTNode) -> Iterat
                 node,
                 help="annotate the parameter with its shape, or give it with `--arg`",
             )
-        return _rows(lowering, value, node)
+        return _rows(lowering, value, node, _name(target))
     raise _not_iterable(lowering, node)
 
 
-def _rows(lowering: Lowering, array: Var, node: cst.CSTNode) -> Counted:
+def _name(target: Target) -> str:
+    return target.value if isinstance(target, cst.Name) and target.value != "_" else ""
+
+
+def _parts(target: Target, count: int) -> list[Target]:
+    """What the items of a tuple are bound to."""
+    if isinstance(target, cst.Tuple | cst.List) and len(target.elements) == count:
+        return [element.value for element in target.elements]
+    return [None] * count
+
+
+def _rows(lowering: Lowering, array: Var, node: cst.CSTNode, name: str) -> Counted:
     """The rows of an array: those of the array that it was, as they are when they are reached."""
     from s2s_ad.frontend.writes import now
 
@@ -124,7 +145,7 @@ def _rows(lowering: Lowering, array: Var, node: cst.CSTNode) -> Counted:
 
     def row(index: Atom) -> Value:
         latest = now(lowering, array, node)
-        return lowering.assign(lowering.operation("getitem"), [latest, index], node)
+        return lowering.assign(lowering.operation("getitem"), [latest, index], node, name=name)
 
     return Counted((Const(0), length, Const(1)), row)
 
@@ -180,7 +201,7 @@ def _bound(lowering: Lowering, value: int, length: Atom, node: cst.CSTNode) -> A
     return lowering.assign(GREATER, [_minus(lowering, length, -value, node), Const(0)], node)
 
 
-def _map(lowering: Lowering, node: cst.Call) -> Iteration:
+def _map(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
     """`map(f, p, q)`: the function is called for each item when it is reached."""
     from s2s_ad.frontend.arguments import Arguments
     from s2s_ad.frontend.calls import call
@@ -203,7 +224,7 @@ def _map(lowering: Lowering, node: cst.Call) -> Iteration:
     return replace(rows, item=lambda index: called(rows.item(index)))
 
 
-def _range(lowering: Lowering, node: cst.Call) -> Iteration:
+def _range(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
     bounds: list[Atom] = []
     for argument in node.args:
         bound = atom(lowering, lower_expression(lowering, argument.value), argument)
@@ -221,13 +242,14 @@ def _range(lowering: Lowering, node: cst.Call) -> Iteration:
         bounds.insert(0, Const(0))
     if len(bounds) == 2:
         bounds.append(Const(1))
-    return Counted((bounds[0], bounds[1], bounds[2]), lambda index: index)
+    return Counted((bounds[0], bounds[1], bounds[2]), lambda index: index, name=_name(target))
 
 
-def _enumerate(lowering: Lowering, node: cst.Call) -> Iteration:
+def _enumerate(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
     if not 1 <= len(node.args) <= 2:
         raise _not_iterable(lowering, node)
-    inner = iteration(lowering, node.args[0].value)
+    counter, items = _parts(target, 2)
+    inner = iteration(lowering, node.args[0].value, items)
     start: Atom = Const(0)
     if len(node.args) == 2:
         start = atom(lowering, lower_expression(lowering, node.args[1].value), node)
@@ -244,11 +266,19 @@ def _enumerate(lowering: Lowering, node: cst.Call) -> Iteration:
         rows = [tuple_of([number(Const(place)), item]) for place, item in enumerate(inner)]
         return Known(rows, sources_of(inner))
     counted = plainly(lowering, inner, node)
-    return Counted(counted.trip, lambda index: tuple_of([number(index), counted.item(index)]))
+    return Counted(
+        counted.trip,
+        lambda index: tuple_of([number(index), counted.item(index)]),
+        name=_name(counter) if start == Const(0) else "",
+    )
 
 
-def _zip(lowering: Lowering, node: cst.Call) -> Iteration:
-    columns = [iteration(lowering, argument.value) for argument in node.args]
+def _zip(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
+    targets = _parts(target, len(node.args))
+    columns = [
+        iteration(lowering, argument.value, part)
+        for argument, part in zip(node.args, targets, strict=True)
+    ]
     if all(isinstance(column, list) for column in columns):
         rows = zip(*[column for column in columns if isinstance(column, list)], strict=False)
         return Known([tuple_of(list(row)) for row in rows], sources_of(*columns))
@@ -290,17 +320,17 @@ def _zip_with_known(lowering: Lowering, columns: list[Iteration], node: cst.CSTN
     return Known(rows, sources_of(*columns))
 
 
-def _reversed(lowering: Lowering, node: cst.Call) -> Iteration:
+def _reversed(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
     if len(node.args) != 1:
         raise _not_iterable(lowering, node)
-    inner = iteration(lowering, node.args[0].value)
+    inner = iteration(lowering, node.args[0].value, target)
     if isinstance(inner, list):
         return Known(inner[::-1], sources_of(inner))
     start, stop, step = inner.trip
     if step in (Const(1), Const(-1)):
         sign = step.value  # type: ignore[union-attr]
         first, last = (_minus(lowering, bound, sign, node) for bound in (stop, start))
-        return Counted((first, last, Const(-sign)), inner.item)
+        return Counted((first, last, Const(-sign)), inner.item, name=inner.name)
     counted = plainly(lowering, inner, node)
     first = _minus(lowering, counted.trip[1], 1, node)
     return Counted((first, Const(-1), Const(-1)), counted.item)
@@ -377,7 +407,7 @@ def _not_iterable(lowering: Lowering, node: cst.CSTNode) -> Exception:
     )
 
 
-HANDLERS: dict[str, Callable[[Lowering, cst.Call], Iteration]] = {
+HANDLERS: dict[str, Callable[[Lowering, cst.Call, Target], Iteration]] = {
     "builtins.range": _range,
     "builtins.enumerate": _enumerate,
     "builtins.zip": _zip,

@@ -189,10 +189,7 @@ class _Run:
     def body(self) -> Path:
         lowering = self.lowering
         if self.loop.counted is not None:
-            hint = ""
-            node = self.node
-            if isinstance(node, cst.For | cst.CompFor) and isinstance(node.target, cst.Name):
-                hint = node.target.value
+            hint = self.loop.counted.name
             number = lowering.sizes.fresh(natural=self.loop.counted.is_natural)
             self.index = new_variable(lowering, hint, Number("int", number))
 

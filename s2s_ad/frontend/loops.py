@@ -53,7 +53,7 @@ def lower_for(lowering: Lowering, node: cst.For) -> None:
         raise lowering.refuse(
             "unsupported-syntax", "`async for` is not supported", node, help="write a plain `for`"
         )
-    found = iteration(lowering, node.iter)
+    found = iteration(lowering, node.iter, node.target)
     body = jumps.statements_of(node.body)
 
     def with_item(item: Value) -> None:

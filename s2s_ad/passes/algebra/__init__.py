@@ -12,6 +12,7 @@ from collections.abc import Callable
 from s2s_ad.ir import Assign, Atom
 from s2s_ad.passes.algebra import (
     broadcasts,
+    constants,
     contractions,
     identities,
     integers,
@@ -27,8 +28,8 @@ Rewriting = Callable[[Context, Assign], Atom | None]
 
 def _table() -> dict[str, list[tuple[Rewriting, bool]]]:
     table: dict[str, list[tuple[Rewriting, bool]]] = {}
-    families = (shapes, stores, integers, identities, broadcasts, sums, products, contractions)
-    for family in families:
+    families = (shapes, stores, integers, identities, broadcasts, sums, products)
+    for family in (*families, constants, contractions):
         for names, rewriting, exact in family.REWRITINGS:
             for name in names:
                 table.setdefault(name, []).append((rewriting, exact))

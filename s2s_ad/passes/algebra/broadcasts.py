@@ -7,8 +7,8 @@ from __future__ import annotations
 from s2s_ad.ir import Assign, Atom, Const
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.indexing import TUPLE
-from s2s_ad.operations.result_types import constant, normal_axes
-from s2s_ad.operations.support import BROADCAST_TO, EXPAND_DIMS
+from s2s_ad.operations.result_types import constant, is_basic_index, normal_axes
+from s2s_ad.operations.support import BROADCAST_TO, EXPAND_DIMS, NUMPY_SHAPE, SHAPE_ATTRIBUTE
 from s2s_ad.passes.algebra.context import Context, number
 from s2s_ad.passes.algebra.shapes import size_value
 from s2s_ad.types import ONE, Type, scalar_like, shape_of
@@ -56,9 +56,10 @@ def broadcast_later(context: Context, statement: Assign) -> Atom | None:
     """f(broadcast(x), 2.0) is broadcast(f(x, 2.0)): the work is done on the small array."""
     shape: Atom | None = None
     operands: list[Atom] = []
+    others = [operand for operand in statement.operands if not scalar_like(operand.type)]
     for operand in statement.operands:
         found = context.defined_by(operand, BROADCAST_TO.name)
-        if found is not None and _has_shape_of_result(operand, statement):
+        if found is not None and (others == [operand] or _has_shape_of_result(operand, statement)):
             shape = found.operands[1]
             operands.append(found.operands[0])
         elif scalar_like(operand.type):
@@ -131,6 +132,39 @@ def moved_number(context: Context, statement: Assign) -> Atom | None:
     return None if shape is None else context.assign(BROADCAST_TO, found.operands[0], shape)
 
 
+def part_of_number(context: Context, statement: Assign) -> Atom | None:
+    """A part of copies of a number is the number, or copies of it."""
+    x, index = statement.operands
+    found = context.defined_by(x, BROADCAST_TO.name)
+    if found is None or found.role == "primal" or not is_basic_index(index.type):
+        return None
+    if not scalar_like(found.operands[0].type):
+        return None
+    if scalar_like(statement.target.type):
+        return found.operands[0]
+    shape = shape_atom(context, statement.target)
+    return None if shape is None else context.assign(BROADCAST_TO, found.operands[0], shape)
+
+
+def number_of_array(context: Context, statement: Assign) -> Atom | None:
+    """The number in an array of rank 0 that was made of it."""
+    found = context.defined_by(statement.operands[0], BROADCAST_TO.name)
+    return None if found is None else found.operands[0]
+
+
+def product_with_own_shape(context: Context, statement: Assign) -> Atom | None:
+    """`np.broadcast_to(c, np.shape(v)) * v` is c * v, whatever the shape."""
+    left, right = statement.operands
+    for copies, other in ((left, right), (right, left)):
+        found = context.defined_by(copies, BROADCAST_TO.name)
+        if found is None or not scalar_like(found.operands[0].type):
+            continue
+        shape = context.defined_by(found.operands[1], NUMPY_SHAPE.name, SHAPE_ATTRIBUTE.name)
+        if shape is not None and shape.operands[0] == other:
+            return context.assign("*", found.operands[0], other)
+    return None
+
+
 def full_array(context: Context, statement: Assign) -> Atom | None:
     """`zeros + x` of the same shape is x."""
     left, right = statement.operands
@@ -189,5 +223,8 @@ REWRITINGS = [
     (("numpy.sum",), sum_of_broadcast, False),
     (MOVES, moved_number, False),
     (("+",), full_array, False),
+    (("getitem",), part_of_number, False),
+    (("builtins.float", "numpy.float64"), number_of_array, False),
+    (("*",), product_with_own_shape, False),
     (("numpy.where",), mask_once, False),
 ]

@@ -10,7 +10,7 @@ from s2s_ad.operations.result_types import is_basic_index
 from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, RANGE_LENGTH, ZEROS_LIKE
 from s2s_ad.passes.algebra.context import Context
 from s2s_ad.passes.sizes import compute, is_natural
-from s2s_ad.types import DTYPES, Array, Number, Size, shape_of, size_of
+from s2s_ad.types import DTYPES, Array, Number, Size, scalar_like, shape_of, size_of
 
 
 def size_value(context: Context, size: Size) -> Atom | None:
@@ -68,6 +68,18 @@ def shape_of_parameter(context: Context, statement: Assign) -> Atom | None:
     if any(size is None for size in sizes):
         return None
     return context.assign(TUPLE, *[size for size in sizes if size is not None])
+
+
+def shape_of_elements(context: Context, statement: Assign) -> Atom | None:
+    """What is computed element by element, with numbers beside it, keeps its shape."""
+    found = context.definition(statement.operands[0])
+    if found is None or not found.op.elementwise:
+        return None
+    arrays = {operand for operand in found.operands if not scalar_like(operand.type)}
+    is_shape_only = context.is_single(statement.operands[0])
+    if len(arrays) != 1 or not is_shape_only:
+        return None
+    return context.assign(statement.op, arrays.pop())
 
 
 def zeros_of_shape(context: Context, statement: Assign) -> Atom | None:
@@ -143,6 +155,7 @@ def like_parameter(context: Context, statement: Assign) -> Atom | None:
 
 REWRITINGS = [
     ((NUMPY_SHAPE.name, "ndarray.shape"), shape_of_parameter, False),
+    ((NUMPY_SHAPE.name,), shape_of_elements, False),
     (
         (DIMENSION.name, "numpy.size", "ndarray.size", "builtins.len", "*", "+", "-"),
         known_size,

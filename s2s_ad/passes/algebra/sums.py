@@ -61,10 +61,12 @@ def without_sign(context: Context, atom: Atom) -> Atom | None:
     if value is not None:
         return Const(-value) if value < 0 else None
     found = context.defined_by(atom, "-x", "*", "/")
-    if found is None or found.role == "primal" or not context.is_single(atom):
+    if found is None or found.role == "primal":
         return None
     if found.op.name == "-x":
         return found.operands[0]
+    if not context.is_single(atom):
+        return None
     for place, operand in enumerate(found.operands):
         # only leading factors are looked at: a sign is put on the smallest one, which stands first
         positive = without_sign(context, operand)

@@ -14,9 +14,10 @@ from s2s_ad.ir import Atom, Const, For, If, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.indexing import SETITEM, TUPLE
 from s2s_ad.operations.lists import APPEND, POP, new_list
-from s2s_ad.operations.support import COPY, RANGE_LENGTH
+from s2s_ad.operations.support import COPY
 from s2s_ad.passes.sizes import can_compute, compute
-from s2s_ad.passes.storage.places import TOP, Places
+from s2s_ad.passes.storage.places import Places
+from s2s_ad.passes.storage.rows import count_rows, has_rows, row_of_trip
 from s2s_ad.rewrite import Builder
 from s2s_ad.types import DTYPES, Array, ListOf, Number, Scalar, Static, dtype_of, shape_of
 
@@ -29,17 +30,14 @@ class Tape:
 
     var: Var
     loops: tuple[For, ...]
-    top: frozenset[Var]  # what is known before the outermost loop
+    places: Places
+    parameters: tuple[Var, ...]
     ahead: bool = False  # one row more: a row also serves as what the trip before handed on
 
     def create(self, builder: Builder, parameters: tuple[Var, ...]) -> Var:
-        lengths: list[Atom] = []
-        for loop in self.loops:
-            bounds = [_at_top(builder, atom, parameters, self.top) for atom in loop.trip]
-            if bounds[0] == Const(0) and bounds[2] == Const(1) and isinstance(bounds[1], Const):
-                lengths.append(Const(max(0, bounds[1].value)))
-            else:
-                lengths.append(builder.assign(RANGE_LENGTH, *bounds))
+        lengths = [
+            count_rows(builder, self.places, loop, parameters, self.ahead) for loop in self.loops
+        ]
         if self.ahead:
             lengths[-1] = builder.assign(catalogue().operations["+"], lengths[-1], Const(1))
         for size in shape_of(self.var.type) or ():
@@ -79,22 +77,14 @@ class Tape:
 
     def index(self, builder: Builder, resolve: Resolve, ahead: int = 0) -> Atom:
         """The numbers of the trips, the last one so many ahead."""
-        numbers = [self.trip_number(builder, loop, resolve) for loop in self.loops]
+        numbers = [
+            row_of_trip(builder, self.places, loop, resolve, self.parameters, self.ahead)
+            for loop in self.loops
+        ]
         if ahead:
             plus = catalogue().operations["+"]
             numbers[-1] = builder.assign(plus, numbers[-1], Const(ahead))
         return numbers[0] if len(numbers) == 1 else builder.assign(TUPLE, *numbers)
-
-    @staticmethod
-    def trip_number(builder: Builder, loop: For, resolve: Resolve) -> Atom:
-        operations = catalogue().operations
-        number = resolve(loop.body.parameters[0])
-        start, _, step = loop.trip
-        if start != Const(0):
-            number = builder.assign(operations["-"], number, start)
-        if step != Const(1):
-            number = builder.assign(operations["//"], number, step)
-        return number
 
 
 @dataclass(frozen=True)
@@ -130,38 +120,14 @@ def storage_for(places: Places, var: Var, parameters: tuple[Var, ...]) -> Storag
         if (
             not isinstance(statement, For)
             or statement.stops
-            or not _known(places, statement, parameters)
+            or not has_rows(places, statement, parameters)
         ):
             return Stack(var)
         loops.append(statement)
     shape = None if isinstance(var.type, ListOf | Static) else shape_of(var.type)
     if shape is None or not all(can_compute(size, parameters) for size in shape):
         return Stack(var)
-    bounds = {atom for loop in loops for atom in loop.trip if isinstance(atom, Var)}
-    top = frozenset(atom for atom in bounds if places.home[atom] == TOP)
-    return Tape(var, tuple(loops), top)
-
-
-def _known(places: Places, loop: For, parameters: tuple[Var, ...]) -> bool:
-    """Whether the trips of a loop can be counted before the outermost one, and numbered in it."""
-    start, stop, step = loop.trip
-    at_top = [isinstance(atom, Const) or places.home[atom] == TOP for atom in (start, step)]
-    return all(at_top) and (
-        isinstance(stop, Const)
-        or places.home[stop] == TOP
-        or (
-            isinstance(stop.type, Number)
-            and stop.type.value is not None
-            and can_compute(stop.type.value, parameters)
-        )
-    )
-
-
-def _at_top(builder: Builder, atom: Atom, parameters: tuple[Var, ...], top: frozenset[Var]) -> Atom:
-    if isinstance(atom, Const) or atom in top:
-        return atom
-    assert isinstance(atom.type, Number) and atom.type.value is not None
-    return compute(builder.assign, atom.type.value, parameters)
+    return Tape(var, tuple(loops), places, parameters)
 
 
 def as_before(builder: Builder, found: Var, var: Var) -> Var:
