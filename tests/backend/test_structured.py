@@ -397,8 +397,7 @@ def test_a_list_keeps_what_was_put_into_it() -> None:
         for i in range(len(saved)):
             item = saved.pop()
             total = total * 2.0 + item
-        u = np.copy(u)
-        return total, u
+        return total, np.copy(u)
         """,
     )
 
