@@ -8,12 +8,11 @@ def grad_half_log_determinant(A: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
     """The gradient of `half_log_determinant` with respect to A."""
     if A.dtype != np.float64:
         raise TypeError("grad_half_log_determinant: expected A float64")
-    n_2, _ = A.shape
-    if A.shape != (n_2, n_2):
+    n, _ = A.shape
+    if A.shape != (n, n):
         raise ValueError("grad_half_log_determinant: expected A[n, n]")
 
     # forward sweep
-    n = len(A)
     L = np.zeros_like(A)
     for j in range(n):
         v1 = L[j, :j]

@@ -8,12 +8,11 @@ def grad_determinant(A: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The gradient of `determinant` with respect to A."""
     if A.dtype != np.float64:
         raise TypeError("grad_determinant: expected A float64")
-    n_2, _ = A.shape
-    if A.shape != (n_2, n_2):
+    n, _ = A.shape
+    if A.shape != (n, n):
         raise ValueError("grad_determinant: expected A[n, n]")
 
     # forward sweep
-    n = len(A)
     saved_result = np.empty(n)
     A_2 = np.copy(A)
     result = 1.0

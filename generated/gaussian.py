@@ -12,18 +12,16 @@ def value_and_grad_log_likelihood(
     """The value and the gradient of `log_likelihood` with respect to mu and log_sigma."""
     if not (isinstance(mu, NUMBER) and isinstance(log_sigma, NUMBER)):
         raise TypeError("value_and_grad_log_likelihood: expected numbers: mu, log_sigma")
-    if x.ndim != 1:
-        raise ValueError("value_and_grad_log_likelihood: expected x[n]")
+    (n,) = x.shape
 
     # forward sweep
     v1 = np.exp(log_sigma)
     residual = (x - mu) / v1
-    v2 = len(x)
-    v3 = v2 * (log_sigma + 0.5 * np.log(2.0 * np.pi))
-    value = -0.5 * np.sum(residual**2) - v3
+    v2 = n * (log_sigma + 0.5 * np.log(2.0 * np.pi))
+    value = -0.5 * np.sum(residual**2) - v2
 
     # reverse sweep
     grad_residual = -residual  # return -0.5 * np.sum(residual**2) - len(x) * (...)
-    grad_log_sigma = -1.0 * v2 - np.vdot(grad_residual, residual)  # residual = (...) / np.exp(...)
+    grad_log_sigma = -1.0 * n - np.vdot(grad_residual, residual)  # residual = (...) / np.exp(...)
     grad_mu = -grad_residual.sum() / v1
     return value, (grad_mu, grad_log_sigma)

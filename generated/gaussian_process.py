@@ -48,24 +48,23 @@ def value_and_grad_negative_log_likelihood(
     distance = (x[:, None] - x) / length
     v1 = amplitude**2
     v2 = np.exp(-0.5 * distance**2)
-    v3 = len(x)
-    v4 = np.eye(v3)
-    K = v1 * v2 + noise**2 * v4
+    v3 = np.eye(n)
+    K = v1 * v2 + noise**2 * v3
     L = scipy.linalg.cholesky(K, lower=True)
     alpha = scipy.linalg.cho_solve((L, True), y)
     grad_alpha = 0.5 * y
-    v5 = np.diag(L)
-    v6 = grad_alpha @ alpha + np.sum(np.log(v5))
-    value = v6 + 0.5 * v3 * np.log(2.0 * np.pi)
+    v4 = np.diag(L)
+    v5 = grad_alpha @ alpha + np.sum(np.log(v4))
+    value = v5 + 0.5 * n * np.log(2.0 * np.pi)
 
     # reverse sweep
-    v8 = np.outer(scipy.linalg.cho_solve((L, True), grad_alpha), alpha)  # alpha = cho_solve(...)
-    v9 = np.tril(plus_transpose(v8) @ np.tril(L))
-    v10 = half_lower(L.T @ (np.diag(1.0 / v5) - v9))  # L = cholesky(K, lower=True)
-    v11 = scipy.linalg.solve_triangular(L, v10, trans=1, lower=True).T
-    grad_K = fold_lower(scipy.linalg.solve_triangular(L, v11, trans=1, lower=True))
-    grad_noise = (grad_K * v4).sum() * 2.0 * noise  # K = ...
-    v12 = grad_K * v2
-    grad_amplitude = v12.sum() * 2.0 * amplitude
-    grad_length = v1 * (v12 * distance * distance).sum() / length  # distance = (...) / length
+    v7 = np.outer(scipy.linalg.cho_solve((L, True), grad_alpha), alpha)  # alpha = cho_solve(...)
+    v8 = np.tril(plus_transpose(v7) @ np.tril(L))
+    v9 = half_lower(L.T @ (np.diag(1.0 / v4) - v8))  # L = cholesky(K, lower=True)
+    v10 = scipy.linalg.solve_triangular(L, v9, trans=1, lower=True).T
+    grad_K = fold_lower(scipy.linalg.solve_triangular(L, v10, trans=1, lower=True))
+    grad_noise = (grad_K * v3).sum() * 2.0 * noise  # K = ...
+    v11 = grad_K * v2
+    grad_amplitude = v11.sum() * 2.0 * amplitude
+    grad_length = v1 * (v11 * distance * distance).sum() / length  # distance = (...) / length
     return value, (grad_amplitude, grad_length, grad_noise)

@@ -19,15 +19,15 @@ def value_and_grad_heat(
     (n,) = u.shape
 
     # forward sweep
-    u_2 = np.copy(u)
+    u = np.copy(u)
     for _ in range(steps):
-        for i in range(1, len(u_2) - 1):
-            v1 = u_2[i]
-            u_2[i] = v1 + alpha * (u_2[i - 1] - 2.0 * v1 + u_2[i + 1])
-    value = np.sum(u_2 * u_2)
+        for i in range(1, len(u) - 1):
+            v1 = u[i]
+            u[i] = v1 + alpha * (u[i - 1] - 2.0 * v1 + u[i + 1])
+    value = np.sum(u * u)
 
     # reverse sweep
-    grad_u = 2.0 * u_2  # return np.sum(u * u)
+    grad_u = 2.0 * u  # return np.sum(u * u)
     for _ in range(steps):
         for i in range(n - 2, 0, -1):
             v3 = grad_u[i]  # u[i] = u[i] + alpha * (u[i - 1] - 2.0 * u[i] + u[i + 1])

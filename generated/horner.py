@@ -13,10 +13,9 @@ def grad_polynomial(c: npt.NDArray[np.float64], x: float) -> tuple[npt.NDArray[n
     (n,) = c.shape
 
     # forward sweep
-    v1 = len(c)
-    saved_s = np.empty(v1)
+    saved_s = np.empty(n)
     s = 0.0
-    for k in range(v1 - 1, -1, -1):
+    for k in range(n - 1, -1, -1):
         saved_s[k] = s
         s = s * x + c[k]
 

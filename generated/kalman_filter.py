@@ -51,39 +51,38 @@ def value_and_grad_log_likelihood(
 
     # forward sweep
     total = -0.5 * measured.size * np.log(2.0 * np.pi)
-    v1 = len(measured)
-    saved_P = np.empty((v1, n, n))
-    saved_state = np.empty((v1, n))
-    saved_v2 = np.empty((v1, n, n))
-    saved_L = np.empty((v1, m, m))
-    saved_PH = np.empty((v1, n, m))
-    saved_v3 = np.empty((v1, m))
-    saved_v4 = np.empty((v1, m))
-    saved_v5 = np.empty((v1, m, n))
+    saved_P = np.empty((t, n, n))
+    saved_state = np.empty((t, n))
+    saved_v1 = np.empty((t, n, n))
+    saved_L = np.empty((t, m, m))
+    saved_PH = np.empty((t, n, m))
+    saved_v2 = np.empty((t, m))
+    saved_v3 = np.empty((t, m))
+    saved_v4 = np.empty((t, m, n))
     state_2 = state
-    for k in range(v1):
+    for k in range(t):
         saved_P[k] = P
         saved_state[k] = state_2
         state_2 = F @ state_2
-        v2 = F @ P
-        saved_v2[k] = v2
-        P = v2 @ F.T + Q
+        v1 = F @ P
+        saved_v1[k] = v1
+        P = v1 @ F.T + Q
         innovation = measured[k] - H @ state_2
-        v6 = H.T
-        L = scipy.linalg.cholesky(H @ P @ v6 + R, lower=True)
+        v5 = H.T
+        L = scipy.linalg.cholesky(H @ P @ v5 + R, lower=True)
         saved_L[k] = L
-        PH = P @ v6
+        PH = P @ v5
         saved_PH[k] = PH
-        v3 = 0.5 * innovation
+        v2 = 0.5 * innovation
+        saved_v2[k] = v2
+        v3 = scipy.linalg.cho_solve((L, True), innovation)
         saved_v3[k] = v3
-        v4 = scipy.linalg.cho_solve((L, True), innovation)
-        saved_v4[k] = v4
-        total = total - v3 @ v4
+        total = total - v2 @ v3
         total = total - np.sum(np.log(np.diag(L)))
-        state_2 = state_2 + PH @ v4
-        v5 = scipy.linalg.cho_solve((L, True), PH.T)
-        saved_v5[k] = v5
-        P = P - PH @ v5
+        state_2 = state_2 + PH @ v3
+        v4 = scipy.linalg.cho_solve((L, True), PH.T)
+        saved_v4[k] = v4
+        P = P - PH @ v4
 
     # reverse sweep
     grad_P = np.zeros_like(F)
@@ -91,34 +90,34 @@ def value_and_grad_log_likelihood(
     grad_F = np.zeros_like(F)
     grad_Q = np.zeros_like(F)
     grad_R = np.zeros_like(R)
-    rows_grad_state = np.empty((v1, n))
-    for k in range(v1 - 1, -1, -1):
-        v7 = F.T
-        v6 = H.T
+    rows_grad_state = np.empty((t, n))
+    for k in range(t - 1, -1, -1):
+        v6 = F.T
+        v5 = H.T
         L = saved_L[k]
-        v4 = saved_v4[k]
-        grad_v8 = -grad_P  # P = P - PH @ cho_solve((L, True), PH.T)
-        v9 = saved_v5[k].T
-        v10 = saved_PH[k].T
-        v11 = scipy.linalg.cho_solve((L, True), v10 @ grad_v8)
-        v12 = np.tril(L)
-        v13 = np.tril(plus_transpose(v11 @ v9) @ v12)
-        v14 = scipy.linalg.cho_solve((L, True), v10 @ grad_state - saved_v3[k])  # total = ...
-        v15 = np.tril(plus_transpose(np.outer(v14, v4)) @ v12)
-        grad_L = np.diag(-1.0 / np.diag(L)) - v13 - v15
-        grad_P += (grad_v8 @ v9 + v11.T + np.outer(grad_state, v4)) @ H  # PH = P @ H.T
-        v16 = half_lower(L.T @ grad_L)  # L = cholesky(H @ P @ H.T + R, lower=True)
-        v17 = scipy.linalg.solve_triangular(L, v16, trans=1, lower=True).T
-        grad_v18 = fold_lower(scipy.linalg.solve_triangular(L, v17, trans=1, lower=True))
-        grad_R += grad_v18
-        grad_P += v6 @ (grad_v18 @ H)
-        grad_state += v6 @ -(v14 - 0.5 * v4)  # innovation = measured[k] - H @ state
+        v3 = saved_v3[k]
+        grad_v7 = -grad_P  # P = P - PH @ cho_solve((L, True), PH.T)
+        v8 = saved_v4[k].T
+        v9 = saved_PH[k].T
+        v10 = scipy.linalg.cho_solve((L, True), v9 @ grad_v7)
+        v11 = np.tril(L)
+        v12 = np.tril(plus_transpose(v10 @ v8) @ v11)
+        v13 = scipy.linalg.cho_solve((L, True), v9 @ grad_state - saved_v2[k])  # total = ...
+        v14 = np.tril(plus_transpose(np.outer(v13, v3)) @ v11)
+        grad_L = np.diag(-1.0 / np.diag(L)) - v12 - v14
+        grad_P += (grad_v7 @ v8 + v10.T + np.outer(grad_state, v3)) @ H  # PH = P @ H.T
+        v15 = half_lower(L.T @ grad_L)  # L = cholesky(H @ P @ H.T + R, lower=True)
+        v16 = scipy.linalg.solve_triangular(L, v15, trans=1, lower=True).T
+        grad_v17 = fold_lower(scipy.linalg.solve_triangular(L, v16, trans=1, lower=True))
+        grad_R += grad_v17
+        grad_P += v5 @ (grad_v17 @ H)
+        grad_state += v5 @ -(v13 - 0.5 * v3)  # innovation = measured[k] - H @ state
         rows_grad_state[k] = grad_state
         grad_Q += grad_P  # P = F @ P @ F.T + Q
-        grad_v2 = grad_P @ F
-        grad_F += (saved_v2[k].T @ grad_P).T
-        grad_F += grad_v2 @ saved_P[k].T
-        grad_P = v7 @ grad_v2
-        grad_state = v7 @ grad_state  # state = F @ state
+        grad_v1 = grad_P @ F
+        grad_F += (saved_v1[k].T @ grad_P).T
+        grad_F += grad_v1 @ saved_P[k].T
+        grad_P = v6 @ grad_v1
+        grad_state = v6 @ grad_state  # state = F @ state
     grad_F += rows_grad_state.T @ saved_state
     return total, (grad_F, grad_Q, grad_R)

@@ -14,15 +14,13 @@ def grad_energy(
         raise TypeError("grad_energy: expected numbers: a, b")
     if x.dtype != np.float64:
         raise TypeError("grad_energy: expected x float64")
-    if x.ndim != 1:
-        raise ValueError("grad_energy: expected x[n]")
+    (n,) = x.shape
 
     # forward sweep
     y = np.zeros_like(x)
     v1 = x[0]
     y[0] = b * v1
-    v2 = len(x)
-    for i in range(1, v2):
+    for i in range(1, n):
         y[i] = b * x[i] + a * y[i - 1]
 
     # reverse sweep
@@ -30,15 +28,15 @@ def grad_energy(
     grad_x = np.zeros_like(x)
     grad_b = 0.0
     grad_a = 0.0
-    for i in range(v2 - 1, 0, -1):
-        v3 = i - 1
-        v4 = grad_y[i]  # y[i] = b * x[i] + a * y[i - 1]
+    for i in range(n - 1, 0, -1):
+        v2 = i - 1
+        v3 = grad_y[i]  # y[i] = b * x[i] + a * y[i - 1]
         grad_y[i] = 0.0
-        grad_a += v4 * y[v3]
-        grad_y[v3] += v4 * a
-        grad_b += v4 * x[i]
-        grad_x[i] += v4 * b
-    v5 = grad_y[0]  # y[0] = b * x[0]
-    grad_b += v5 * v1
-    grad_x[0] += v5 * b
+        grad_a += v3 * y[v2]
+        grad_y[v2] += v3 * a
+        grad_b += v3 * x[i]
+        grad_x[i] += v3 * b
+    v4 = grad_y[0]  # y[0] = b * x[0]
+    grad_b += v4 * v1
+    grad_x[0] += v4 * b
     return grad_x, grad_a, grad_b

@@ -23,9 +23,8 @@ def value_and_grad_loss(
 
     # forward sweep
     residual = X @ w - y
-    v1 = len(y)
-    value = (residual @ residual) / v1 + lam * (w @ w)
+    value = (residual @ residual) / n + lam * (w @ w)
 
     # reverse sweep
-    grad_w = lam * 2.0 * w + X.T @ (2.0 / v1 * residual)  # residual = X @ w - y
+    grad_w = lam * 2.0 * w + X.T @ (2.0 / n * residual)  # residual = X @ w - y
     return value, grad_w

@@ -25,12 +25,11 @@ def grad_norm_of_solution(
         raise TypeError(
             "grad_norm_of_solution: expected a float64, b float64, c float64, d float64"
         )
-    (n_2,) = a.shape
-    if b.shape != (n_2,) or c.shape != (n_2,) or d.shape != (n_2,):
+    (n,) = a.shape
+    if b.shape != (n,) or c.shape != (n,) or d.shape != (n,):
         raise ValueError("grad_norm_of_solution: expected a[n], b[n], c[n], d[n]")
 
     # forward sweep
-    n = len(d)
     upper = np.zeros(n)
     right = np.zeros(n)
     v1 = b[0]

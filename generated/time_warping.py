@@ -14,55 +14,53 @@ def grad_distance(
     (m,) = b.shape
 
     # forward sweep
-    v1 = len(a)
-    v2 = v1 + 1
-    v3 = len(b)
-    v4 = v3 + 1
-    D = np.full((v2, v4), 1000000000.0)
+    v1 = n + 1
+    v2 = m + 1
+    D = np.full((v1, v2), 1000000000.0)
     D[0, 0] = 0.0
-    saved_v5 = np.empty((v2, v4), dtype=np.bool_)
-    for i in range(1, v2):
-        for j in range(1, v4):
-            v6 = i - 1
-            v7 = j - 1
-            cost = (a[v6] - b[v7]) ** 2
-            v8 = D[v6, j]
-            v9 = D[i, v7]
-            v10 = D[v6, v7]
-            if not v9 < v8:
-                v9 = v8
-            v5 = v10 < v9
-            saved_v5[i, j] = v5
-            if not v5:
-                v10 = v9
-            D[i, j] = cost + v10
+    saved_v3 = np.empty((v1, v2), dtype=np.bool_)
+    for i in range(1, v1):
+        for j in range(1, v2):
+            v4 = i - 1
+            v5 = j - 1
+            cost = (a[v4] - b[v5]) ** 2
+            v6 = D[v4, j]
+            v7 = D[i, v5]
+            v8 = D[v4, v5]
+            if not v7 < v6:
+                v7 = v6
+            v3 = v8 < v7
+            saved_v3[i, j] = v3
+            if not v3:
+                v8 = v7
+            D[i, j] = cost + v8
 
     # reverse sweep
     grad_D = np.zeros_like(D)  # return D[len(a), len(b)]
-    grad_D[v1, v3] = 1.0
+    grad_D[n, m] = 1.0
     grad_a = np.zeros_like(a)
     grad_b = np.zeros_like(b)
     for i in range(n, 0, -1):
         for j in range(m, 0, -1):
-            v6 = i - 1
-            v7 = j - 1
+            v4 = i - 1
+            v5 = j - 1
             grad_cost = grad_D[i, j]  # D[i, j] = cost + min(...)
             grad_D[i, j] = 0.0
-            if saved_v5[i, j]:
-                grad_v11: float = grad_cost
-                grad_v12 = 0.0
+            if saved_v3[i, j]:
+                grad_v9: float = grad_cost
+                grad_v10 = 0.0
             else:
-                grad_v11 = 0.0
-                grad_v12 = grad_cost
-            if D[i, v7] < D[v6, j]:
-                grad_v8 = 0.0
+                grad_v9 = 0.0
+                grad_v10 = grad_cost
+            if D[i, v5] < D[v4, j]:
+                grad_v6 = 0.0
             else:
-                grad_v8 = grad_v12
-                grad_v12 = 0.0
-            grad_D[v6, v7] += grad_v11
-            grad_D[i, v7] += grad_v12
-            grad_D[v6, j] += grad_v8
-            grad_v13 = grad_cost * 2.0 * (a[v6] - b[v7])  # cost = (a[i - 1] - b[j - 1]) ** 2
-            grad_b[v7] -= grad_v13
-            grad_a[v6] += grad_v13
+                grad_v6 = grad_v10
+                grad_v10 = 0.0
+            grad_D[v4, v5] += grad_v9
+            grad_D[i, v5] += grad_v10
+            grad_D[v4, j] += grad_v6
+            grad_v11 = grad_cost * 2.0 * (a[v4] - b[v5])  # cost = (a[i - 1] - b[j - 1]) ** 2
+            grad_b[v5] -= grad_v11
+            grad_a[v4] += grad_v11
     return grad_a, grad_b

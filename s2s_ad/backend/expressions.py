@@ -16,7 +16,6 @@ from s2s_ad.backend.spelling import (
 )
 from s2s_ad.ir import Assign, Atom, Const, Var
 from s2s_ad.operations.indexing import SLICE, TUPLE
-from s2s_ad.operations.support import DIMENSION
 from s2s_ad.types import Number, is_integer
 
 OPPOSITE = {"==": "!=", "!=": "=="}  # also for what is not a number
@@ -38,14 +37,9 @@ class Speller:
         if atom not in self.folding.inlined:
             return Expression(self.names[atom])
         statement = self.folding.definitions[atom]
-        if (
-            statement.op is DIMENSION
-            and isinstance(atom.type, Number)
-            and atom.type.value is not None
-        ):
-            symbol = atom.type.value.symbol
-            if symbol in self.sizes:
-                return Expression(self.sizes[symbol or ""])
+        name = self.sizes.get(self.folding.lengths.get(atom, ""))
+        if name is not None:
+            return Expression(name)
         if statement.op is TUPLE:
             return Expression(
                 spell_tuple([self.spell(operand).text for operand in statement.operands])

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from s2s_ad.backend.layout import LIMIT
+from s2s_ad.backend.size_names import size_symbol
 from s2s_ad.ir import Assign, Atom, Block, Const, For, Function, If, Statement, Var, While
 from s2s_ad.operations.effects import RAISE_IF
 from s2s_ad.operations.indexing import SLICE, TUPLE
@@ -35,12 +36,13 @@ class Folding:
     """`inlined` are the variables without a line; `definitions` tell what to write instead.
 
     `late` are those that are written in the moves at the end of their block, if these moves are
-    needed at all: no update stands between.
+    needed at all: no update stands between. `lengths` are inlined by a name that the entry gives.
     """
 
     inlined: set[Var] = field(default_factory=set)
     definitions: dict[Var, Assign] = field(default_factory=dict)
     late: set[Var] = field(default_factory=set)
+    lengths: dict[Var, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -121,6 +123,8 @@ class _Folder:
             if isinstance(operand, Var) and operand not in self.folding.inlined
         }
         estimate.position, estimate.region, estimate.reads = self.position, self.region, reads
+        if statement.targets:
+            self.note_length(statement)
         for target in statement.targets:
             self.folding.definitions[target] = statement
             if _has_expression(statement):
@@ -148,7 +152,7 @@ class _Folder:
         for operand in sorted(candidates, key=lambda var: self.estimates[var].length):
             inner = self.estimates[operand]
             definition = self.folding.definitions[operand]
-            always = definition.op in ALWAYS
+            always = self.is_always_folded(operand)
             limit = MOST_IN_NAMED if _is_user_adjoint(operand) else MOST_OPERATIONS
             is_expression_of_user = definition.role == "primal" and is_primal
             # what is only stored or added had a line of its own otherwise
@@ -175,9 +179,21 @@ class _Folder:
         names = () if statement is None else statement.targets
         return LIMIT - 4 * (self.depth + 1) - sum(_name_length(name) + 2 for name in names) - 7
 
+    def is_always_folded(self, var: Var) -> bool:
+        """Bookkeeping that is written within other lines, and lengths that the entry names."""
+        return self.folding.definitions[var].op in ALWAYS or var in self.folding.lengths
+
+    def note_length(self, statement: Assign) -> None:
+        """A length that is read more than once is read by the name that it has at the entry."""
+        is_often = self.level > 0 and self.uses.get(statement.target, 0) > 1
+        if statement.op is DIMENSION or (is_often and statement.target.is_temporary):
+            symbol = size_symbol(self.function, statement)
+            if symbol:
+                self.folding.lengths[statement.target] = symbol
+
     def may_fold(self, var: Var) -> bool:
         definition, estimate = self.folding.definitions[var], self.estimates[var]
-        if definition.op in ALWAYS:
+        if self.is_always_folded(var):
             return True
         if not self.is_foldable(var, definition) or estimate.region != self.region:
             return False

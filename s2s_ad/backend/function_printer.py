@@ -13,8 +13,9 @@ from s2s_ad.backend.fold import Folding, fold
 from s2s_ad.backend.guards import Entry, entry_checks
 from s2s_ad.backend.module import KINDS, Module
 from s2s_ad.backend.name_variables import late_values, name_variables
-from s2s_ad.backend.plan import Line, Plan, plan
+from s2s_ad.backend.plan import Line, Node, Plan, plan
 from s2s_ad.backend.signature import annotation, parameters_of
+from s2s_ad.backend.size_names import users_lengths
 from s2s_ad.backend.spelling import spell_atom
 from s2s_ad.backend.statements import StatementPrinter
 from s2s_ad.ir import (
@@ -35,7 +36,7 @@ from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
 from s2s_ad.options import Options, differentiable
 from s2s_ad.passes.calls import Called
 from s2s_ad.rewrite import all_statements, count_uses
-from s2s_ad.types import Number, Scalar
+from s2s_ad.types import Scalar
 
 WORD = re.compile(r"[^\W\d]\w*")
 # Bookkeeping that is printed within other lines; unread, it is not worth one
@@ -90,6 +91,10 @@ class FunctionPrinter:
             set(self.names.values()) | self.reserved | {formal.name for formal in function.formals}
         )
         self.entry = Entry()
+        self.lengths: dict[str, tuple[str, Assign]] = {}
+        if options.level:
+            found = reversed([*users_lengths(function, self.names)])
+            self.lengths = {symbol: (name, made) for symbol, name, made in found}
         self.speller = Speller(self.folding, self.names, module.library)
         blocks = any(not isinstance(node, Line) for node in self.plan.nodes)
         unread = {var for var in self.names if not self.uses.get(var)}
@@ -116,7 +121,7 @@ class FunctionPrinter:
         self.entry = entry_checks(
             self.function,
             lambda var: self.names[var],
-            self.free_name,
+            self.size_name,
             self.module.library,
             self.needed_sizes(),
             self.active(),
@@ -211,6 +216,15 @@ class FunctionPrinter:
             if isinstance(leaf, Var)
         }
 
+    def size_name(self, symbol: str) -> str:
+        """For a size at the entry: the user's, if there is one."""
+        return self.lengths[symbol][0] if symbol in self.lengths else self.free_name(symbol)
+
+    def is_at_entry(self, node: Node) -> bool:
+        """Whether a line of the user only names a size that has its name at the entry."""
+        named = [made for symbol, (_, made) in self.lengths.items() if symbol in self.entry.sizes]
+        return isinstance(node, Line) and any(node.statement is made for made in named)
+
     def free_name(self, wanted: str) -> str:
         name, count = wanted, 1
         while name in self.used_names:
@@ -220,22 +234,9 @@ class FunctionPrinter:
         return name
 
     def needed_sizes(self) -> set[str]:
-        """Sizes that the body reads as `X.shape[0]` and may read by name."""
-        found = set()
-        for statement in all_statements(self.function.body):
-            if (
-                isinstance(statement, Assign)
-                and statement.op is DIMENSION
-                and statement.target in self.folding.inlined
-            ):
-                type = statement.target.type
-                if (
-                    isinstance(type, Number)
-                    and type.value is not None
-                    and type.value.symbol is not None
-                ):
-                    found.add(type.value.symbol)
-        return found
+        """Sizes that the body reads by name."""
+        lengths = self.folding.lengths
+        return {symbol for var, symbol in lengths.items() if var in self.folding.inlined}
 
     def unpacked_containers(self) -> list[tuple[str, str]]:
         """The names of what containers hold, and the lines that give them."""
@@ -276,6 +277,8 @@ class FunctionPrinter:
         forward: list[str] = []
         reverse: list[str] = []
         for node in self.plan.nodes:
+            if self.is_at_entry(node):
+                continue
             in_forward = node.role == "primal" and not reverse
             (forward if in_forward else reverse).extend(self.printer.node(node, "    "))
         result = self.return_lines(bool(reverse) or bool(forward))

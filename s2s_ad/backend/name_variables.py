@@ -141,6 +141,8 @@ class _Namer:
     def expansion(self, var: Var) -> frozenset[Var]:
         if var not in self.folding.inlined:
             return frozenset((self.plan.stored(var),))
+        if var in self.folding.lengths:
+            return frozenset()
         known = self.expanded.get(var)
         if known is None:
             known = frozenset(self.reads(self.folding.definitions[var].operands))
