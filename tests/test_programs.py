@@ -10,11 +10,16 @@ import numpy as np
 import pytest
 
 from s2s_ad import jvp, value_and_grad
-from tests import programs, programs_in_place, programs_unbound
+from tests import programs, programs_in_place, programs_unbound, traps
 from tests.numerics import central_differences
 
 Program = Callable[..., Any]
-CASES = [*programs.CASES, *programs_in_place.CASES, *programs_unbound.CASES]
+CASES = [
+    *programs.CASES,
+    *programs_in_place.CASES,
+    *programs_unbound.CASES,
+    *traps.CASES,
+]
 NAMES = [function.__name__ for function, _ in CASES]
 
 
@@ -26,6 +31,7 @@ def run(function: Program, arguments: tuple[Any, ...]) -> float:
     return float(function(*copy.deepcopy(arguments)))
 
 
+@pytest.mark.filterwarnings("ignore:.* encountered in:RuntimeWarning")  # the programs' own
 @pytest.mark.parametrize(("function", "arguments"), CASES, ids=NAMES)
 def test_program(function: Program, arguments: tuple[Any, ...]) -> None:
     places = tuple(k for k, value in enumerate(arguments) if is_float(value))

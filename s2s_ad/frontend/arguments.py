@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand, static, static_operand
 from s2s_ad.frontend.subscripts import index_value
-from s2s_ad.frontend.updates import into
+from s2s_ad.frontend.updates import into, into_where
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, Operation, Structure, Var
 from s2s_ad.types import Array
@@ -75,7 +75,7 @@ STATIC_ARGUMENTS = frozenset(
 
 # Arguments accepted where they change nothing
 HARMLESS = {
-    "order": ("C", "K"),
+    "order": ("C",),
     "copy": (True,),  # None means: only if needed
     "out": (None,),
     "dtype": (None,),
@@ -94,33 +94,46 @@ class Arguments:
     keywords: dict[str, Value]
     nodes: dict[str, cst.CSTNode]
     node: cst.Call
+    read: int = 0  # how many of the positional ones have been looked at
 
     def take(self, position: int, name: str, default: Value) -> Value:
         """An argument that goes by position or name."""
         if position < len(self.positional):
+            self.read = max(self.read, position + 1)
             return self.positional[position]
         return self.keywords.pop(name, default)
+
+    def rest(self, start: int = 0) -> list[Value]:
+        """All arguments by position from a place on."""
+        self.read = len(self.positional)
+        return self.positional[start:]
 
 
 def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name: str) -> Value:
     """Bind arguments to an operation's parameters as Python would."""
     node = arguments.node
+    if not op.variadic:
+        name_positions(op, arguments)
     drop_harmless(lowering, op, arguments)
     if "out" in arguments.keywords and "out" not in op.parameters:
         target = arguments.keywords.pop("out")
+        if "where" in arguments.keywords and "where" not in op.parameters:
+            mask = arguments.keywords.pop("where")
+            values = [arguments.take(k, each, Const(None)) for k, each in enumerate(op.parameters)]
+            no_more(lowering, arguments)
+            return into_where(lowering, target, mask, op, values, node)
         return into(lowering, target, call_operation(lowering, op, arguments, ""), node)
     if op.variadic:
         return lowering.assign(op, _variadic_operands(lowering, op, arguments), node, name)
-    name_positions(op, arguments)
-    drop_harmless(lowering, op, arguments)
     if len(arguments.positional) > len(op.parameters):
         raise lowering.refuse(
             "bad-call", f"`{lowering.code(node.func)}` takes {len(op.parameters)} arguments", node
         )
     operands: list[Atom] = []
+    positional = arguments.rest()
     for position, parameter in enumerate(op.parameters):
-        if position < len(arguments.positional):
-            value = arguments.positional[position]
+        if position < len(positional):
+            value = positional[position]
         elif parameter in arguments.keywords:
             value = arguments.keywords.pop(parameter)
         elif own_name(op, position) in arguments.keywords:
@@ -134,6 +147,26 @@ def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name
         operands.append(operand_for(lowering, parameter, value, node))
     no_more(lowering, arguments)
     return assign_results(lowering, op, operands, node, name)
+
+
+def with_output(
+    lowering: Lowering,
+    function: str,
+    special: Callable[[Lowering, Arguments, str], Value],
+    arguments: Arguments,
+    name: str,
+) -> Value:
+    """Call a function that does not know of `out`, and store the result there."""
+    own = own_parameters(function)
+    if "out" in own[: len(arguments.positional)]:
+        place = own.index("out")
+        arguments.keywords.update(zip(own[place:], arguments.positional[place:], strict=False))
+        del arguments.positional[place:]
+    target = arguments.keywords.get("out", Const(None))
+    if target == Const(None) or not own:
+        return special(lowering, arguments, name)
+    del arguments.keywords["out"]
+    return into(lowering, target, special(lowering, arguments, ""), arguments.node)
 
 
 def assign_results(
@@ -199,7 +232,7 @@ def operand_for(lowering: Lowering, parameter: str, value: Value, node: cst.CSTN
 def _variadic_operands(lowering: Lowering, op: Operation, arguments: Arguments) -> list[Atom]:
     node = arguments.node
     operands: list[Atom] = []
-    rest = list(arguments.positional)
+    rest = arguments.rest()
     for parameter in op.parameters:
         if parameter.startswith("*") and op.call.endswith(("(", "[")):
             group = rest.pop(0) if rest else arguments.keywords.pop(op.variadic, None)
@@ -258,4 +291,11 @@ def no_more(lowering: Lowering, arguments: Arguments) -> None:
             f"the argument `{keyword}` is not supported here",
             arguments.nodes.get(keyword, arguments.node),
             help="write the computation without it",
+        )
+    if len(arguments.positional) > arguments.read:
+        raise lowering.refuse(
+            "unsupported-argument",
+            f"only the first {arguments.read} arguments are supported here",
+            arguments.node,
+            help="write the computation without the others",
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import libcst as cst
 
-from s2s_ad.frontend.arguments import Arguments, call_operation
+from s2s_ad.frontend.arguments import Arguments, call_operation, with_output
 from s2s_ad.frontend.builtin_calls import BUILTINS
 from s2s_ad.frontend.calls_basic import BASIC
 from s2s_ad.frontend.calls_implicit import IMPLICIT, call_solver
@@ -286,7 +286,7 @@ def call_named(lowering: Lowering, function: str, arguments: Arguments, name: st
 
     special = SPECIAL.get(function) or FUNCTIONS.get(function) or DERIVATIVES.get(function)
     if special is not None:
-        return special(lowering, arguments, name)
+        return with_output(lowering, function, special, arguments, name)
     declared = declared_name(lowering.frame.scope, function)
     op = declared or catalogue().operations.get(function)
     if op is None:

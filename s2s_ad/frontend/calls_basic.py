@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import libcst as cst
+
 from s2s_ad.frontend.arguments import CLASS, Arguments, call_operation, drop_harmless, no_more
 from s2s_ad.frontend.containers import container, length_of
 from s2s_ad.frontend.iteration import through_value
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.operands import array_operand, atom, display, static_operand
+from s2s_ad.frontend.operands import array_operand, atom, display, static, static_operand
 from s2s_ad.frontend.values import Growing, Method, Partial, Value
 from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.operations.arrays import COPY, RANGE
 from s2s_ad.operations.effects import PRINT
 from s2s_ad.operations.lists import SUM_ITEMS
-from s2s_ad.types import Array
+from s2s_ad.types import Array, is_integer, rank_of
 
 
 def _stack(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`np.stack` of a list of unknown length is the array of it."""
-    arrays = arguments.positional[0] if arguments.positional else None
+    arrays = arguments.take(0, "arrays", Const(None)) if arguments.positional else None
     if isinstance(arrays, Growing):
         axis = arguments.take(1, "axis", Const(0))
         if axis == Const(0):
@@ -55,22 +57,51 @@ def _asarray(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     value = arguments.positional[0] if arguments.positional else None
     if isinstance(value, Var) and isinstance(value.type, Array):
         dtype = static_operand(lowering, arguments.take(1, "dtype", Const(None)), arguments.node)
+        order = static(arguments.take(2, "order", Const(None)))
         if not arguments.keywords and dtype_argument(dtype, value.type.dtype) == value.type.dtype:
-            return value
+            return _in_order(lowering, value, order, arguments.node)
         arguments.keywords["dtype"] = dtype
     return _array(lowering, arguments, name)
+
+
+def _in_order(lowering: Lowering, x: Var, order: Const | None, node: cst.Call) -> Value:
+    """The array itself, or a copy if it does not lie in memory in that order."""
+    functions = {"C": "ascontiguousarray", "F": "asfortranarray"}
+    if order is not None and order.value in (None, "K", "A"):
+        return x
+    if order is None or order.value not in functions or rank_of(x.type) in (0, None):
+        raise lowering.refuse("unsupported-argument", "`order` is not supported here", node)
+    op = lowering.operation(f"numpy.{functions[order.value]}")
+    return lowering.assign(op, [x], node)
 
 
 def _arange(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     node = arguments.node
     drop_harmless(lowering, RANGE, arguments)
+    given: dict[str, Value] = {
+        "start": Const(0),
+        "stop": Const(None),
+        "step": Const(1),
+        "dtype": Const(None),
+    }
+    alone = len(arguments.positional) == 1 and "stop" not in arguments.keywords
+    given.update(zip(("stop",) if alone else given, arguments.rest(), strict=False))
+    given.update({key: arguments.keywords.pop(key) for key in given if key in arguments.keywords})
     no_more(lowering, arguments)
-    bounds = [atom(lowering, value, node) for value in arguments.positional]
-    if len(bounds) == 1:
-        bounds.insert(0, Const(0))
-    if len(bounds) == 2:
-        bounds.append(Const(1))
-    return lowering.assign(RANGE, bounds, node, name)
+    dtype = static_operand(lowering, given.pop("dtype"), node)
+    bounds = [atom(lowering, value, node) for value in given.values()]
+    numbers = lowering.assign(RANGE, bounds, node, name if dtype == Const(None) else "")
+    if dtype == Const(None):
+        return numbers
+    if not all(is_integer(bound.type) for bound in bounds):
+        # NumPy adds up in that dtype, which rounds otherwise
+        raise lowering.refuse(
+            "unsupported-argument",
+            "`dtype` is supported for integers here",
+            node,
+            help="leave it out",
+        )
+    return lowering.assign(lowering.operation("ndarray.astype"), [numbers, dtype], node, name)
 
 
 def _log(lowering: Lowering, arguments: Arguments, name: str) -> Value:
@@ -79,7 +110,7 @@ def _log(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         lowering.assign(
             lowering.operation("math.log"), [atom(lowering, value, arguments.node)], arguments.node
         )
-        for value in arguments.positional[:2]
+        for value in arguments.rest()[:2]
     ]
     no_more(lowering, arguments)
     if len(logs) == 1:
@@ -90,8 +121,9 @@ def _log(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 def _sum(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """The builtin `sum`, from left to right."""
     node = arguments.node
-    value = arguments.positional[0] if arguments.positional else Const(None)
+    value = arguments.take(0, "iterable", Const(None))
     total: Atom = atom(lowering, arguments.take(1, "start", Const(0)), node)
+    no_more(lowering, arguments)
     of_numbers = isinstance(value, Growing) and isinstance(value.item, Var | Const)
     if isinstance(value, Growing) and of_numbers and total == Const(0):
         return lowering.assign(SUM_ITEMS, [atom(lowering, value.items[0], node)], node, name)
@@ -137,8 +169,8 @@ def _type(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 
 def _print(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`print("step", x)` prints once, in the forward sweep."""
+    values = [atom(lowering, value, arguments.node) for value in arguments.rest()]
     no_more(lowering, arguments)
-    values = [atom(lowering, value, arguments.node) for value in arguments.positional]
     lowering.builder.span = lowering.span(arguments.node)
     lowering.effect(PRINT, values)
     return Const(None)

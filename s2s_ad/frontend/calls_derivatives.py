@@ -42,6 +42,7 @@ def _derived(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         if given is None:
             raise not_known(lowering, option, node)
         options[option] = given.value
+    function = arguments.take(0, "f", Const(None))
     no_more(lowering, arguments)
     if options["sparse"]:
         raise lowering.refuse(
@@ -56,7 +57,7 @@ def _derived(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         what = f"the direction of a Jacobian is `forward` or `reverse`, not `{direction}`"
         raise lowering.refuse("bad-call", what, node)
     has_aux = bool(options["has_aux"])
-    return Derived(mode, arguments.positional[0], wrt, bare, has_aux, level, direction)
+    return Derived(mode, function, wrt, bare, has_aux, level, direction)
 
 
 def _function_name(lowering: Lowering, node: cst.Call) -> str:

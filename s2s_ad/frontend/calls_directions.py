@@ -145,10 +145,11 @@ def vjp(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`vjp(f, x, y)`: the value, and a function that carries its adjoint back."""
     node = arguments.node
     given = _Given.of(lowering, arguments)
+    every = arguments.rest()
     no_more(lowering, arguments)
-    if not arguments.positional:
+    if not every:
         raise lowering.refuse("bad-call", "`vjp` needs a function", node)
-    function, *primals = arguments.positional
+    function, *primals = every
     primals = [current(lowering, value, node) for value in primals]
     inner = Arguments(list(primals), {}, {}, node)
     captured, _ = capture_call(lowering, function, inner, (), "vjp")
@@ -175,6 +176,7 @@ def call_pullback(lowering: Lowering, pullback: Pullback, arguments: Arguments) 
     node = arguments.node
     if len(arguments.positional) != 1:
         raise lowering.refuse("bad-call", "a pullback takes one adjoint", node)
+    (seed,) = arguments.rest()
     no_more(lowering, arguments)
     inner = Arguments(list(pullback.arguments), {}, {}, node)
     every = range(len(pullback.arguments))
@@ -184,7 +186,7 @@ def call_pullback(lowering: Lowering, pullback: Pullback, arguments: Arguments) 
     if pullback.has_aux:
         assert isinstance(output, Structure)
         output = output.items[0]
-    more = Along(lowering, node, pullback.many).atoms(output, arguments.positional[0])
+    more = Along(lowering, node, pullback.many).atoms(output, seed)
     options = Options("vjp", wrt, False, pullback.has_aux, pullback.level, many=pullback.many)
     value = splice_derivative(lowering, captured, options, more, node)
     assert isinstance(value, Structure)

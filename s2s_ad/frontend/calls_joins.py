@@ -6,6 +6,7 @@ import libcst as cst
 
 from s2s_ad.frontend.arguments import Arguments, call_operation, no_more
 from s2s_ad.frontend.calls_tools import (
+    NOTHING,
     Function,
     apply,
     known,
@@ -26,7 +27,7 @@ def joining(function: str) -> Function:
     """A function such as `np.vstack`: of an array with many rows, the rows are not taken apart."""
 
     def lower(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-        first = arguments.positional[0] if arguments.positional else None
+        first = arguments.take(0, "arrays", NOTHING) if arguments.positional else None
         if not isinstance(first, Var) or not _has_many_rows(lowering, first):
             op = lowering.operation(f"numpy.{function}")
             return call_operation(lowering, op, arguments, name)

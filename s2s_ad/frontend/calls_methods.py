@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from s2s_ad.frontend.arguments import CLASS, Arguments, call_operation, drop_harmless, no_more
+from s2s_ad.frontend.arguments import (
+    CLASS,
+    HARMLESS,
+    Arguments,
+    call_operation,
+    drop_harmless,
+    no_more,
+    with_output,
+)
 from s2s_ad.frontend.containers import call_method, container, refreshed
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import current, static, static_operand
+from s2s_ad.frontend.subscripts import index_value
 from s2s_ad.frontend.updates import CHANGING
 from s2s_ad.frontend.values import Container, Growing, Method, Value
-from s2s_ad.ir import Atom, Const, Structure, Var
+from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations import catalogue
-from s2s_ad.operations.arrays import COPY, COPY_METHOD
-from s2s_ad.types import is_numeric, rank_of
+from s2s_ad.operations.arrays import COPY_METHOD
+from s2s_ad.operations.result_types import dtype_argument
+from s2s_ad.types import Array, is_boolean, is_integer, is_numeric, rank_of
 
 
 def call_bound_method(lowering: Lowering, method: Method, arguments: Arguments, name: str) -> Value:
@@ -25,9 +35,13 @@ def call_bound_method(lowering: Lowering, method: Method, arguments: Arguments, 
     if isinstance(receiver, Var | Const) and is_numeric(receiver.type):
         from s2s_ad.frontend import calls_numpy
 
-        special = METHODS.get(method.name) or calls_numpy.METHODS.get(method.name)
+        special = METHODS.get(method.name)
         if special is not None:
             return special(lowering, receiver, arguments, name)
+        as_function = calls_numpy.METHODS.get(method.name)
+        if as_function is not None:
+            arguments.positional.insert(0, receiver)
+            return with_output(lowering, f"numpy.{method.name}", as_function, arguments, name)
         if method.name in CHANGING:
             return CHANGING[method.name](lowering, receiver, arguments)
         target = catalogue().methods.get(method.name)
@@ -86,19 +100,9 @@ def _container_method(
     )
 
 
-def _reshape(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
-    """`x.reshape(2, 3)` and `x.reshape((2, 3))`"""
-    drop_harmless(lowering, lowering.operation("numpy.reshape"), arguments)
-    shape = _spread(lowering, arguments)
-    no_more(lowering, arguments)
-    return lowering.assign(
-        lowering.operation("numpy.reshape"), [receiver, shape], arguments.node, name
-    )
-
-
 def _spread(lowering: Lowering, arguments: Arguments) -> Atom:
     """Integers given one by one, or one tuple of them."""
-    values = arguments.positional
+    values = arguments.rest()
     if not values and "shape" in arguments.keywords:
         values = [arguments.keywords.pop("shape")]
     value = (
@@ -111,6 +115,7 @@ def _spread(lowering: Lowering, arguments: Arguments) -> Atom:
 
 def _transpose_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
     axes: Atom = _spread(lowering, arguments) if arguments.positional else Const(None)
+    no_more(lowering, arguments)
     return lowering.assign(
         lowering.operation("numpy.transpose"), [receiver, axes], arguments.node, name
     )
@@ -120,33 +125,44 @@ def _copy_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name:
     return lowering.assign(COPY_METHOD, [receiver], arguments.node, name)
 
 
-def _flatten(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
-    flat = lowering.assign(lowering.operation("numpy.ravel"), [receiver], arguments.node)
-    return lowering.assign(COPY, [flat], arguments.node, name)
-
-
 def _astype(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
-    drop_harmless(lowering, lowering.operation("ndarray.astype"), arguments)
     dtype = static_operand(lowering, arguments.take(0, "dtype", Const(None)), arguments.node)
+    copies = arguments.take(4, "copy", Const(True))
+    for place, key in enumerate(("order", "casting", "subok"), start=1):
+        arguments.keywords[key] = arguments.take(place, key, Const(HARMLESS[key][0]))
+    drop_harmless(lowering, lowering.operation("ndarray.astype"), arguments)
     no_more(lowering, arguments)
+    if copies == Const(False) and isinstance(receiver.type, Array):
+        if dtype_argument(dtype, receiver.type.dtype) == receiver.type.dtype:
+            return receiver
+    elif static(copies) is None:
+        raise lowering.refuse("not-constant", "`copy` has to be known", arguments.node)
     return lowering.assign(
         lowering.operation("ndarray.astype"), [receiver, dtype], arguments.node, name
     )
 
 
 def _item_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
-    if arguments.positional or rank_of(receiver.type) != 0:
-        raise lowering.refuse(
-            "unsupported-argument", "`item` is supported for arrays of rank 0", arguments.node
-        )
-    return lowering.assign(lowering.operation("builtins.float"), [receiver], arguments.node, name)
+    """`x.item()` of one element, `x.item(k)` as the elements are counted, `x.item(i, j)`"""
+    node, places = arguments.node, arguments.rest()
+    no_more(lowering, arguments)
+    element: Atom = receiver
+    if len(places) == 1 and rank_of(receiver.type) != 1:
+        element = lowering.assign(lowering.operation("numpy.ravel"), [receiver], node)
+    if places:
+        index = index_value(lowering, tuple_of(places) if len(places) > 1 else places[0], node)
+        element = lowering.assign(lowering.operation("getitem"), [element, index], node)
+    elif rank_of(receiver.type) != 0:
+        element = lowering.assign(lowering.operation("numpy.reshape"), [receiver, Const(())], node)
+    if rank_of(element.type) != 0:
+        raise lowering.refuse("unsupported-argument", "`item` takes integers", node)
+    kind = "int" if is_integer(element.type) else "bool" if is_boolean(element.type) else "float"
+    return lowering.assign(lowering.operation(f"builtins.{kind}"), [element], node, name)
 
 
 METHODS: dict[str, Callable[[Lowering, Atom, Arguments, str], Value]] = {
-    "reshape": _reshape,
     "transpose": _transpose_method,
     "copy": _copy_method,
-    "flatten": _flatten,
     "astype": _astype,
     "item": _item_method,
 }

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from s2s_ad.frontend import calls_choices as choices
 from s2s_ad.frontend import calls_joins as joins
+from s2s_ad.frontend import calls_layout as layout
 from s2s_ad.frontend import calls_several as several
 from s2s_ad.frontend import calls_sums as sums
 from s2s_ad.frontend import calls_writes as writes
-from s2s_ad.frontend.arguments import Arguments
 from s2s_ad.frontend.calls_fourier import FOURIER
 from s2s_ad.frontend.calls_operator import FUNCTIONS_OF_OPERATOR
 from s2s_ad.frontend.calls_polynomials import POLYNOMIALS
 from s2s_ad.frontend.calls_products import PRODUCTS
 from s2s_ad.frontend.calls_scipy import SCIPY
-from s2s_ad.frontend.calls_tools import Function, MethodCall
-from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.values import Value
-from s2s_ad.ir import Atom
+from s2s_ad.frontend.calls_tools import Function
 
 UFUNC_REDUCTIONS = {
     "add": "sum",
@@ -40,6 +37,8 @@ FUNCTIONS: dict[str, Function] = {
         "piecewise": choices.lower_piecewise,
         "choose": choices.lower_choose,
         "clip": choices.lower_clip,
+        "reshape": layout.lower_reshape,
+        "ravel": layout.lower_ravel,
         "divmod": several.both("//", "%"),
         "split": several.split("split", 0),
         "array_split": several.split("array_split", 0),
@@ -103,17 +102,13 @@ FUNCTIONS.update(SCIPY)
 FUNCTIONS.update(FUNCTIONS_OF_OPERATOR)
 
 
-def _as_method(function: Function) -> MethodCall:
-    def method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
-        arguments.positional.insert(0, receiver)
-        return function(lowering, arguments, name)
-
-    return method
-
-
-METHODS: dict[str, MethodCall] = {
-    **{name: _as_method(sums.partial(name)) for name in PARTIAL},
-    "clip": _as_method(choices.lower_clip),
-    "nonzero": _as_method(choices.lower_nonzero),
-    "choose": _as_method(choices.lower_choose),
+# the array itself comes first
+METHODS: dict[str, Function] = {
+    **{name: sums.partial(name) for name in PARTIAL},
+    "clip": choices.lower_clip,
+    "reshape": layout.lower_reshape_method,
+    "ravel": layout.lower_ravel,
+    "flatten": layout.lower_flatten_method,
+    "nonzero": choices.lower_nonzero,
+    "choose": choices.lower_choose,
 }

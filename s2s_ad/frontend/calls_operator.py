@@ -39,7 +39,7 @@ SYMBOLS = {
 
 def _operator(symbol: str, count: int) -> Function:
     def lower(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-        node, values = arguments.node, arguments.positional
+        node, values = arguments.node, arguments.rest()
         if len(values) != count or arguments.keywords:
             raise lowering.refuse("bad-call", f"this operator takes {count} operands", node)
         operands = [arithmetic_operand(lowering, value, node) for value in values[:1]]

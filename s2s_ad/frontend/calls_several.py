@@ -33,7 +33,7 @@ def both(first: str, second: str) -> Function:
     """A pair of operations of the same operands."""
 
     def pair(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-        operands = [array_operand(lowering, each, arguments.node) for each in arguments.positional]
+        operands = [array_operand(lowering, each, arguments.node) for each in arguments.rest()]
         no_more(lowering, arguments)
         ops = [lowering.operation(each) for each in (first, second)]
         return tuple_of([lowering.assign(op, operands, arguments.node) for op in ops])
@@ -147,8 +147,8 @@ def lower_meshgrid(lowering: Lowering, arguments: Arguments, name: str) -> Value
     indexing = known(lowering, arguments.keywords.pop("indexing", Const("xy")), "indexing", node)
     sparse = known(lowering, arguments.keywords.pop("sparse", Const(False)), "sparse", node)
     arguments.keywords.pop("copy", None)
+    vectors = _vectors(lowering, arguments.rest(), node)
     no_more(lowering, arguments)
-    vectors = _vectors(lowering, arguments.positional, node)
     axes = list(range(len(vectors)))
     if indexing == "xy" and len(vectors) > 1:
         axes[0], axes[1] = 1, 0
@@ -173,17 +173,18 @@ def _broadcast(lowering: Lowering, arrays: Sequence[Atom], node: cst.Call) -> li
 
 
 def lower_broadcast_arrays(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    no_more(lowering, arguments)
     node = arguments.node
-    arrays = [array_operand(lowering, value, node) for value in arguments.positional]
+    arrays = [array_operand(lowering, value, node) for value in arguments.rest()]
+    no_more(lowering, arguments)
     return tuple_of(_broadcast(lowering, arrays, node))
 
 
 def lower_ix(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    node, given = arguments.node, arguments.rest()
     no_more(lowering, arguments)
-    node, count = arguments.node, len(arguments.positional)
+    count = len(given)
     result: list[Value] = []
-    for place, vector in enumerate(_vectors(lowering, arguments.positional, node)):
+    for place, vector in enumerate(_vectors(lowering, given, node)):
         if is_boolean(vector.type):
             vector = operate(lowering, node, "flatnonzero", vector)
         others = tuple(k for k in range(count) if k != place)
@@ -284,7 +285,6 @@ def at_least(rank: int) -> Function:
     """One array, or a tuple of several."""
 
     def at_least(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-        no_more(lowering, arguments)
         results = [
             operate(
                 lowering,
@@ -292,8 +292,9 @@ def at_least(rank: int) -> Function:
                 f"atleast_{rank}d",
                 array_operand(lowering, value, arguments.node),
             )
-            for value in arguments.positional
+            for value in arguments.rest()
         ]
+        no_more(lowering, arguments)
         return results[0] if len(results) == 1 else tuple_of(results)
 
     return at_least

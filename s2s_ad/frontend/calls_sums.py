@@ -164,9 +164,9 @@ def lower_gradient(lowering: Lowering, arguments: Arguments, name: str) -> Value
     rank = known_rank(lowering, f, node)
     axis = known(lowering, arguments.keywords.pop("axis", Const(None)), "axis", node)
     order = known(lowering, arguments.keywords.pop("edge_order", Const(1)), "edge_order", node)
+    spacings = [array_operand(lowering, each, node) for each in arguments.rest(1)]
     no_more(lowering, arguments)
     axes = tuple(range(rank)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    spacings = [array_operand(lowering, each, node) for each in arguments.positional[1:]]
     spacings = spacings or [Const(1.0)]
     if len(spacings) == 1 and rank_of(spacings[0].type) == 0:
         spacings *= len(axes)

@@ -20,7 +20,6 @@ from s2s_ad.types import (
 )
 
 Function = Callable[[Lowering, Arguments, str], Value]
-MethodCall = Callable[[Lowering, Atom, Arguments, str], Value]
 NOTHING = Const(None)
 
 

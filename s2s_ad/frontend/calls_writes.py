@@ -15,6 +15,7 @@ from s2s_ad.frontend.calls_tools import (
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand, atom
 from s2s_ad.frontend.subscripts import index_value
+from s2s_ad.frontend.updates import same_shape
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, Var, tuple_of
 from s2s_ad.types import (
@@ -36,6 +37,11 @@ def _store(lowering: Lowering, base: Atom, index: Atom, value: Atom, node: cst.C
     return Const(None)
 
 
+def _require_mask(lowering: Lowering, base: Atom, mask: Atom, node: cst.Call) -> None:
+    if not is_boolean(mask.type) or not same_shape(lowering, base.type, mask.type):
+        raise unsupported(lowering, "the mask has the shape of the array", node, "use `np.where`")
+
+
 def lower_put(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     node = arguments.node
     base = atom(lowering, arguments.take(0, "a", Const(None)), node)
@@ -54,9 +60,8 @@ def lower_put_mask(lowering: Lowering, arguments: Arguments, name: str) -> Value
     base = atom(lowering, arguments.take(0, "a", Const(None)), node)
     mask, value = operand(lowering, arguments, 1, "mask"), operand(lowering, arguments, 2, "values")
     no_more(lowering, arguments)
-    if not is_boolean(mask.type) or shape_of(mask.type) != shape_of(base.type):
-        raise unsupported(lowering, "the mask has the shape of the array", node, "use `np.where`")
-    if shape_of(value.type) not in ((), shape_of(base.type)):
+    _require_mask(lowering, base, mask, node)
+    if shape_of(value.type) != () and not same_shape(lowering, base.type, value.type):
         raise unsupported(
             lowering, "the values have the shape of the array", node, "use `np.where`"
         )
@@ -71,8 +76,7 @@ def lower_place(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     base = atom(lowering, arguments.take(0, "arr", Const(None)), node)
     mask, values = operand(lowering, arguments, 1, "mask"), operand(lowering, arguments, 2, "vals")
     no_more(lowering, arguments)
-    if not is_boolean(mask.type) or shape_of(mask.type) != shape_of(base.type):
-        raise unsupported(lowering, "the mask has the shape of the array", node, "use `np.where`")
+    _require_mask(lowering, base, mask, node)
     count = apply(lowering, node, "count_nonzero", mask)
     return _store(lowering, base, mask, apply(lowering, node, "resize", values, count), node)
 
@@ -86,9 +90,7 @@ def lower_copy_to(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     no_more(lowering, arguments)
     if mask == Const(True):
         return _store(lowering, base, Const(Ellipsis), value, node)
-    shape = shape_of(base.type)
-    if shape is None or shape_of(mask.type) != shape or not is_boolean(mask.type):
-        raise unsupported(lowering, "the mask has the shape of the array", node, "use `np.where`")
+    _require_mask(lowering, base, mask, node)
     if rank_of(value.type) != 0:
         spread = apply(lowering, node, "broadcast_to", value, apply(lowering, node, "shape", base))
         value = lowering.assign(lowering.operation("getitem"), [spread, mask], node)

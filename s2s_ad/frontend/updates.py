@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -12,10 +12,10 @@ from s2s_ad.frontend.operands import array_operand, atom, current, static_operan
 from s2s_ad.frontend.subscripts import index_value
 from s2s_ad.frontend.values import Value
 from s2s_ad.frontend.writes import write
-from s2s_ad.ir import Atom, Const, Structure, Var
+from s2s_ad.ir import Atom, Const, Operation, Structure, Var
 from s2s_ad.operations.indexing import ADD_AT, SETITEM
 from s2s_ad.operations.result_types import is_basic_index
-from s2s_ad.types import Array
+from s2s_ad.types import Array, Type, is_boolean, shape_of
 
 if TYPE_CHECKING:
     from s2s_ad.frontend.arguments import Arguments
@@ -30,6 +30,47 @@ def into(lowering: Lowering, target: Value, value: Value, node: cst.CSTNode) -> 
     base = _array(lowering, target, node)
     write(lowering, SETITEM, base, WHOLE, atom(lowering, value, node), node)
     return current(lowering, base, node)
+
+
+def into_where(
+    lowering: Lowering,
+    target: Value,
+    mask: Value,
+    op: Operation,
+    operands: Sequence[Value],
+    node: cst.CSTNode,
+) -> Value:
+    """`np.divide(x, y, out=target, where=mask)`: stored, and computed, where the mask holds."""
+    if isinstance(target, Structure) and len(target.items) == 1:
+        target = target.items[0]
+    base, where = _array(lowering, target, node), array_operand(lowering, mask, node)
+    if not is_boolean(where.type) or not same_shape(lowering, base.type, where.type):
+        raise lowering.refuse(
+            "unsupported-argument",
+            "the mask has the shape of the array",
+            node,
+            help="use `np.where`",
+        )
+    getitem, spread = lowering.operation("getitem"), lowering.operation("numpy.broadcast_to")
+    picked: list[Atom] = []
+    for operand in operands:
+        x = array_operand(lowering, operand, node)
+        if shape_of(x.type) != () and not same_shape(lowering, base.type, x.type):
+            sizes = lowering.assign(lowering.operation("numpy.shape"), [base], node)
+            x = lowering.assign(spread, [x, sizes], node)
+        if shape_of(x.type) != ():
+            x = lowering.assign(getitem, [x, where], node)
+        picked.append(x)
+    write(lowering, SETITEM, base, where, lowering.assign(op, picked, node), node)
+    return current(lowering, base, node)
+
+
+def same_shape(lowering: Lowering, first: Type, second: Type) -> bool:
+    """Whether two arrays have the same shape, or will have it once the entry has checked that."""
+    shapes = shape_of(first), shape_of(second)
+    if shapes[0] is None or shapes[1] is None or len(shapes[0]) != len(shapes[1]):
+        return False
+    return all(lowering.sizes.unify(a, b) for a, b in zip(*shapes, strict=True))  # type: ignore[arg-type]
 
 
 def _array(lowering: Lowering, value: Value, node: cst.CSTNode) -> Var:

@@ -249,7 +249,18 @@ def _print_range(operands: Sequence[Atom], texts: Sequence[str]) -> str:
 
 
 RANGE = operation(
-    "out = np.arange(start, stop, step)", infer=_range_type, constant=True, printer=_print_range
+    "out = np.arange(start, stop, step)",
+    "grad_start += np.sum(grad_out)",
+    "grad_step += np.sum(grad_out * np.arange(np.size(grad_out)))",
+    infer=_range_type,
+    tangent=(
+        "tangent_out = np.broadcast_to(tangent_start, np.shape(out))",
+        "tangent_out = tangent_step * np.arange(np.size(out))",
+    ),
+    printer=_print_range,
+    domains={"step": "positive"},
+    samples=({"start": "f[]", "stop": 7.2, "step": "f[]"},),
+    note="how many numbers there are is a constant",
 )
 
 

@@ -393,9 +393,15 @@ operation(
     view_of="x",
     samples=({"x": "f[]"}, {"x": "f[3]"}, {"x": "f[2,3]"}, {"x": "f[2,3,1]"}),
 )
-for _least in (1, 2):
+# Those of a memory order copy where the array is not in that order
+for _name, _least in (
+    ("atleast_1d", 1),
+    ("atleast_2d", 2),
+    ("ascontiguousarray", 1),
+    ("asfortranarray", 1),
+):
     operation(
-        f"out = np.atleast_{_least}d(x)",
+        f"out = np.{_name}(x)",
         infer=_at_least(_least),
         rules=(
             rule("grad_x += grad_out", when=has_rank(_least)),
@@ -403,5 +409,6 @@ for _least in (1, 2):
         ),
         linear=("x",),
         view_of="x",
+        may_copy=_name.startswith("as"),
         samples=({"x": "f[]"}, {"x": "f[3]"}, {"x": "f[2,3]"}),
     )
