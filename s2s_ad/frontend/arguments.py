@@ -122,7 +122,8 @@ def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name
             values = [arguments.take(k, each, Const(None)) for k, each in enumerate(op.parameters)]
             no_more(lowering, arguments)
             return into_where(lowering, target, mask, op, values, node)
-        return into(lowering, target, call_operation(lowering, op, arguments, ""), node)
+        result = call_operation(lowering, op, arguments, "")
+        return into(lowering, target, result, node, broadcasts=op.elementwise)
     if op.variadic:
         return lowering.assign(op, _variadic_operands(lowering, op, arguments), node, name)
     if len(arguments.positional) > len(op.parameters):

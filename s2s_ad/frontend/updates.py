@@ -23,12 +23,26 @@ if TYPE_CHECKING:
 WHOLE = Const(Ellipsis)
 
 
-def into(lowering: Lowering, target: Value, value: Value, node: cst.CSTNode) -> Value:
-    """`out=target`: the result is stored there, and is what the call gives."""
+def into(
+    lowering: Lowering, target: Value, value: Value, node: cst.CSTNode, broadcasts: bool = False
+) -> Value:
+    """`out=target`: the result is stored there, and is what the call gives.
+
+    Only elementwise functions take one that the result broadcasts to.
+    """
     if isinstance(target, Structure) and len(target.items) == 1:
         target = target.items[0]
     base = _array(lowering, target, node)
-    write(lowering, SETITEM, base, WHOLE, atom(lowering, value, node), node)
+    result = atom(lowering, value, node)
+    known = None not in (shape_of(base.type), shape_of(result.type))
+    if known and not broadcasts and not same_shape(lowering, base.type, result.type):
+        raise lowering.refuse(
+            "unsupported-argument",
+            f"`out` is of type {base.type}, and the result of type {result.type}",
+            node,
+            help="NumPy needs an array of the result's shape",
+        )
+    write(lowering, SETITEM, base, WHOLE, result, node)
     return current(lowering, base, node)
 
 
