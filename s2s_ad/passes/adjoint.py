@@ -65,7 +65,7 @@ def adjoint(
     if request.seeded:
         seeds = [sweep.seed_parameter(value)]
     else:
-        sweep.seed_one(_scalar_result(function, value))
+        sweep.seed_one(_scalar_result(function, value), name)
     sweep.reverse(function.body)
     grads = tuple(map_tree(formal.tree, sweep.gradient) for formal in wrt)
     output: Tree = grads[0] if request.bare else tuple_of(grads)

@@ -17,6 +17,7 @@ from s2s_ad.frontend.rules import Contribution, lower_line, reads
 from s2s_ad.ir import Assign, Atom, Block, Const, Formal, Function, If, Statement, Tree, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.calls import Halves
+from s2s_ad.operations.effects import RAISE_IF
 from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.operations.lists import ADD_LISTS
 from s2s_ad.operations.support import NUMPY_SHAPE, RECALL
@@ -92,14 +93,19 @@ class Sweep:
         """For what is added to the primal, apart from what the sweep has."""
         return Builder(self.builder.names, self.builder.sizes)
 
-    def seed_one(self, result: Atom) -> None:
+    def seed_one(self, result: Atom, name: str) -> None:
+        """The adjoint of the result of a gradient called `name`."""
         if not (isinstance(result, Var) and result in self.active):
             return
         one: Atom = Const(1.0)
         if isinstance(result.type, Array) and result.type.shape is None:
-            one = self.builder.assign(
-                catalogue().operations["numpy.ones_like"], self.recall(result), Const(None)
-            )
+            # the sum of many would have a gradient too, but not the one that was asked for
+            operations, value = catalogue().operations, self.recall(result)
+            rank = self.builder.assign(operations["numpy.ndim"], value)
+            many = self.builder.assign(operations[">"], rank, Const(0))
+            error = f'ValueError("{name}: expected a scalar as result")'
+            self.builder.append(RAISE_IF, (), many, Const(error))
+            one = self.builder.assign(operations["numpy.ones_like"], value, Const(None))
         elif not isinstance(result.type, Number):
             # 1.0 is weak: in float32 code it stays float32
             one = cast_like(self.builder, one, result.type)
@@ -159,6 +165,8 @@ class Sweep:
         found = self.adjoints.get(var)
         value = self.zeros(var) if found is None else self.shaped_as(found, var)
         type = adjoint_type(var.type)
+        if isinstance(type, Scalar) and value.type == Array(type.dtype, ()):
+            return cast_like(self.builder, value, type)
         if self.is_narrow and isinstance(type, Scalar) and isinstance(value.type, Number):
             # a Python number would take the dtype of what it meets, not give its own
             return self.builder.assign(catalogue().operations[f"numpy.{DTYPES[type.dtype]}"], value)

@@ -41,7 +41,7 @@ from s2s_ad.passes.custom import push_custom
 from s2s_ad.passes.implicit import push_solver
 from s2s_ad.passes.tangent_lines import TangentLines, conversion
 from s2s_ad.passes.trap_nan import trap_tangent
-from s2s_ad.passes.undo_types import adjoint_type
+from s2s_ad.passes.undo_types import tangent_type
 from s2s_ad.rewrite import (
     Builder,
     Names,
@@ -238,7 +238,7 @@ class _Push:
     def dots_of(self, variables: list[Var]) -> list[Var]:
         """Tangents for variables that loops and branches give."""
         dots = [
-            self.builder.names.fresh(f"dot_{var.name}", adjoint_type(var.type)) for var in variables
+            self.builder.names.fresh(f"dot_{var.name}", tangent_type(var.type)) for var in variables
         ]
         self.tangents.update(zip(variables, dots, strict=True))
         return dots
@@ -274,7 +274,7 @@ class _Push:
         dots = self.tangents.get(items) if isinstance(items, Var) else None
         if dots is not None:
             made = tuple(
-                self.builder.names.fresh(f"dot_{target.name}", adjoint_type(target.type))
+                self.builder.names.fresh(f"dot_{target.name}", tangent_type(target.type))
                 for target in statement.targets
             )
             self.builder.span = statement.span

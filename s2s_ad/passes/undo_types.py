@@ -18,13 +18,18 @@ from s2s_ad.types import (
 
 
 def adjoint_type(type: Type) -> Type:
-    """The type of a variable that holds adjoints: numbers may become scalars of NumPy's."""
-    if isinstance(type, ListOf):
-        return ListOf(adjoint_type(type.item))
-    if isinstance(type, Number):
-        return Scalar(dtype_of(type) if is_complex(type) else "f64")
+    """The type of a variable that holds adjoints: what is summed up is no array of rank 0."""
     if isinstance(type, Array) and type.shape == ():
         return Scalar(type.dtype)
+    return tangent_type(type)
+
+
+def tangent_type(type: Type) -> Type:
+    """The type of a variable that holds tangents: numbers may become scalars of NumPy's."""
+    if isinstance(type, ListOf):
+        return ListOf(tangent_type(type.item))
+    if isinstance(type, Number):
+        return Scalar(dtype_of(type) if is_complex(type) else "f64")
     return type
 
 
