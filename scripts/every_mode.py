@@ -18,7 +18,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,13 @@ def of_the_farm(seed: int, count: int) -> Iterator[Item]:
             yield f"seed {number}", names["f"], tuple(trial.arguments)
 
 
-def verdict(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str, str]:
+def verdict(
+    function: Callable[..., Any], arguments: tuple[Any, ...], levels: Sequence[int]
+) -> tuple[str, str]:
     try:
         with limited(SECONDS), warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            check_every_mode(function, arguments)
+            check_every_mode(function, arguments, levels)
     except Disagreement as problem:
         return "DIFFERS", str(problem)
     except DifferentiationError as error:
@@ -93,6 +95,7 @@ def main() -> int:
     parser.add_argument("kinds", nargs="*", help=f"some of {', '.join(KINDS)}")
     parser.add_argument("--only", default="", help="programs with this in their name")
     parser.add_argument("--gradbench", type=Path, default=GRADBENCH, help="where its programs are")
+    parser.add_argument("--levels", type=int, nargs="*", default=[0, 1])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=100)
     given = parser.parse_args()
@@ -109,7 +112,7 @@ def main() -> int:
             if given.only not in name:
                 continue
             start = time.monotonic()
-            said, detail = verdict(function, arguments)
+            said, detail = verdict(function, arguments, given.levels)
             counts[said] += 1
             if said != "right":
                 print(f"{said}: {kind}: {name} ({time.monotonic() - start:.1f} s)")
