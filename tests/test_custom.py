@@ -412,3 +412,37 @@ def test_a_rule_that_is_not_linear_is_refused(line: str) -> None:
 )
 def test_linear_rules_are_taken(line: str) -> None:
     declare("out = identity(x, y=1.0)", line, function=identity)
+
+
+# Branches that are not taken ----------------------------------------------------------------------
+
+
+@custom_vjp
+def rooted(x):
+    return np.sqrt(x)
+
+
+rooted.defvjp(lambda x: (np.sqrt(x), np.sqrt(x)), lambda root, g: (0.5 * g / root,))
+
+
+@pytest.mark.parametrize(
+    "branch",
+    [
+        lambda x: rooted(x),
+        lambda x: rooted(x) * rooted(x),
+        lambda x: 2.0 * np.sin(rooted(x * x)),
+        lambda x: rooted(x) + x,
+    ],
+)
+def test_what_a_where_discards_has_no_adjoint(branch: Any) -> None:
+    def f(x):
+        return np.sum(np.where(x > 0.0, branch(x), 0.0))
+
+    x = np.array([0.0, 1.0, 4.0])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = grad(f)(x)
+        number = grad(lambda x: np.where(x > 0.0, branch(x), 0.0))(0.0)
+    step = 1e-5
+    differences = (branch(x[1:] + step) - branch(x[1:] - step)) / (2.0 * step)
+    assert (found[0], number) == (0.0, 0.0)
+    np.testing.assert_allclose(found[1:], differences, rtol=1e-8)

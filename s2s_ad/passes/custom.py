@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from s2s_ad.diagnostics import refusal
+from s2s_ad.frontend.rules import Contribution
 from s2s_ad.inlining import copied, sizes_of_call
 from s2s_ad.ir import Assign, Atom, Block, Const, Function, Statement, Var
 from s2s_ad.operations.custom import STOP, Custom, CustomRule, forward_custom
@@ -81,7 +82,10 @@ def undo_custom(sweep: Sweep, statement: Assign) -> None:
     for place, adjoint in zip(rule.moving, adjoints, strict=True):
         operand = statement.operands[place]
         if isinstance(operand, Var) and operand in sweep.active and adjoint != Const(None):
-            sweep.accumulate(operand, sweep.fitted(adjoint, operand.type))
+            value = sweep.fitted(adjoint, operand.type)
+            if isinstance(value, Var):
+                value = sweep.masked(statement, Contribution(operand.name, value), operand).value
+            sweep.accumulate(operand, value)
 
 
 def put_forward(function: Function, builder: Builder) -> Function:

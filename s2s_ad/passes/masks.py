@@ -12,9 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from s2s_ad.ir import Assign, Atom, Block, Var, blocks_of, operands_of
+from s2s_ad.operations.custom import Custom
+from s2s_ad.operations.support import IDENTITY
 from s2s_ad.passes.activity import free_variables
 from s2s_ad.rewrite import definitions
-from s2s_ad.types import scalar_like
+from s2s_ad.types import scalar_like, shape_of
 
 # their slope is finite whatever the operands
 HARMLESS = frozenset({"+", "-", "-x", "+x", "numpy.add", "numpy.subtract", "numpy.negative"})
@@ -47,7 +49,7 @@ class Masks:
     def _visit(self, statement: Assign) -> None:
         target = statement.target
         masks = self._agreed(target)
-        if masks and not statement.op.elementwise:
+        if masks and not works_by_element(statement):
             if statement.op.linear and target not in self._offered_spoilt:
                 for operand in statement.operands:
                     self._move(operand)
@@ -123,6 +125,28 @@ def _readers(block: Block) -> dict[Atom, int]:
     for result in block.results:
         readers[result] = readers.get(result, 0) + 1
     return readers
+
+
+def works_by_element(statement: Assign) -> bool:
+    """Whether elements of the adjoints belong to those of the result: also of a call that states
+    its derivative, where the functions that do so are elementwise.
+    """
+    custom = statement.op.custom
+    if not isinstance(custom, Custom):
+        return statement.op.elementwise
+    rule = custom.rule
+    if rule.identity or rule.reverse is None or len(rule.primal.body.results) != 1:
+        return False
+    shape = shape_of(statement.target.type)
+    moving = [statement.operands[place] for place in rule.moving]
+    return (
+        shape is not None
+        and all(shape_of(operand.type) == shape for operand in moving)
+        and all(
+            isinstance(one, Assign) and (one.op.elementwise or one.op is IDENTITY)
+            for one in rule.reverse.body.statements
+        )
+    )
 
 
 def spoils(statement: Assign, operand: Atom) -> bool:
