@@ -196,3 +196,151 @@ def cholesky_loops(A):
         grad_A[j, j] = part
         grad_L[j, :j] -= 2.0 * part * row
     return np.sum(np.log(diagonal)), (grad_A,)
+
+
+def tridiagonal(a, b, c, d):
+    n = len(d)
+    upper, right, x = np.zeros_like(d), np.zeros_like(d), np.zeros_like(d)
+    pivots = np.empty(n)
+    upper[0] = c[0] / b[0]
+    right[0] = d[0] / b[0]
+    for i in range(1, n):
+        pivots[i] = pivot = b[i] - a[i] * upper[i - 1]
+        upper[i] = c[i] / pivot
+        right[i] = (d[i] - a[i] * right[i - 1]) / pivot
+    x[n - 1] = right[n - 1]
+    for i in range(n - 2, -1, -1):
+        x[i] = right[i] - upper[i] * x[i + 1]
+    grad_x = 2.0 * x
+    grad_upper = np.zeros_like(d)
+    for i in range(n - 1):
+        part = grad_x[i]
+        grad_upper[i] = -part * x[i + 1]
+        grad_x[i + 1] -= part * upper[i]
+    grad_right = grad_x
+    grad_a, grad_b = np.zeros_like(a), np.zeros_like(b)
+    grad_c, grad_d = np.zeros_like(c), np.zeros_like(d)
+    for i in range(n - 1, 0, -1):
+        pivot, below = pivots[i], a[i]
+        part = grad_right[i] / pivot
+        other = grad_upper[i] / pivot
+        grad_d[i] = part
+        grad_c[i] = other
+        grad_pivot = -part * right[i] - other * upper[i]
+        grad_b[i] = grad_pivot
+        grad_a[i] = -part * right[i - 1] - grad_pivot * upper[i - 1]
+        grad_right[i - 1] -= part * below
+        grad_upper[i - 1] -= grad_pivot * below
+    part = grad_right[0] / b[0]
+    other = grad_upper[0] / b[0]
+    grad_d[0] = part
+    grad_c[0] = other
+    grad_b[0] = -part * right[0] - other * upper[0]
+    return np.sum(x * x), (grad_a, grad_b, grad_c, grad_d)
+
+
+def lu_in_place(A):
+    U = A.copy()
+    n = len(U)
+    for k in range(n):
+        for i in range(k + 1, n):
+            U[i, k] /= U[k, k]
+            U[i, k + 1 :] -= U[i, k] * U[k, k + 1 :]
+    diagonal = np.diag(U)
+    grad = np.diag(1.0 / diagonal)
+    for k in range(n - 1, -1, -1):
+        row, pivot = U[k, k + 1 :], U[k, k]
+        for i in range(n - 1, k, -1):
+            part, factor = grad[i, k + 1 :], U[i, k]
+            grad[k, k + 1 :] -= factor * part
+            new = (grad[i, k] - part @ row) / pivot
+            grad[i, k] = new
+            grad[k, k] -= new * factor
+    return np.sum(np.log(diagonal)), (grad,)
+
+
+def leapfrog(q0, p0, m, h, steps):
+    q, p = q0.copy(), p0.copy()
+    n = len(m)
+    saved_q, saved_p = np.empty((steps, *q.shape)), np.empty((steps, *q.shape))
+    for t in range(steps):
+        saved_q[t] = q
+        for i in range(n):
+            for j in range(i):
+                r = q[j] - q[i]
+                pull = h * m[i] * m[j] / (r @ r + 0.1) ** 1.5 * r
+                p[i] += pull
+                p[j] -= pull
+        saved_p[t] = p
+        for i in range(n):
+            q[i] += h / m[i] * p[i]
+    value = np.sum(q * q) + np.sum(p * p)
+    grad_q, grad_p, grad_m = 2.0 * q, 2.0 * p, np.zeros_like(m)
+    for t in range(steps - 1, -1, -1):
+        q, p = saved_q[t], saved_p[t]
+        for i in range(n - 1, -1, -1):
+            inverse = h / m[i]
+            grad_p[i] += inverse * grad_q[i]
+            grad_m[i] -= grad_q[i] @ p[i] * (inverse / m[i])
+        for i in range(n - 1, -1, -1):
+            for j in range(i - 1, -1, -1):
+                r = q[j] - q[i]
+                square = r @ r + 0.1
+                cube = square**1.5
+                first, second = m[i], m[j]
+                scale = h * first * second / cube
+                grad_pull = grad_p[i] - grad_p[j]
+                along = grad_pull @ r
+                grad_scale = along * h / cube
+                grad_m[i] += grad_scale * second
+                grad_m[j] += grad_scale * first
+                grad_r = scale * grad_pull - (3.0 * along * scale / square) * r
+                grad_q[j] += grad_r
+                grad_q[i] -= grad_r
+    return value, (grad_q, grad_p, grad_m)
+
+
+def stencil_in_place(u0, c, steps):
+    u = u0.copy()
+    n, m = u.shape
+    for _ in range(steps):
+        for i in range(1, n - 1):
+            for j in range(1, m - 1):
+                around = u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1]
+                u[i, j] = (1.0 - c) * u[i, j] + 0.25 * c * around
+    grad = 2.0 * u
+    for _ in range(steps):
+        for i in range(n - 2, 0, -1):
+            for j in range(m - 2, 0, -1):
+                new = grad[i, j]
+                part = 0.25 * c * new
+                grad[i, j] = (1.0 - c) * new
+                grad[i - 1, j] += part
+                grad[i + 1, j] += part
+                grad[i, j - 1] += part
+                grad[i, j + 1] += part
+    return np.sum(u * u), (grad,)
+
+
+def recursive_filter(x, b, a):
+    y = np.zeros_like(x)
+    for i in range(2, len(x)):
+        fed = b[0] * x[i] + b[1] * x[i - 1] + b[2] * x[i - 2]
+        y[i] = fed - a[1] * y[i - 1] - a[2] * y[i - 2]
+    grad_y, grad_x = 2.0 * y, np.zeros_like(x)
+    b0, b1, b2, a1, a2 = b[0], b[1], b[2], a[1], a[2]
+    grad_b0 = grad_b1 = grad_b2 = grad_a1 = grad_a2 = 0.0
+    for i in range(len(x) - 1, 1, -1):
+        part = grad_y[i]
+        grad_y[i - 1] -= part * a1
+        grad_y[i - 2] -= part * a2
+        grad_a1 -= part * y[i - 1]
+        grad_a2 -= part * y[i - 2]
+        grad_x[i] += part * b0
+        grad_x[i - 1] += part * b1
+        grad_x[i - 2] += part * b2
+        grad_b0 += part * x[i]
+        grad_b1 += part * x[i - 1]
+        grad_b2 += part * x[i - 2]
+    gradients = grad_x, np.array([grad_b0, grad_b1, grad_b2]), np.array([0.0, grad_a1, grad_a2])
+    return np.sum(y * y), gradients

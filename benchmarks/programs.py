@@ -129,6 +129,71 @@ def cholesky_loops(A: Float[Array, "n n"]) -> float:
     return np.sum(np.log(np.diag(L)))
 
 
+def tridiagonal(
+    a: Float[Array, "n"], b: Float[Array, "n"], c: Float[Array, "n"], d: Float[Array, "n"]
+) -> float:
+    n = len(d)
+    upper = np.zeros_like(d)
+    right = np.zeros_like(d)
+    x = np.zeros_like(d)
+    upper[0] = c[0] / b[0]
+    right[0] = d[0] / b[0]
+    for i in range(1, n):
+        pivot = b[i] - a[i] * upper[i - 1]
+        upper[i] = c[i] / pivot
+        right[i] = (d[i] - a[i] * right[i - 1]) / pivot
+    x[n - 1] = right[n - 1]
+    for i in range(n - 2, -1, -1):
+        x[i] = right[i] - upper[i] * x[i + 1]
+    return np.sum(x * x)
+
+
+def lu_in_place(A: Float[Array, "n n"]) -> float:
+    U = A.copy()
+    n = len(U)
+    for k in range(n):
+        for i in range(k + 1, n):
+            U[i, k] /= U[k, k]
+            U[i, k + 1 :] -= U[i, k] * U[k, k + 1 :]
+    return np.sum(np.log(np.diag(U)))
+
+
+def leapfrog(
+    q0: Float[Array, "b d"], p0: Float[Array, "b d"], m: Float[Array, "b"], h: float, steps: int
+) -> float:
+    q = q0.copy()
+    p = p0.copy()
+    for _ in range(steps):
+        for i in range(len(m)):
+            for j in range(i):
+                r = q[j] - q[i]
+                pull = h * m[i] * m[j] / (r @ r + 0.1) ** 1.5 * r
+                p[i] += pull
+                p[j] -= pull
+        for i in range(len(m)):
+            q[i] += h / m[i] * p[i]
+    return np.sum(q * q) + np.sum(p * p)
+
+
+def stencil_in_place(u0: Float[Array, "n m"], c: float, steps: int) -> float:
+    u = u0.copy()
+    n, m = u.shape
+    for _ in range(steps):
+        for i in range(1, n - 1):
+            for j in range(1, m - 1):
+                around = u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1]
+                u[i, j] = (1.0 - c) * u[i, j] + 0.25 * c * around
+    return np.sum(u * u)
+
+
+def recursive_filter(x: Float[Array, "n"], b: Float[Array, "k"], a: Float[Array, "k"]) -> float:
+    y = np.zeros_like(x)
+    for i in range(2, len(x)):
+        fed = b[0] * x[i] + b[1] * x[i - 1] + b[2] * x[i - 2]
+        y[i] = fed - a[1] * y[i - 1] - a[2] * y[i - 2]
+    return np.sum(y * y)
+
+
 @dataclass(frozen=True)
 class Program:
     """A function, the parameters to differentiate, and how to draw arguments."""
@@ -254,5 +319,50 @@ PROGRAMS = (
         ("A",),
         lambda random: (random.random((20, 20)) + 20.0 * np.eye(20),),
         "20 x 20, by element",
+    ),
+    Program(
+        tridiagonal,
+        ("a", "b", "c", "d"),
+        lambda random: (
+            random.random(200),
+            4.0 + random.random(200),
+            random.random(200),
+            random.normal(size=200),
+        ),
+        "200 unknowns, by element",
+    ),
+    Program(
+        lu_in_place,
+        ("A",),
+        lambda random: (random.random((20, 20)) + 20.0 * np.eye(20),),
+        "20 x 20, by rows",
+    ),
+    Program(
+        leapfrog,
+        ("q0", "p0", "m"),
+        lambda random: (
+            random.normal(size=(6, 3)),
+            random.normal(size=(6, 3)),
+            1.0 + random.random(6),
+            0.01,
+            10,
+        ),
+        "6 bodies, 10 steps, by pair",
+    ),
+    Program(
+        stencil_in_place,
+        ("u0",),
+        lambda random: (random.normal(size=(20, 20)), 0.3, 5),
+        "20 x 20 x 5 trips, by element, linear",
+    ),
+    Program(
+        recursive_filter,
+        ("x", "b", "a"),
+        lambda random: (
+            random.normal(size=500),
+            random.normal(size=3),
+            np.array([1.0, -0.5, 0.2]),
+        ),
+        "500 samples, by element",
     ),
 )
