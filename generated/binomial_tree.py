@@ -78,6 +78,5 @@ def value_and_grad_call(
         grad_up += v16
     v17 = grad_p / v3  # p = (np.exp(r * dt) - 1.0 / up) / (up - 1.0 / up)
     grad_v3 = -v17 * p
-    grad_up = grad_up + grad_v3 - (-grad_v3 - v17) / up * v2
-    grad_sigma = grad_up * up * v1  # up = np.exp(sigma * np.sqrt(dt))
+    grad_sigma = ((grad_up + grad_v3) * up - (-grad_v3 - v17) * v2) * v1  # up = np.exp(...)
     return value, (grad_S, grad_sigma)

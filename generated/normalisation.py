@@ -30,8 +30,6 @@ def grad_score(
     v3 = 1.0 - v2 * v2  # return np.sum(np.tanh(scale * Z + shift))
     grad_shift = v3.sum(axis=0)
     grad_scale = (v3 * Z).sum(axis=0)
-    grad_Z = v3 * scale
-    v4 = (grad_Z * Z).sum(axis=0) / n / v1 / v1 * centred  # variance = np.mean(centred**2, axis=0)
-    grad_centred = grad_Z / v1 - v4
+    grad_centred = scale / v1 * (v3 - grad_scale / n / v1 * centred)  # variance = np.mean(...)
     grad_X = grad_centred - grad_centred.sum(axis=0) / n  # centred = X - np.mean(X, axis=0)
     return grad_X, grad_scale, grad_shift

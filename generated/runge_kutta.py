@@ -52,7 +52,7 @@ def grad_pendulum(angle: float, speed: float, h: float, steps: int) -> tuple[flo
         grad_v3 = -(v13 + v14 * h) * np.cos(saved_v3[trip])  # k3, l3 = ...
         grad_v7 = v15 + grad_v3 * v6
         grad_v2 = -(v13 + grad_v9 * v6) * np.cos(saved_v2[trip])  # k2, l2 = ...
-        grad_speed = grad_speed + v14 + v14 + grad_v9 + grad_v2 * v6 + grad_v7
+        grad_speed = grad_speed + v15 + grad_v9 + grad_v2 * v6 + grad_v7
         v16 = (v12 + grad_v7 * v6) * np.cos(saved_angle[trip])  # k1, l1 = speed, -np.sin(angle)
         grad_angle = grad_angle + grad_v4 + grad_v3 + grad_v2 - v16
     return grad_angle, grad_speed

@@ -16,6 +16,7 @@ from s2s_ad.passes.algebra import (
     contractions,
     identities,
     integers,
+    known_values,
     products,
     shapes,
     stores,
@@ -29,7 +30,7 @@ Rewriting = Callable[[Context, Assign], Atom | None]
 def _table() -> dict[str, list[tuple[Rewriting, bool]]]:
     table: dict[str, list[tuple[Rewriting, bool]]] = {}
     families = (shapes, stores, integers, identities, broadcasts, sums, products)
-    for family in (*families, constants, contractions):
+    for family in (*families, known_values, constants, contractions):
         for names, rewriting, exact in family.REWRITINGS:
             for name in names:
                 table.setdefault(name, []).append((rewriting, exact))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from s2s_ad.ir import Assign, Atom, Const, Function, Operation, Statement, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.passes.propagate_copies import prefers_name
-from s2s_ad.rewrite import Builder, Names, count_uses
+from s2s_ad.rewrite import Builder, Names, all_statements, count_uses
 from s2s_ad.types import Sizes
 
 
@@ -22,6 +22,7 @@ class Context:
         self.builder = Builder(Names.of(function), sizes)
         self.parameters = function.body.parameters
         self.uses = count_uses(function.body)
+        self.factors = _factors(function)
         self.values: dict[Var, Atom] = {}
         self.renames: dict[Var, Var] = {}
         self.changed = False
@@ -121,6 +122,17 @@ class Context:
             self.renames[found] = self.builder.names.fresh(statement.target.name, found.type)
         if isinstance(found, Var):
             self.uses[found] = self.uses.get(found, 0) + self.uses.get(statement.target, 0)
+
+
+def _factors(function: Function) -> set[Atom]:
+    """What products of adjoints are made of; the whole product is simplified at once."""
+    return {
+        operand
+        for statement in all_statements(function.body)
+        if isinstance(statement, Assign) and statement.role != "primal"
+        if statement.op.name in ("*", "/", "-x")
+        for operand in statement.operands
+    }
 
 
 def number(atom: Atom) -> float | int | None:

@@ -29,7 +29,7 @@ def factors_out_of_sum(context: Context, statement: Assign) -> Atom | None:
         (product.denominators, outside.denominators, inside.denominators),
     ):
         for atom in source:
-            (out if _is_constant_along(atom, x, axis, keepdims) else kept).append(atom)
+            (out if is_constant_along(atom, x, axis, keepdims) else kept).append(atom)
     nothing_out = outside.coefficient == 1.0 and not outside.numerators and not outside.denominators
     if nothing_out or not inside.numerators:
         return None
@@ -43,7 +43,7 @@ def factors_out_of_sum(context: Context, statement: Assign) -> Atom | None:
     return put_together(context, outside)
 
 
-def _is_constant_along(atom: Atom, x: Atom, axis: Atom, keepdims: Atom) -> bool:
+def is_constant_along(atom: Atom, x: Atom, axis: Atom, keepdims: Atom) -> bool:
     """Whether a factor is the same for all elements that are summed, and fits the result."""
     if scalar_like(atom.type):
         return True

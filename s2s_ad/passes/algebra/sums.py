@@ -15,6 +15,7 @@ from s2s_ad.passes.algebra.products import (
     factors_of,
     may_reorder,
     put_together,
+    take_apart,
 )
 from s2s_ad.types import Array
 
@@ -85,7 +86,29 @@ def add_to_itself(context: Context, statement: Assign) -> Atom | None:
 
 def take_out_factor(context: Context, statement: Assign) -> Atom | None:
     """g * a + g * b is g * (a + b), if that saves work."""
-    left, right = (factors_of(context, operand) for operand in statement.operands)
+    return _factored(context, statement, *statement.operands)
+
+
+def join_terms(context: Context, statement: Assign) -> Atom | None:
+    """(x + g * a) + g * b is x + g * (a + b), and (x + a) + a is x + 2 * a."""
+    first, last = statement.operands
+    made = context.defined_by(first, "+")
+    if made is None or made.role == "primal" or not context.is_single(first):
+        return None
+    for rest, term in (made.operands, made.operands[::-1]):
+        if any(atom.type != statement.target.type for atom in (rest, term, last)):
+            continue
+        if term == last and statement.op.name == "+":
+            return context.assign("+", rest, context.assign("*", Const(2.0), term))
+        joined = _factored(context, statement, term, last)
+        if joined is not None and joined.type == statement.target.type:
+            return context.assign("+", rest, joined)
+    return None
+
+
+def _factored(context: Context, statement: Assign, first: Atom, last: Atom) -> Atom | None:
+    """A sum or difference of two terms with their common factor taken out."""
+    left, right = (factors_of(context, operand) for operand in (first, last))
     before = left.cost + right.cost + cost_of(statement.target)
     common = shared(left.numerators, right.numerators)
     below = shared(left.denominators, right.denominators)
@@ -107,6 +130,49 @@ def take_out_factor(context: Context, statement: Assign) -> Atom | None:
     total = context.assign(statement.op, put_together(context, left), put_together(context, right))
     outer.numerators.append(total)
     return put_together(context, outer)
+
+
+def cancel_in_sum(context: Context, statement: Assign) -> Atom | None:
+    """(a / p - b / q) * p * q is a * q - b * p, if that saves work."""
+    if statement.target in context.factors and context.is_single(statement.target):
+        return None
+    product = Product(cost=cost_of(statement.target))
+    take_apart(context, statement.operands[0], product)
+    take_apart(context, statement.operands[1], product, inverse=statement.op.name == "/")
+    if not may_reorder(product, statement.target):
+        return None
+    for total in product.numerators:
+        made = context.defined_by(total, "+", "-")
+        if made is None or made.role == "primal" or not context.is_single(total):
+            continue
+        terms = [factors_of(context, operand) for operand in made.operands]
+        taken = [
+            atom
+            for atom in product.numerators
+            if atom is not total and any(atom in term.denominators for term in terms)
+        ]
+        if not taken or not all(may_reorder(term, total) for term in terms):
+            continue
+        before = product.cost + cost_of(total) + sum(term.cost for term in terms)
+        for atom in taken:
+            product.numerators.remove(atom)
+            for term in terms:
+                _multiply(term, atom)
+        after = cost_together(product) + cost_of(total) + sum(map(cost_together, terms))
+        if after >= before:
+            return None
+        parts = [put_together(context, term) for term in terms]
+        place = product.numerators.index(total)
+        product.numerators[place] = context.assign(made.op, *parts)
+        return put_together(context, product)
+    return None
+
+
+def _multiply(product: Product, atom: Atom) -> None:
+    if atom in product.denominators:
+        product.denominators.remove(atom)
+    else:
+        product.numerators.append(atom)
 
 
 def shared(left: list[Atom], right: list[Atom]) -> list[Atom]:
@@ -139,4 +205,6 @@ REWRITINGS = [
     (("+", "-"), subtract_negative, False),
     (("+",), add_to_itself, False),
     (("+", "-"), take_out_factor, False),
+    (("+", "-"), join_terms, False),
+    (("*", "/"), cancel_in_sum, False),
 ]
