@@ -16,7 +16,7 @@ from s2s_ad.passes.remove_dead_code import remove_dead_code
 from s2s_ad.rewrite import Builder, Names, all_statements, count_uses, map_statement, with_body
 from s2s_ad.types import Sizes, is_complex, is_float
 
-NEGATIVE, PRODUCTS = "-x", ("*", "/")
+NEGATIVE, PRODUCTS = "-x", ("*", "/", "@", "numpy.vdot", "numpy.outer")
 
 
 def turn_signs(function: Function) -> Function:
