@@ -1,9 +1,9 @@
 """Times the compiler itself: `python benchmarks/compile_time.py`.
 
 A function of 20 lines, compiled first thing in a fresh process (after the imports) and again when
-all caches are warm; straight-line functions of 250 to 4,000 statements, whose cost a statement
-should stay the same; and `s2sad --help`. Every time is a median, of several processes where the
-process matters. Compilations are measured in CPU time.
+all caches are warm; straight-line functions of 250 to 4,000 statements and loops of 40 to 320,
+whose cost a statement should stay the same; loops inside each other; and `s2sad --help`. Every time
+is a median, of several processes where the process matters. Compilations are measured in CPU time.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ COLD_GOAL, WARM_GOAL, HELP_GOAL = 0.100, 0.050, 0.200
 # Cost grows as n to this power; a linear compiler on a noisy machine stays below.
 POWER_GOAL = 1.2
 SIZES = (250, 500, 1000, 2000, 4000)
+IN_LOOPS = (40, 80, 160, 320)
+DEEPEST = 6
 PROCESSES = 7
 
 TWENTY_LINES = """\
@@ -144,6 +146,31 @@ def elements(count: int) -> str:
     return "\n".join([*lines, "    return s"]) + "\n"
 
 
+def loops(count: int) -> str:
+    """Loops one behind the other, of eight statements each, that write in place."""
+    lines = ["import numpy as np", "", "", 'def f(x: Float[Array, "n"], a: float) -> float:']
+    lines += ["    y = x.copy()", "    n = len(x)", "    s = 0.0"]
+    for k in range(count // 8):
+        lines.append("    for i in range(1, n):")
+        for _ in range(4):
+            lines.append(f"        y[i] = y[i] * a + 0.1 * np.sin(y[i - 1]) + {k}.0")
+            lines.append("        s = s + y[i] * y[i]")
+        lines.append("    s = np.sin(s) * a")
+    return "\n".join([*lines, "    return s"]) + "\n"
+
+
+def nest(depth: int) -> str:
+    """Loops inside each other, with two statements at each level."""
+    lines = ["import numpy as np", "", "", 'def f(x: Float[Array, "n"], a: float) -> float:']
+    lines += ["    y = x.copy()", "    s = 0.0"]
+    for k in range(depth):
+        indent = "    " * (k + 2)
+        lines.append(f"{indent[4:]}for i{k} in range(1, 3):")
+        lines.append(f"{indent}s = s * a + np.sin(y[i{k}])")
+        lines.append(f"{indent}y[i{k}] = y[i{k}] * s + a * y[i{k} - 1]")
+    return "\n".join([*lines, "    return s + np.sum(y * y)"]) + "\n"
+
+
 # Measurements -----------------------------------------------------------------------------------
 
 
@@ -222,6 +249,13 @@ def main() -> int:
         power = growth(program, sizes)
         fine = fine and power <= POWER_GOAL
         print(f"  cost grows as n to the power {power:.2f}: {verdict(power, POWER_GOAL)}")
+    print("statements in loops of eight")
+    power = growth(loops, IN_LOOPS)
+    fine = fine and power <= POWER_GOAL
+    print(f"  cost grows as n to the power {power:.2f}: {verdict(power, POWER_GOAL)}")
+    print("loops inside each other")
+    for depth in range(1, DEEPEST + 1):
+        print(f"  {depth:5} {typical([compile_once(nest(depth), 'f') for _ in range(3)])}")
     seconds = help_time()
     if seconds is None:
         print("s2sad --help: the command is not installed here")
