@@ -115,6 +115,7 @@ FAMILIES = {
     "choices": "Choices element by element",
     "reductions": "Sums and extremes",
     "nan_reductions": "Sums that leave elements out",
+    "initial": "Sums and extremes that begin with a value",
     "running": "Running sums, products and differences",
     "ordering": "Sorting and searching",
     "quantiles": "Medians and quantiles",

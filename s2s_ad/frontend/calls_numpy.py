@@ -9,6 +9,7 @@ from __future__ import annotations
 from s2s_ad.frontend import calls_choices as choices
 from s2s_ad.frontend import calls_joins as joins
 from s2s_ad.frontend import calls_layout as layout
+from s2s_ad.frontend import calls_reductions as reductions
 from s2s_ad.frontend import calls_several as several
 from s2s_ad.frontend import calls_sums as sums
 from s2s_ad.frontend import calls_writes as writes
@@ -27,7 +28,8 @@ UFUNC_REDUCTIONS = {
     "logical_and": "all",
     "logical_or": "any",
 }
-PARTIAL = ("sum", "mean", "prod", "var", "std")
+PARTIAL = ("sum", "mean", "prod", "var", "std", "max", "min")
+WITHOUT_NAN = ("sum", "prod", "max", "min")
 FUNCTIONS: dict[str, Function] = {
     f"numpy.{name}": function
     for name, function in {
@@ -52,7 +54,7 @@ FUNCTIONS: dict[str, Function] = {
         "ix_": several.lower_ix,
         "diag_indices": several.lower_diagonal_indices,
         "diag_indices_from": several.lower_diagonal_indices_from,
-        "apply_over_axes": sums.lower_over_axes,
+        "apply_over_axes": reductions.lower_over_axes,
         "astype": sums.lower_astype,
         "unravel_index": several.lower_unravel_index,
         "block": several.lower_block,
@@ -71,9 +73,11 @@ FUNCTIONS: dict[str, Function] = {
         "logspace": sums.lower_logspace,
         "cumulative_sum": sums.cumulative("cumsum"),
         "cumulative_prod": sums.cumulative("cumprod"),
-        "apply_along_axis": sums.lower_apply_along_axis,
+        "apply_along_axis": reductions.lower_apply_along_axis,
         "diagflat": sums.lower_diagonal_matrix,
-        **{name: sums.partial(name) for name in PARTIAL},
+        **{name: reductions.partial(name) for name in PARTIAL},
+        **{name: reductions.partial(name[1:]) for name in ("amax", "amin")},
+        **{f"nan{name}": reductions.without_nan(name) for name in WITHOUT_NAN},
         "put": writes.lower_put,
         "place": writes.lower_place,
         "putmask": writes.lower_put_mask,
@@ -86,7 +90,9 @@ FUNCTIONS: dict[str, Function] = {
         **PRODUCTS,
         "add.accumulate": sums.accumulate("cumsum"),
         "multiply.accumulate": sums.accumulate("cumprod"),
-        **{f"{name}.reduce": sums.reduce(target) for name, target in UFUNC_REDUCTIONS.items()},
+        **{
+            f"{name}.reduce": reductions.reduce(target) for name, target in UFUNC_REDUCTIONS.items()
+        },
         **{
             f"{name}.outer": sums.outer(name)
             for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")
@@ -104,7 +110,7 @@ FUNCTIONS.update(FUNCTIONS_OF_OPERATOR)
 
 # the array itself comes first
 METHODS: dict[str, Function] = {
-    **{name: sums.partial(name) for name in PARTIAL},
+    **{name: reductions.partial(name) for name in PARTIAL},
     "clip": choices.lower_clip,
     "reshape": layout.lower_reshape_method,
     "ravel": layout.lower_ravel,

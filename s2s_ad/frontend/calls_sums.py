@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from s2s_ad.frontend.arguments import Arguments, call_operation, name_positions, no_more
+from s2s_ad.frontend.arguments import Arguments, no_more
 from s2s_ad.frontend.calls_tools import (
     NOTHING,
     Function,
@@ -19,7 +19,7 @@ from s2s_ad.frontend.calls_tools import (
 from s2s_ad.frontend.definitions import expand
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand, atom, static, static_operand
-from s2s_ad.frontend.values import Named, Value
+from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, tuple_of
 from s2s_ad.types import (
     ONE,
@@ -281,19 +281,6 @@ def lower_logspace(lowering: Lowering, arguments: Arguments, name: str) -> Value
 # Methods of ufuncs --------------------------------------------------------------------------------
 
 
-def reduce(function: str) -> Function:
-    """`np.add.reduce` is a sum along the first axis."""
-
-    def reduce(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-        a = operand(lowering, arguments, 0, "array")
-        axis = arguments.take(1, "axis", Const(0))
-        keepdims = arguments.take(4, "keepdims", Const(False))
-        no_more(lowering, arguments)
-        return apply(lowering, arguments.node, function, a, axis=axis, keepdims=keepdims)
-
-    return reduce
-
-
 def accumulate(function: str) -> Function:
     def accumulate(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         a = operand(lowering, arguments, 0, "array")
@@ -334,71 +321,12 @@ def cumulative(function: str) -> Function:
     return cumulative
 
 
-def lower_apply_along_axis(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    """A function of NumPy that has an argument `axis` is called once with it."""
-    node = arguments.node
-    function = arguments.take(0, "func1d", Const(None))
-    axis = arguments.take(1, "axis", Const(None))
-    x = operand(lowering, arguments, 2, "arr")
-    no_more(lowering, arguments)
-    along_axis = {"sum", "mean", "prod", "max", "min", "var", "std", "cumsum", "cumprod", "sort"}
-    along_axis |= {"median", "ptp", "diff", "argmax", "argmin", "nansum", "nanmean"}
-    short = function.name.removeprefix("numpy.") if isinstance(function, Named) else ""
-    if short not in along_axis:
-        raise unsupported(
-            lowering,
-            "`np.apply_along_axis` is supported with functions of NumPy that take an axis",
-            node,
-            "work on the whole array, with `axis=` where axes are reduced",
-        )
-    return apply(lowering, node, short, x, axis=axis)
-
-
-# Reductions of some elements ----------------------------------------------------------------------
-
-
-def partial(function: str) -> Function:
-    """A reduction with `where=`, which is an operation of its own."""
-
-    def reduction(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-        kept = arguments.keywords.pop("where", Const(True))
-        if static(kept) == Const(True):
-            op = lowering.operation(f"numpy.{function}")
-            return call_operation(lowering, op, arguments, name)
-        op = lowering.operation(f"numpy.{function}[where]")
-        name_positions(lowering.operation(f"numpy.{function}"), arguments)
-        arguments.keywords["where"] = kept
-        return call_operation(lowering, op, arguments, name)
-
-    return reduction
-
-
 def lower_diagonal_matrix(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`np.diagflat(v, k)`"""
     v = apply(lowering, arguments.node, "ravel", operand(lowering, arguments, 0, "v"))
     k = arguments.take(1, "k", Const(0))
     no_more(lowering, arguments)
     return apply(lowering, arguments.node, "diag", v, k)
-
-
-def lower_over_axes(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    """`np.apply_over_axes(np.sum, a, axes)`: a reduction along one axis after the other."""
-    node = arguments.node
-    function = arguments.take(0, "func", NOTHING)
-    a = operand(lowering, arguments, 1, "a")
-    axes = known(lowering, arguments.take(2, "axes", NOTHING), "axes", node)
-    no_more(lowering, arguments)
-    short = function.name.removeprefix("numpy.") if isinstance(function, Named) else ""
-    if short not in ("sum", "mean", "prod", "max", "min"):
-        raise unsupported(
-            lowering,
-            "`np.apply_over_axes` is supported with sums, means, products and extremes",
-            node,
-            "call the function with `axis=` and `keepdims=True`",
-        )
-    for axis in axes if isinstance(axes, tuple) else (axes,):
-        a = apply(lowering, node, short, a, axis=Const(axis), keepdims=Const(True))
-    return a
 
 
 def lower_astype(lowering: Lowering, arguments: Arguments, name: str) -> Value:

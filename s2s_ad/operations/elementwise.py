@@ -17,6 +17,7 @@ import numpy as np
 from s2s_ad.ir import Atom, Const, Rule
 from s2s_ad.operations.declare import Catalogue, rule
 from s2s_ad.operations.result_types import (
+    constant,
     elementwise_type,
     of_shape,
     require_numeric,
@@ -210,7 +211,7 @@ scalar_function(
 
 FUNCTIONS = {
     "exp": ("grad_out * out", ""),
-    "expm1": ("grad_out * (out + 1.0)", ""),
+    "expm1": ("grad_out * np.exp(x)", ""),  # out + 1 has no digits where out is near -1
     "exp2": ("grad_out * out * np.log(2.0)", ""),
     "log": ("grad_out / x", "positive"),
     "log1p": ("grad_out / (1.0 + x)", "positive"),
@@ -277,12 +278,26 @@ def sinc_type(_: Sizes, operands: Sequence[Atom]) -> Type:
 elementwise(
     "out = np.sinc(x)",
     infer=sinc_type,
-    rules=(
-        rule(
-            "grad_x += grad_out * np.where(x == 0, 0.0, "
-            "(np.cos(np.pi * x) - np.sinc(x)) / np.where(x == 0, 1.0, x))"
-        ),
-    ),
+    rules=(rule("grad_x += grad_out * sinc_derivative(x, 1)"),),
+)
+
+
+def _sinc_derivative_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    constant(operands[1], "n")
+    return sinc_type(sizes, operands)
+
+
+def next_sinc_derivative(operands: Sequence[Atom]) -> str:
+    return f"sinc_derivative(x, {constant(operands[1], 'n') + 1})"
+
+
+CATALOGUE.operation(
+    "out = sinc_derivative(x, n)",
+    infer=_sinc_derivative_type,
+    rules=(Rule(lambda operands: (f"grad_x += grad_out * {next_sinc_derivative(operands)}",)),),
+    tangent=lambda operands: f"tangent_out = tangent_x * {next_sinc_derivative(operands)}",
+    helper="sinc_derivative",
+    samples=({"x": "f[3]", "n": 1}, {"x": "f[2,3]", "n": 2}, {"x": "f[]", "n": 3}),
 )
 elementwise("out = np.deg2rad(x)", "grad_x += grad_out * (np.pi / 180.0)", also=("numpy.radians",))
 elementwise("out = np.rad2deg(x)", "grad_x += grad_out * (180.0 / np.pi)", also=("numpy.degrees",))

@@ -2,12 +2,15 @@
 
 Each is plain NumPy, typed and documented for the reader of a generated module, and an operation of
 the catalogue, so that a generated module can be differentiated again. Nothing here may refer to
-anything but NumPy and other functions of this file.
+anything but NumPy and other functions of this file, or of `careful_slopes.py`.
 """
 
 from typing import Any
 
 import numpy as np
+
+from s2s_ad.operations.careful_slopes import digamma_rise as digamma_rise
+from s2s_ad.operations.careful_slopes import sinc_derivative as sinc_derivative
 
 
 def unbroadcast(grad: Any, like: Any) -> Any:

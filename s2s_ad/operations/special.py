@@ -85,19 +85,25 @@ POSITIVE = {"domains": {"x": "positive"}}
 UNIT = {"domains": {"x": "unit"}}
 PROBABILITY = {"domains": {"x": "probability"}}
 
-# Error functions and normal distribution (7.2, 7.6)
+# Error functions and normal distribution (7.2, 7.6). The reciprocal of a density is that of the
+# nearer tail, by `erfcx`, over its probability: no exponential of a rounded square.
+TAIL = "(sp.erfcx(np.where({0}, {1}, -{1})) / np.where({0}, x, {2}))"
 special("erf(x)", "x: (2.0 / np.sqrt(np.pi)) * np.exp(-x * x)")
 special("erfc(x)", "x: (-2.0 / np.sqrt(np.pi)) * np.exp(-x * x)")
-special("erfcx(x)", "x: (2.0 * x * out - 2.0 / np.sqrt(np.pi))")
+special("erfcx(x)", "x: np.where(x < 8.0, 2.0 * x * out - 2.0 / np.sqrt(np.pi), "
+        "-sp.hyperu(1.0, 0.5, np.square(np.where(x < 8.0, 8.0, x))) / np.sqrt(np.pi))")  # fmt: skip
 special("erfi(x)", "x: (2.0 / np.sqrt(np.pi)) * np.exp(x * x)")
-special("dawsn(x)", "x: (1.0 - 2.0 * x * out)")
+special("dawsn(x)", "x: sp.hyp1f1(1.0, 0.5, -x * x)")
 special("erfinv(x)", "x: (0.5 * np.sqrt(np.pi)) * np.exp(out * out)", **UNIT)
-special("erfcinv(x)", "x: (-0.5 * np.sqrt(np.pi)) * np.exp(out * out)", **PROBABILITY)
+special("erfcinv(x)", f"x: (-0.5 * np.sqrt(np.pi)) * {TAIL.format('x < 1.0', 'out', '2.0 - x')}",
+        **PROBABILITY)  # fmt: skip
 special("ndtr(x)", "x: np.exp(-0.5 * x * x) / np.sqrt(2.0 * np.pi)")
 special("log_ndtr(x)", "x: np.sqrt(2.0 / np.pi) / sp.erfcx(-x / np.sqrt(2.0))")
-special("ndtri(x)", "x: np.sqrt(2.0 * np.pi) * np.exp(0.5 * out * out)", **PROBABILITY)
-
-special("ndtri_exp(y)", "y: np.sqrt(2.0 * np.pi) * np.exp(y + 0.5 * out * out)",
+special("ndtri(x)", "x: np.sqrt(0.5 * np.pi) * "
+        + TAIL.format("x < 0.5", "(-out / np.sqrt(2.0))", "1.0 - x"), **PROBABILITY)  # fmt: skip
+special("ndtri_exp(y)", "y: np.sqrt(0.5 * np.pi) * np.where(y < -0.5, "
+        "sp.erfcx(-np.minimum(out, 1.0) / np.sqrt(2.0)), "
+        "sp.erfcx(np.maximum(out, -1.0) / np.sqrt(2.0)) / np.expm1(np.minimum(-y, 1.0)))",
         domains={"y": "below"})  # fmt: skip
 
 # Gamma and beta functions (5.2, 5.9, 5.12, 8.2, 8.17)
@@ -107,18 +113,25 @@ special("loggamma(x)", "x: sp.digamma(x)", **POSITIVE, note="of real numbers abo
 special("gammasgn(x)")
 special("rgamma(x)", "x: -out * sp.digamma(x)", **POSITIVE)
 special("digamma(x)", "x: sp.polygamma(1, x)", also=("scipy.special.psi",), **POSITIVE)
-special("beta(a, b)", "a: out * (sp.digamma(a) - sp.digamma(a + b))",
-        "b: out * (sp.digamma(b) - sp.digamma(a + b))",
+special("beta(a, b)", "a: -out * digamma_rise(a, b)", "b: -out * digamma_rise(b, a)",
         infer=uniform_type, domains={"a": "positive", "b": "positive"})  # fmt: skip
-special("betaln(a, b)", "a: (sp.digamma(a) - sp.digamma(a + b))",
-        "b: (sp.digamma(b) - sp.digamma(a + b))",
+special("betaln(a, b)", "a: -digamma_rise(a, b)", "b: -digamma_rise(b, a)",
         infer=uniform_type, domains={"a": "positive", "b": "positive"})  # fmt: skip
-special("poch(a, m)", "a: out * (sp.digamma(a + m) - sp.digamma(a))",
+special("poch(a, m)", "a: out * digamma_rise(a, m)",
         "m: out * sp.digamma(a + m)",
         domains={"a": "positive", "m": "positive"})  # fmt: skip
-special("binom(n, k)", "n: out * (sp.digamma(n + 1.0) - sp.digamma(n - k + 1.0))",
+special("binom(n, k)", "n: out * digamma_rise(n - k + 1.0, k)",
         "k: out * (sp.digamma(n - k + 1.0) - sp.digamma(k + 1.0))",
         domains={"n": "large", "k": "positive"})  # fmt: skip
+
+CATALOGUE.elementwise(
+    "out = digamma_rise(x, d)",
+    "grad_x += grad_out * (scipy.special.polygamma(1, x + d) - scipy.special.polygamma(1, x))",
+    "grad_d += grad_out * scipy.special.polygamma(1, x + d)",
+    infer=uniform_type,
+    domains={"x": "positive", "d": "positive"},
+    helper="digamma_rise",
+)
 
 SHAPES = "in the last argument; derivatives in the others are refused"
 DENSITY = "np.exp(sp.xlogy(a - 1.0, {0}) - {0} - sp.gammaln(a))"
@@ -176,8 +189,10 @@ ORDERS: dict[str, Any] = {"refused": ("v",), "note": "in x; in the order it is r
                           "domains": {"x": "positive", "v": "positive"}}  # fmt: skip
 special("jv(v, x)", "x: 0.5 * (sp.jv(v - 1, x) - sp.jv(v + 1, x))",
         also=("scipy.special.jn",), **ORDERS)  # fmt: skip
-special("yv(v, x)", "x: 0.5 * (sp.yv(v - 1, x) - sp.yv(v + 1, x))",
-        also=("scipy.special.yn",), **ORDERS)  # fmt: skip
+special("yv(v, x)", "x: 0.5 * (sp.yv(v - 1, x) - sp.yv(v + 1, x))", **ORDERS)
+special("yn(n, x)", "x: 0.5 * (sp.yn(n - 1, x) - sp.yn(n + 1, x))", refused=("n",),
+        note="in x; in the order it is refused",
+        domains={"n": "integer", "x": "positive"})  # fmt: skip
 special("iv(v, x)", "x: 0.5 * (sp.iv(v - 1, x) + sp.iv(v + 1, x))", **ORDERS)
 special("kv(v, x)", "x: -0.5 * (sp.kv(v - 1, x) + sp.kv(v + 1, x))",
         also=("scipy.special.kn",), **ORDERS)  # fmt: skip

@@ -33,10 +33,10 @@ special("ellipk(m)", "m: (sp.ellipe(m) / (1.0 - m) - out) / (2.0 * m)",
         domains={"m": "probability"}, note="for m between 0 and 1, both excluded")  # fmt: skip
 special("ellipe(m)", "m: (out - sp.ellipk(m)) / (2.0 * m)",
         domains={"m": "probability"}, note="for m between 0 and 1, both excluded")  # fmt: skip
-special("spence(x)", "x: np.log(x) / (1.0 - x)", **POSITIVE)
+special("spence(x)", "x: -1.0 / sp.exprel(np.log(x))", **POSITIVE)
 special("exp2(x)", "x: out * np.log(2.0)")
 special("exp10(x)", "x: out * np.log(10.0)")
-special("expm1(x)", "x: (out + 1.0)")
+special("expm1(x)", "x: np.exp(x)")
 special("log1p(x)", "x: 1.0 / (1.0 + x)", **POSITIVE)
 special("cosm1(x)", "x: -np.sin(x)")
 special("cbrt(x)", "x: 1.0 / (3.0 * out * out)", **POSITIVE)
@@ -58,6 +58,8 @@ special("hyp0f1(v, z)", "z: sp.hyp0f1(v + 1.0, z) / v", refused=("v",), note=PAR
         domains={"v": "positive"})  # fmt: skip
 special("hyp1f1(a, b, x)", "x: a / b * sp.hyp1f1(a + 1.0, b + 1.0, x)", refused=("a", "b"),
         note=PARAMETERS, domains={"a": "positive", "b": "positive"})  # fmt: skip
+special("hyperu(a, b, x)", "x: -a * sp.hyperu(a + 1.0, b + 1.0, x)", refused=("a", "b"),
+        note=PARAMETERS, domains={"a": "positive", "b": "positive", "x": "positive"})  # fmt: skip
 CATALOGUE.elementwise(
     "out = scipy.special.hyp2f1(a, b, c, z)",
     "grad_z += grad_out * a * b / c * scipy.special.hyp2f1(a + 1.0, b + 1.0, c + 1.0, z)",

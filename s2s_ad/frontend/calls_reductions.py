@@ -1,0 +1,123 @@
+"""Calls that reduce axes: with `where=`, with `initial=`, by a function that is given."""
+
+from __future__ import annotations
+
+from s2s_ad.frontend.arguments import Arguments, call_operation, name_positions, no_more
+from s2s_ad.frontend.calls_tools import (
+    NOTHING,
+    Function,
+    apply,
+    known,
+    operand,
+    operate,
+    unsupported,
+)
+from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import static
+from s2s_ad.frontend.values import Named, Value
+from s2s_ad.ir import Atom, Const
+from s2s_ad.operations import catalogue
+
+GIVEN = {"where": Const(True), "initial": NOTHING}
+"""Arguments that choose the operation, with the values that stand for nothing."""
+
+
+def partial(function: str) -> Function:
+    """A reduction of the elements that `where=` keeps, or from `initial=` on: an operation of its
+    own.
+    """
+
+    def reduction(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        whole = lowering.operation(f"numpy.{function}")
+        name_positions(whole, arguments)
+        for keyword, nothing in GIVEN.items():
+            if static(arguments.keywords.get(keyword, nothing)) == nothing:
+                arguments.keywords.pop(keyword, None)
+        given = [keyword for keyword in GIVEN if keyword in arguments.keywords]
+        for suffix in ["initial"] if "initial" in given else given:
+            found = catalogue().operations.get(f"numpy.{function}[{suffix}]")
+            return call_operation(lowering, found or whole, arguments, name)
+        return call_operation(lowering, whole, arguments, name)
+
+    return reduction
+
+
+def without_nan(function: str) -> Function:
+    """`np.nansum` with `where=` or `initial=`: as NumPy does it, with 0 for NaN."""
+
+    def reduction(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        node = arguments.node
+        name_positions(lowering.operation(f"numpy.nan{function}"), arguments)
+        if not GIVEN.keys() & arguments.keywords.keys():
+            op = lowering.operation(f"numpy.nan{function}")
+            return call_operation(lowering, op, arguments, name)
+        x = operand(lowering, arguments, 0, "a")
+        missing = operate(lowering, node, "isnan", x)
+        if function in REPLACING:
+            filled = apply(lowering, node, "where", missing, Const(REPLACING[function]), x)
+            return apply(lowering, node, function, filled, **arguments.keywords)
+        kept: Atom = operate(lowering, node, "logical_not", missing)
+        where = arguments.keywords.pop("where", Const(True))
+        if where != Const(True):
+            kept = apply(lowering, node, "logical_and", kept, where)
+        return apply(lowering, node, function, x, where=kept, **arguments.keywords)
+
+    return reduction
+
+
+REPLACING = {"sum": 0.0, "prod": 1.0}
+"""What NumPy puts in the place of NaN."""
+
+
+def reduce(function: str) -> Function:
+    """`np.add.reduce` is a sum along the first axis."""
+
+    def reduce(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        a = operand(lowering, arguments, 0, "array")
+        axis = arguments.take(1, "axis", Const(0))
+        keepdims = arguments.take(4, "keepdims", Const(False))
+        begun = {key: arguments.keywords.pop(key) for key in GIVEN if key in arguments.keywords}
+        no_more(lowering, arguments)
+        return apply(lowering, arguments.node, function, a, axis=axis, keepdims=keepdims, **begun)
+
+    return reduce
+
+
+def lower_over_axes(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`np.apply_over_axes(np.sum, a, axes)`: a reduction along one axis after the other."""
+    node = arguments.node
+    function = arguments.take(0, "func", NOTHING)
+    a = operand(lowering, arguments, 1, "a")
+    axes = known(lowering, arguments.take(2, "axes", NOTHING), "axes", node)
+    no_more(lowering, arguments)
+    short = function.name.removeprefix("numpy.") if isinstance(function, Named) else ""
+    if short not in ("sum", "mean", "prod", "max", "min"):
+        raise unsupported(
+            lowering,
+            "`np.apply_over_axes` is supported with sums, means, products and extremes",
+            node,
+            "call the function with `axis=` and `keepdims=True`",
+        )
+    for axis in axes if isinstance(axes, tuple) else (axes,):
+        a = apply(lowering, node, short, a, axis=Const(axis), keepdims=Const(True))
+    return a
+
+
+def lower_apply_along_axis(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """A function of NumPy that has an argument `axis` is called once with it."""
+    node = arguments.node
+    function = arguments.take(0, "func1d", Const(None))
+    axis = arguments.take(1, "axis", Const(None))
+    x = operand(lowering, arguments, 2, "arr")
+    no_more(lowering, arguments)
+    along_axis = {"sum", "mean", "prod", "max", "min", "var", "std", "cumsum", "cumprod", "sort"}
+    along_axis |= {"median", "ptp", "diff", "argmax", "argmin", "nansum", "nanmean"}
+    short = function.name.removeprefix("numpy.") if isinstance(function, Named) else ""
+    if short not in along_axis:
+        raise unsupported(
+            lowering,
+            "`np.apply_along_axis` is supported with functions of NumPy that take an axis",
+            node,
+            "work on the whole array, with `axis=` where axes are reduced",
+        )
+    return apply(lowering, node, short, x, axis=axis)

@@ -1,0 +1,45 @@
+"""Helpers for slopes of special functions whose plain formulas lose digits by cancellation.
+
+They are helpers as those of `helpers.py` are, which has them too, and obey its rules.
+"""
+
+from typing import Any
+
+import numpy as np
+
+
+def digamma_rise(x: Any, d: Any) -> Any:
+    """`digamma(x + d) - digamma(x)` without cancellation: DLMF 5.5.2 up to 10, then 5.11.2.
+
+    NaN for arguments below -1000.
+    """
+    y, rise = x + d, 0.0 * x
+    for _ in range(int(np.clip(10.0 - np.min(np.minimum(x, y), initial=10.0), 0.0, 1010.0)) + 1):
+        rise = rise + d / (x * y)
+        x, y = x + 1.0, y + 1.0
+    u, v = 1.0 / (x * x), 1.0 / (y * y)
+    # the difference of the series, by u^k - v^k = (u - v) (u^(k - 1) + ... + v^(k - 1))
+    powers, last, series = 1.0, 1.0, 1.0 / 12.0
+    for coefficient in (-1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12):
+        last = last * v
+        powers = powers * u + last
+        series = series + coefficient * powers
+    rise = rise + np.log1p(d / x) + d / (2.0 * x * y) + d * (x + y) * u * v * series
+    return np.where(np.minimum(x, y) < 9.0, np.nan, rise)[()]
+
+
+def sinc_derivative(x: Any, n: Any) -> Any:
+    """The derivative of order n of `np.sinc`: a series near 0, where the recurrence cancels."""
+    near = np.abs(x) < 0.25 * (n + 1)
+    small: Any = np.where(near, x, 0.0)
+    series: Any = 0.0
+    for k in reversed(range((n + 1) // 2, n + 12)):
+        factors = (2 * k + 1) * np.prod(np.arange(1.0, 2 * k - n + 1))
+        series = series * small * small + float((-1) ** k * np.pi ** (2 * k) / factors)
+    series = series * small ** (n % 2)
+    far = np.where(near, 1.0, x)
+    value = np.sinc(far)
+    for m in range(1, n + 1):  # x * sinc(x) is a sine: the m-th derivative of that
+        wave = np.cos(np.pi * far) if m % 2 else np.sin(np.pi * far)
+        value = (np.pi ** (m - 1) * (-1.0) ** (m // 2) * wave - m * value) / far
+    return np.where(near, series, value)[()]
