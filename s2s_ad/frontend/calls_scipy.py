@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-from s2s_ad.frontend.arguments import Arguments, call_operation, no_more
-from s2s_ad.frontend.calls_sums import step_along
+from s2s_ad.frontend.arguments import Arguments, call_operation
+from s2s_ad.frontend.calls_sums import integral
 from s2s_ad.frontend.calls_tools import (
     Function,
     along,
     apply,
-    known,
-    operand,
     unsupported,
 )
-from s2s_ad.frontend.definitions import expand
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Const, tuple_of
@@ -78,25 +75,20 @@ def _eigenvalues(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     return call_operation(lowering, lowering.operation(function), arguments, name)
 
 
+def _log_sum(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`scipy.special.logsumexp`, which gives the sign too if it is asked for."""
+    signed = arguments.keywords.get("return_sign", Const(False)) == Const(True)
+    if not signed:
+        drop_harmless(arguments, {"return_sign": False})
+    op = lowering.operation("scipy.special.logsumexp" + ("[sign]" if signed else ""))
+    return call_operation(lowering, op, arguments, name)
+
+
 def _cumulative_trapezoid(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """Running integrals; with `initial=0`, from the first point on."""
     node = arguments.node
-    y = operand(lowering, arguments, 0, "y")
-    x = operand(lowering, arguments, 1, "x")
-    dx = operand(lowering, arguments, 2, "dx", Const(1.0))
-    axis = known(lowering, arguments.take(3, "axis", Const(-1)), "axis", node)
     initial = arguments.take(4, "initial", Const(None))
-    no_more(lowering, arguments)
-    sums = expand(
-        lowering,
-        "cumulative_trapezoid",
-        node,
-        y=y,
-        d=step_along(lowering, y, x, dx, axis, node),
-        upper=along(axis, slice(1, None)),
-        lower=along(axis, slice(None, -1)),
-        axis=Const(axis),
-    )
+    sums, y, axis = integral(lowering, arguments, "cumulative_trapezoid")
     if initial == Const(None):
         return sums
     if initial not in (Const(0), Const(0.0)):
@@ -111,6 +103,7 @@ SCIPY: dict[str, Function] = {
     **{function: without_harmless(function, harmless) for function, harmless in HARMLESS.items()},
     "scipy.linalg.svd": _singular_values,
     "scipy.linalg.eigh": _eigenvalues,
+    "scipy.special.logsumexp": _log_sum,
     "scipy.integrate.cumulative_trapezoid": _cumulative_trapezoid,
 }
 """Functions by dotted name."""

@@ -75,15 +75,21 @@ def lower_average(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 
 
 def lower_trapezoid(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    value, _, _ = integral(lowering, arguments, "trapezoid")
+    return value
+
+
+def integral(lowering: Lowering, arguments: Arguments, definition: str) -> tuple[Value, Atom, int]:
+    """A definition with the arguments of `np.trapezoid`; what it integrates, along which axis."""
     node = arguments.node
     y = operand(lowering, arguments, 0, "y")
     x = operand(lowering, arguments, 1, "x")
     dx = operand(lowering, arguments, 2, "dx", Const(1.0))
-    axis = known(lowering, arguments.take(3, "axis", Const(-1)), "axis", node)
+    axis: int = known(lowering, arguments.take(3, "axis", Const(-1)), "axis", node)
     no_more(lowering, arguments)
-    return expand(
+    value = expand(
         lowering,
-        "trapezoid",
+        definition,
         node,
         y=y,
         d=step_along(lowering, y, x, dx, axis, node),
@@ -91,6 +97,7 @@ def lower_trapezoid(lowering: Lowering, arguments: Arguments, name: str) -> Valu
         lower=along(axis, slice(None, -1)),
         axis=Const(axis),
     )
+    return value, y, axis
 
 
 def step_along(lowering: Lowering, y: Atom, x: Atom, dx: Atom, axis: int, node: cst.Call) -> Value:

@@ -183,6 +183,7 @@ class Catalogue:
         self.methods.update(other.methods)
 
 
+@cache
 def parse_form(form: str) -> Form:
     """Read `out = <expression>`: the operands are its names, in the order in which they stand.
 
@@ -226,7 +227,9 @@ def parse_form(form: str) -> Form:
 def _template(
     node: ast.expr, name: str, template: str, precedence: int, parameters: tuple[str, ...]
 ) -> Form:
-    source = f"lambda {', '.join(parameters)}: {ast.unparse(node)}"
+    def source() -> str:
+        return f"lambda {', '.join(parameters)}: {ast.unparse(node)}"
+
     return Form(name, parameters, _evaluate(source), template=template, precedence=precedence)
 
 
@@ -250,44 +253,51 @@ def _parse_call(node: ast.Call, function: str) -> Form:
             case _:
                 raise ValueError(f"not an operand: {ast.unparse(argument)}")
     defaults = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
-    # in the form, `axis=None` states the default; when it is evaluated the operand goes there
-    called = ast.Call(
-        func=node.func,
-        args=node.args,
-        keywords=[ast.keyword(arg=key, value=ast.Name(id=key, ctx=ast.Load())) for key in defaults],
-    )
     parameters += defaults
+    return Form(
+        name,
+        tuple(parameters),
+        _evaluate(lambda: _call_source(node, parameters)),
+        call=function + bracket,
+        defaults=defaults,
+    )
+
+
+def _call_source(node: ast.Call, parameters: Sequence[str]) -> str:
+    """The text of a function of the operands that makes the call of a form."""
+    # in the form, `axis=None` states the default; when it is evaluated the operand goes there
+    keywords = [
+        ast.keyword(arg=keyword.arg, value=ast.Name(id=str(keyword.arg), ctx=ast.Load()))
+        for keyword in node.keywords
+    ]
+    called = ast.Call(func=node.func, args=node.args, keywords=keywords)
     text = ast.unparse(ast.fix_missing_locations(called))
     starred = next((k for k, parameter in enumerate(parameters) if parameter.startswith("*")), None)
     if starred is None:
-        source = f"lambda {', '.join(parameters)}: {text}"
-    else:
-        names = [parameter.lstrip("*") for parameter in parameters]
-        after = len(parameters) - starred - 1
-        group = f"values[{starred}:len(values) - {after}]"
-        picks = (
-            [f"values[{k}]" for k in range(starred)]
-            + [group]
-            + [f"values[{k - after}]" for k in range(after)]
-        )
-        source = f"lambda *values: (lambda {', '.join(names)}: {text})({', '.join(picks)})"
-    return Form(
-        name, tuple(parameters), _evaluate(source), call=function + bracket, defaults=defaults
+        return f"lambda {', '.join(parameters)}: {text}"
+    names = [parameter.lstrip("*") for parameter in parameters]
+    after = len(parameters) - starred - 1
+    group = f"values[{starred}:len(values) - {after}]"
+    picks = (
+        [f"values[{k}]" for k in range(starred)]
+        + [group]
+        + [f"values[{k - after}]" for k in range(after)]
     )
+    return f"lambda *values: (lambda {', '.join(names)}: {text})({', '.join(picks)})"
 
 
 def _bare_name(function: str) -> str:
     return f"helper.{function}" if hasattr(helpers, function) else f"builtins.{function}"
 
 
-def _evaluate(source: str) -> Callable[..., Any]:
-    """Compile on first call: most operations of the catalogue are never run by the compiler."""
+def _evaluate(source: Callable[[], str]) -> Callable[..., Any]:
+    """Written and compiled on first call: most operations are never run by the compiler."""
     compiled: list[Callable[..., Any]] = []
 
     def evaluate(*operands: Any) -> Any:
         if not compiled:
-            names = evaluation_names(with_scipy="scipy." in source)
-            compiled.append(eval(source, names))  # the text is the catalogue's own
+            text = source()  # the catalogue's own
+            compiled.append(eval(text, evaluation_names(with_scipy="scipy." in text)))
         return compiled[0](*operands)
 
     return evaluate

@@ -8,10 +8,11 @@ module imports SciPy only if the function does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from s2s_ad.ir import Atom, Const, Rule
+from s2s_ad.ir import Atom, Const, Rule, Var
 from s2s_ad.operations.declare import Catalogue
 from s2s_ad.operations.result_types import (
     constant,
@@ -26,12 +27,14 @@ from s2s_ad.types import (
     DTYPES,
     NONE,
     Array,
+    Items,
     Sizes,
     Type,
     TypeProblem,
     dtype_of,
     is_float,
     promote,
+    rank_of,
     shape_of,
 )
 
@@ -287,24 +290,17 @@ CATALOGUE.operation(
 
 
 def _logsumexp_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
-    a, axis, b, keepdims, signed = operands
-    known_shape(a, "scipy.special.logsumexp")
-    if constant(signed, "return_sign"):
-        raise unsupported("`return_sign` is not supported", "leave it out")
-    if b.type != NONE and shape_of(b.type) != shape_of(a.type):
-        raise unsupported("`b` needs the shape of `a`", "broadcast it with `np.broadcast_to`")
+    a, axis, b, keepdims = operands[:4]
+    shape = known_shape(a, "scipy.special.logsumexp")
     types = [a.type] if b.type == NONE else [a.type, b.type]
     if len(types) > 1 and not all(map(is_float, types)):
         raise TypeProblem("unsupported-dtype", "`a` and `b` have to be floats")
     result = special_dtype(types)
+    if b.type != NONE:
+        known_shape(b, "scipy.special.logsumexp")
+        both = sizes.broadcast([shape, shape_of(b.type)])
+        a = Var("a", of_shape(result, both))
     return reduction_type(lambda _: result)(sizes, (a, axis, keepdims))
-
-
-def logsumexp_weight(operands: Sequence[Atom]) -> str:
-    """exp(a - out): what each element contributes."""
-    axis, keepdims = constant(operands[1], "axis"), constant(operands[3], "keepdims")
-    shape = known_shape(operands[0], "scipy.special.logsumexp")
-    return f"np.exp(a - {spread('out', axis, len(shape), keepdims)})"
 
 
 def spread(text: str, axis: Any, rank: int, keepdims: bool) -> str:
@@ -315,31 +311,60 @@ def spread(text: str, axis: Any, rank: int, keepdims: bool) -> str:
     return f"np.expand_dims({text}, {axes[0] if len(axes) == 1 else axes})"
 
 
+@dataclass(frozen=True)
+class Exponentials:
+    """The texts that the derivatives of `logsumexp` are made of.
+
+    `weight` is exp(a - out), what each element contributes for a weight b of 1, with the sign of
+    the sum where that is given.
+    """
+
+    weight: str
+    weighted: bool
+    rank: int
+    axis: Any
+    keepdims: bool
+
+    @staticmethod
+    def of(operands: Sequence[Atom]) -> Exponentials:
+        axis, keepdims = constant(operands[1], "axis"), constant(operands[3], "keepdims")
+        ranks = [rank_of(each.type) or 0 for each in (operands[0], operands[2])]
+        weighted, rank = operands[2] != Const(None), max(ranks)
+        same = not weighted or shape_of(operands[0].type) == shape_of(operands[2].type)
+        exponent = "a" if same else "(a + np.zeros_like(b))"
+        signed = len(operands) > 4
+        sign = f"{spread('sign', axis, rank, keepdims)} * " if signed else ""
+        weight = f"{sign}np.exp({exponent} - {spread('out', axis, rank, keepdims)})"
+        return Exponentials(weight, weighted, rank, axis, keepdims)
+
+
 def logsumexp_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
-    axis, keepdims = constant(operands[1], "axis"), constant(operands[3], "keepdims")
-    shape = known_shape(operands[0], "scipy.special.logsumexp")
-    weight = logsumexp_weight(operands)
-    adjoint = spread("grad_out", axis, len(shape), keepdims)
-    if operands[2] == Const(None):
-        return (f"grad_a += {adjoint} * {weight}",)
-    return f"grad_a += {adjoint} * b * {weight}", f"grad_b += {adjoint} * {weight}"
+    parts = Exponentials.of(operands)
+    adjoint = spread("grad_out", parts.axis, parts.rank, parts.keepdims)
+    if not parts.weighted:
+        return (f"grad_a += {adjoint} * {parts.weight}",)
+    return f"grad_a += {adjoint} * b * {parts.weight}", f"grad_b += {adjoint} * {parts.weight}"
 
 
 def logsumexp_tangent(operands: Sequence[Atom]) -> tuple[str, ...]:
-    weight = logsumexp_weight(operands)
+    parts = Exponentials.of(operands)
     ending = "axis=axis, keepdims=keepdims)"
-    if operands[2] == Const(None):
-        return (f"tangent_out = np.sum(tangent_a * {weight}, {ending}",)
+    if not parts.weighted:
+        return (f"tangent_out = np.sum(tangent_a * {parts.weight}, {ending}",)
     return (
-        f"tangent_out = np.sum(tangent_a * b * {weight}, {ending}",
-        f"tangent_out = np.sum(tangent_b * {weight}, {ending}",
+        f"tangent_out = np.sum(tangent_a * b * {parts.weight}, {ending}",
+        f"tangent_out = np.sum(tangent_b * {parts.weight}, {ending}",
     )
 
 
+WEIGHTED = ({"a": "f[3]", "b": "p[3]"}, {"a": "f[2,3]", "b": "p[2,3]", "axis": 1},
+            {"a": "f[2,3]", "b": "p[3]", "axis": 0}, {"a": "f[3]", "b": "p[2,1]", "axis": 1},
+            {"a": "f[2,3]", "b": "p[]"}, {"a": "f[]", "b": "p[3]", "keepdims": True})  # fmt: skip
 CATALOGUE.operation(
-    "out = scipy.special.logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False)",
+    "out = scipy.special.logsumexp(a, axis=None, b=None, keepdims=False)",
     infer=_logsumexp_type,
     rules=(Rule(logsumexp_lines),),
+    broadcasts=("a", "b"),
     tangent=logsumexp_tangent,
     samples=(
         {"a": "f[3]"},
@@ -347,8 +372,29 @@ CATALOGUE.operation(
         {"a": "f[2,3]", "axis": 1},
         {"a": "f[2,3]", "axis": 0, "keepdims": True},
         {"a": "f[2,3,2]", "axis": (0, 2)},
-        {"a": "f[3]", "b": "p[3]"},
-        {"a": "f[2,3]", "b": "p[2,3]", "axis": 1},
+        *WEIGHTED,
         {"a": "f[1]"},
+    ),
+)
+
+
+def _signed_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    if constant(operands[4], "return_sign") is not True:
+        raise unsupported("`return_sign` is True or False", "write it out")
+    return Items((_logsumexp_type(sizes, operands),) * 2)
+
+
+CATALOGUE.operation(
+    "out, sign = scipy.special.logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False)",
+    infer=_signed_type,
+    rules=(Rule(logsumexp_lines),),
+    broadcasts=("a", "b"),
+    tangent=logsumexp_tangent,
+    constant_results=("sign",),
+    name="scipy.special.logsumexp[sign]",
+    samples=(
+        {"a": "f[2,3]", "axis": 1, "return_sign": True},
+        {"a": "f[2,3]", "b": "f[2,3]", "axis": 0, "return_sign": True},
+        {"a": "f[3]", "b": "f[2,1]", "axis": 1, "return_sign": True},
     ),
 )
