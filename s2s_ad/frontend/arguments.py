@@ -67,6 +67,7 @@ STATIC_ARGUMENTS = frozenset(
         "stat_length",
         "end_values",
         "ndmin",
+        "dimensions",
         "l_and_u",
         "norm",
     ]

@@ -10,6 +10,7 @@ from s2s_ad.frontend.calls_tools import (
     operate,
     unsupported,
 )
+from s2s_ad.frontend.definitions import expand
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand
 from s2s_ad.frontend.values import Value
@@ -116,3 +117,19 @@ def lower_clip(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     bounds = [array_operand(lowering, bound, arguments.node) for bound in (lower, upper)]
     clip = lowering.operation("numpy.clip")
     return lowering.assign(clip, [x, *bounds], arguments.node, name)
+
+
+def lower_interpolation(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """With `period=`, of points and knots that are brought into one period."""
+    period = arguments.keywords.pop("period", arguments.take(5, "period", Const(None)))
+    if period == Const(None):
+        return call_operation(lowering, lowering.operation("numpy.interp"), arguments, name)
+    x, knots, values = (
+        operand(lowering, arguments, k, key) for k, key in enumerate(("x", "xp", "fp"))
+    )
+    for unused in ("left", "right"):
+        arguments.keywords.pop(unused, None)
+    no_more(lowering, arguments)
+    node = arguments.node
+    length = array_operand(lowering, period, node)
+    return expand(lowering, "interp_periodic", node, x=x, xp=knots, fp=values, period=length)

@@ -13,6 +13,7 @@ from s2s_ad.frontend import calls_reductions as reductions
 from s2s_ad.frontend import calls_several as several
 from s2s_ad.frontend import calls_sums as sums
 from s2s_ad.frontend import calls_writes as writes
+from s2s_ad.frontend.calls_elements import ELEMENTS
 from s2s_ad.frontend.calls_fourier import FOURIER
 from s2s_ad.frontend.calls_operator import FUNCTIONS_OF_OPERATOR
 from s2s_ad.frontend.calls_polynomials import POLYNOMIALS
@@ -41,6 +42,7 @@ FUNCTIONS: dict[str, Function] = {
         "clip": choices.lower_clip,
         "reshape": layout.lower_reshape,
         "ravel": layout.lower_ravel,
+        "interp": choices.lower_interpolation,
         "divmod": several.both("//", "%"),
         "split": several.split("split", 0),
         "array_split": several.split("array_split", 0),
@@ -73,7 +75,6 @@ FUNCTIONS: dict[str, Function] = {
         "logspace": sums.lower_logspace,
         "cumulative_sum": sums.cumulative("cumsum"),
         "cumulative_prod": sums.cumulative("cumprod"),
-        "apply_along_axis": reductions.lower_apply_along_axis,
         "diagflat": sums.lower_diagonal_matrix,
         **{name: reductions.partial(name) for name in PARTIAL},
         **{name: reductions.partial(name[1:]) for name in ("amax", "amin")},
@@ -85,6 +86,7 @@ FUNCTIONS: dict[str, Function] = {
         "fill_diagonal": writes.lower_fill_diagonal,
         "put_along_axis": writes.lower_put_along_axis,
         **joins.JOINS,
+        **ELEMENTS,
         **FOURIER,
         **POLYNOMIALS,
         **PRODUCTS,

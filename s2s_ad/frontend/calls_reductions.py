@@ -29,15 +29,16 @@ def partial(function: str) -> Function:
 
     def reduction(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         whole = lowering.operation(f"numpy.{function}")
-        name_positions(whole, arguments)
         for keyword, nothing in GIVEN.items():
             if static(arguments.keywords.get(keyword, nothing)) == nothing:
                 arguments.keywords.pop(keyword, None)
         given = [keyword for keyword in GIVEN if keyword in arguments.keywords]
-        for suffix in ["initial"] if "initial" in given else given:
-            found = catalogue().operations.get(f"numpy.{function}[{suffix}]")
-            return call_operation(lowering, found or whole, arguments, name)
-        return call_operation(lowering, whole, arguments, name)
+        if not given:
+            return call_operation(lowering, whole, arguments, name)
+        name_positions(whole, arguments)
+        suffix = "initial" if "initial" in given else "where"
+        found = catalogue().operations.get(f"numpy.{function}[{suffix}]")
+        return call_operation(lowering, found or whole, arguments, name)
 
     return reduction
 
@@ -47,10 +48,10 @@ def without_nan(function: str) -> Function:
 
     def reduction(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         node = arguments.node
-        name_positions(lowering.operation(f"numpy.nan{function}"), arguments)
+        op = lowering.operation(f"numpy.nan{function}")
         if not GIVEN.keys() & arguments.keywords.keys():
-            op = lowering.operation(f"numpy.nan{function}")
             return call_operation(lowering, op, arguments, name)
+        name_positions(op, arguments)
         x = operand(lowering, arguments, 0, "a")
         missing = operate(lowering, node, "isnan", x)
         if function in REPLACING:
@@ -101,23 +102,3 @@ def lower_over_axes(lowering: Lowering, arguments: Arguments, name: str) -> Valu
     for axis in axes if isinstance(axes, tuple) else (axes,):
         a = apply(lowering, node, short, a, axis=Const(axis), keepdims=Const(True))
     return a
-
-
-def lower_apply_along_axis(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    """A function of NumPy that has an argument `axis` is called once with it."""
-    node = arguments.node
-    function = arguments.take(0, "func1d", Const(None))
-    axis = arguments.take(1, "axis", Const(None))
-    x = operand(lowering, arguments, 2, "arr")
-    no_more(lowering, arguments)
-    along_axis = {"sum", "mean", "prod", "max", "min", "var", "std", "cumsum", "cumprod", "sort"}
-    along_axis |= {"median", "ptp", "diff", "argmax", "argmin", "nansum", "nanmean"}
-    short = function.name.removeprefix("numpy.") if isinstance(function, Named) else ""
-    if short not in along_axis:
-        raise unsupported(
-            lowering,
-            "`np.apply_along_axis` is supported with functions of NumPy that take an axis",
-            node,
-            "work on the whole array, with `axis=` where axes are reduced",
-        )
-    return apply(lowering, node, short, x, axis=axis)

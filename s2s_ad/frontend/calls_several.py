@@ -159,11 +159,11 @@ def lower_meshgrid(lowering: Lowering, arguments: Arguments, name: str) -> Value
             apply(lowering, node, "expand_dims", vector, Const(others)) if others else vector
         )
     if not sparse:
-        grids = _broadcast(lowering, grids, node)
+        grids = broadcast(lowering, grids, node)
     return tuple_of([operate(lowering, node, "copy", grid) for grid in grids])
 
 
-def _broadcast(lowering: Lowering, arrays: Sequence[Atom], node: cst.Call) -> list[Atom]:
+def broadcast(lowering: Lowering, arrays: Sequence[Atom], node: cst.CSTNode) -> list[Atom]:
     if len(arrays) == 1:
         return list(arrays)
     return [
@@ -176,7 +176,7 @@ def lower_broadcast_arrays(lowering: Lowering, arguments: Arguments, name: str) 
     node = arguments.node
     arrays = [array_operand(lowering, value, node) for value in arguments.rest()]
     no_more(lowering, arguments)
-    return tuple_of(_broadcast(lowering, arrays, node))
+    return tuple_of(broadcast(lowering, arrays, node))
 
 
 def lower_ix(lowering: Lowering, arguments: Arguments, name: str) -> Value:

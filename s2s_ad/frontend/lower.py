@@ -52,9 +52,10 @@ from s2s_ad.ir import (
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.calls import retyped
 from s2s_ad.operations.complex_numbers import complex_form
+from s2s_ad.operations.lists import new_list
 from s2s_ad.options import Options
 from s2s_ad.rewrite import Builder, Names, map_statement, rename, with_body
-from s2s_ad.types import Array, Items, Size, Sizes, Type, TypeProblem, is_complex
+from s2s_ad.types import Array, Items, ListOf, Size, Sizes, Type, TypeProblem, is_complex
 
 MAXIMUM_DEPTH = 60
 
@@ -430,7 +431,9 @@ def as_known_now(lowering: Lowering, function: Function) -> Function:
 
 
 def with_settled_calls(function: Function) -> Function:
-    """The function with calls that give what their targets are: sizes were made equal since."""
+    """The function with calls, and new lists, that give what their targets are: sizes were made
+    equal since.
+    """
 
     def block(block: Block) -> Block:
         return Block(block.parameters, tuple(map(visit, block.statements)), block.results)
@@ -439,6 +442,8 @@ def with_settled_calls(function: Function) -> Function:
         if not isinstance(statement, Assign):
             return map_statement(statement, lambda atom: atom, lambda var: var, block)
         op = statement.op
+        if op.name == "list.new" and isinstance(statement.targets[0].type, ListOf):
+            return replace(statement, op=new_list(statement.targets[0].type.item))
         if op.callee is None and op.implicit is None:
             return statement
         return replace(statement, op=retyped(op, [target.type for target in statement.targets]))

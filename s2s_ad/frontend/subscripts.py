@@ -24,6 +24,10 @@ def lower_subscript(lowering: Lowering, node: cst.Subscript, name: str) -> Value
         from s2s_ad.frontend.calls_joins import lower_bracket_join
 
         return lower_bracket_join(lowering, base == Named("numpy.c_"), node)
+    if base in (Named("numpy.mgrid"), Named("numpy.ogrid")):
+        from s2s_ad.frontend.calls_elements import lower_grid
+
+        return lower_grid(lowering, base == Named("numpy.ogrid"), node)
     if isinstance(base, Structure | Growing):
         return _item(lowering, base, node)
     if isinstance(base, Const) and isinstance(base.value, tuple):

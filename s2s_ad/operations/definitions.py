@@ -128,3 +128,33 @@ def logspace(start: Any, stop: Any, num: Any = 50, endpoint: Any = True, base: A
 def cumulative_trapezoid(y: Any, d: Any, upper: Any, lower: Any, axis: Any) -> Any:
     """Integrals by the trapezoidal rule up to each of the points, with steps `d`."""
     return np.cumsum(d * (y[upper] + y[lower]) / 2.0, axis=axis)
+
+
+# Functions of each element ------------------------------------------------------------------------
+
+
+def for_each_element(f: Any, x: Any) -> Any:
+    """What f gives for each of the elements, in their shape."""
+    return np.reshape(np.array([f(element) for element in np.ravel(x)]), np.shape(x))
+
+
+def for_each_pair(f: Any, x: Any, y: Any) -> Any:
+    """What f gives for elements in the same places of two arrays of one shape."""
+    first, second = np.ravel(x), np.ravel(y)
+    values = np.array([f(first[k], second[k]) for k in range(np.size(first))])
+    return np.reshape(values, np.shape(x))
+
+
+def for_each_row(f: Any, x: Any) -> Any:
+    """What f gives for each row of a matrix."""
+    return np.array([f(row) for row in x])
+
+
+def interp_periodic(x: Any, xp: Any, fp: Any, period: Any) -> Any:
+    """Interpolation between knots that repeat."""
+    p = np.abs(period)
+    within = xp % p
+    order = np.argsort(within)
+    knots, values = within[order], fp[order]
+    knots = np.concatenate((knots[-1:] - p, knots, knots[0:1] + p))
+    return np.interp(x % p, knots, np.concatenate((values[-1:], values, values[0:1])))

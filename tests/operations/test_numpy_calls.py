@@ -82,6 +82,16 @@ np.multiply.outer(v, a)
 np.cumulative_sum(x, axis=0)
 np.cumulative_prod(v)
 np.apply_along_axis(np.sum, 0, x)
+np.interp(v, np.cumsum(w), w**2, period=7.0)
+np.vectorize(lambda t: t * t if t > 0.0 else -t)(x)
+np.vectorize(lambda s, t: s * np.sin(t))(x, a)
+np.apply_along_axis(lambda r: r * np.sum(r), 0, x)
+np.apply_along_axis(np.linalg.norm, 1, x)
+np.fromfunction(lambda i, j: a * i + j, (2, 3))
+a * x * np.mgrid[0:3, 0:4][1]
+np.mgrid[0.0:1.0:3j, -1.0:1.0:4j][0] * x * a
+np.ogrid[0:3, 0:4][1] * x * a
+np.indices((3, 4))[0] * x * a
 np.select([x > 0.5, x < -0.5], [x**2, -x], a)
 np.piecewise(v, [v < 0.0, v > 0.5], [lambda t: t**2, np.exp, 0.5])
 np.piecewise(v, [v < 0.0], [lambda t: a * t, lambda t: t**3])
