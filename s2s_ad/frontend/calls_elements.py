@@ -67,7 +67,7 @@ def _require_floats(lowering: Lowering, function: Value, node: cst.Call) -> None
 
 def _of_elements(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     node = arguments.node
-    function, *given = arguments.positional
+    function, *given = arguments.rest()
     no_more(lowering, arguments)
     operands = [array_operand(lowering, each, node) for each in given]
     ranks = [known_rank(lowering, each, node) for each in operands]
