@@ -35,7 +35,8 @@ from tests.farm.draw import draw
 from tests.farm.oracle import TooLong, limited, trials_of
 from tests.gradbench import gradbench
 
-Item = tuple[str, Callable[..., Any], tuple[Any, ...]]
+Wrt = tuple[str, ...] | None  # every parameter with floats, if None
+Item = tuple[str, Callable[..., Any], tuple[Any, ...], Wrt]
 KINDS = ("programs", "golden", "gradbench", "farm")
 GRADBENCH = Path(__file__).resolve().parent.parent.parent / "shared" / "gradbench"
 SECONDS = 300.0
@@ -43,7 +44,7 @@ SECONDS = 300.0
 
 def of_tests() -> Iterator[Item]:
     for function, arguments in (*programs.CASES, *programs_in_place.CASES):
-        yield function.__name__, function, arguments
+        yield function.__name__, function, arguments, None
 
 
 def of_golden_cases() -> Iterator[Item]:
@@ -55,7 +56,8 @@ def of_golden_cases() -> Iterator[Item]:
         function = golden.lower(case.source.text, request.func, request.arguments)
         block = next(b for b in case.expected if b.kind == "generated" and same_request(b, request))
         for arguments in list(points(case, block, function))[:1]:
-            yield case.name, program(case)[function.name], tuple(arguments)
+            if not any(formal.kind == "keyword" for formal in function.formals):
+                yield case.name, program(case)[function.name], tuple(arguments), request.wrt
 
 
 def of_the_farm(seed: int, count: int) -> Iterator[Item]:
@@ -68,16 +70,16 @@ def of_the_farm(seed: int, count: int) -> Iterator[Item]:
         names: dict[str, Any] = {"__name__": "farm"}
         exec(compile(drawn.text, path, "exec"), names)
         for trial in list(trials_of(drawn))[:1]:
-            yield f"seed {number}", names["f"], tuple(trial.arguments)
+            yield f"seed {number}", names["f"], tuple(trial.arguments), None
 
 
 def verdict(
-    function: Callable[..., Any], arguments: tuple[Any, ...], levels: Sequence[int]
+    function: Callable[..., Any], arguments: tuple[Any, ...], wrt: Wrt, levels: Sequence[int]
 ) -> tuple[str, str]:
     try:
         with limited(SECONDS), warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            check_every_mode(function, arguments, levels)
+            check_every_mode(function, arguments, levels, wrt)
     except Disagreement as problem:
         return "DIFFERS", str(problem)
     except DifferentiationError as error:
@@ -104,15 +106,15 @@ def main() -> int:
     sources: dict[str, Callable[[], Iterator[Item]]] = {
         "programs": of_tests,
         "golden": of_golden_cases,
-        "gradbench": lambda: gradbench(given.gradbench),
+        "gradbench": lambda: ((*item, None) for item in gradbench(given.gradbench)),
         "farm": lambda: of_the_farm(given.seed, given.count),
     }
     for kind in kinds:
-        for name, function, arguments in sources[kind]():
+        for name, function, arguments, wrt in sources[kind]():
             if given.only not in name:
                 continue
             start = time.monotonic()
-            said, detail = verdict(function, arguments, given.levels)
+            said, detail = verdict(function, arguments, wrt, given.levels)
             counts[said] += 1
             if said != "right":
                 print(f"{said}: {kind}: {name} ({time.monotonic() - start:.1f} s)")

@@ -236,6 +236,23 @@ def test_many_adjoints_are_pulled_back_one_by_one(count: int) -> None:
             np.testing.assert_allclose(got[row], wanted, rtol=1e-13)
 
 
+def test_a_number_that_becomes_a_scalar_of_32_bits() -> None:
+    """The first trip has a Python float, later ones have float32: so have the directions."""
+
+    def f(x, a):
+        total = np.zeros(2, np.float32)
+        for z in x:
+            total += np.cos(a)
+            a = a - z
+        return total
+
+    x, rows = X.astype(np.float32), np.array([1.0, -2.0])
+    _, moved = jvp(f, (x, 0.5), (None, rows), many=True)
+    _, one = jvp(f, (x, 0.5), (None, 1.0))
+    assert moved.dtype == one.dtype == np.float32
+    np.testing.assert_allclose(moved, np.outer(rows, one).astype(np.float32), rtol=1e-6)
+
+
 def test_many_products_with_the_hessian() -> None:
     vectors = drawn((4,), 3)
     found = hvp(lambda x: np.sum(np.sin(x)) ** 2, X, vectors, many=True)

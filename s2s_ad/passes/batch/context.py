@@ -118,7 +118,10 @@ class Context:
     def lifted(self, atom: Atom, type: Type | None = None) -> Atom:
         """An operand with the leading axis, as a value of an unbatched type."""
         if atom in self.batched:
-            return self.batched[atom]
+            # a Python float stands for scalars of every precision, an array for one only
+            rows = self.batched[atom]
+            is_list = isinstance(rows.type, ListOf)
+            return rows if type is None or is_list else self.cast(rows, dtype_of(type))
         if atom in (UNDEFINED, Const(None)):
             return atom
         wanted = self.type(atom.type if type is None else type)
