@@ -98,6 +98,11 @@ CONVENTIONS = (
         "x=np.array([0.0, 4.0])",
         "the slope of the branch not taken never gets through, not even a NaN",
     ),
+    (
+        "np.sqrt(x)[0]",
+        "x=np.array([4.0, -1.0])",
+        "an element that is not used, but is NaN or has an infinite slope: `0 * NaN`",
+    ),
 )
 
 HELPERS = """\

@@ -12,6 +12,7 @@ import math
 import os
 import re
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -391,14 +392,18 @@ def names_bound(unit: Unit, node: cst.CSTNode, *, updates: bool = True) -> froze
     """
     key = (node, updates)
     if key not in unit.bound:
-        unit.bound[key] = frozenset(names_bound_in(node, updates=updates))
+        inside = ":=" in unit.file.text
+        unit.bound[key] = frozenset(names_bound_in(node, updates=updates, expressions=inside))
     return unit.bound[key]
 
 
-def names_bound_in(node: cst.CSTNode, *, updates: bool = True) -> set[str]:
+def names_bound_in(
+    node: cst.CSTNode, *, updates: bool = True, expressions: bool = True
+) -> set[str]:
     """The names that a statement may bind or delete, outside of functions and classes in it.
 
     Without `updates`, `x += y` does not count: it binds a number anew, and changes an array.
+    Without `expressions`, `:=` does not occur in them.
     """
     found: set[str] = set()
     pending: list[cst.CSTNode] = [node]
@@ -420,8 +425,24 @@ def names_bound_in(node: cst.CSTNode, *, updates: bool = True) -> set[str]:
                 found |= target_names(target)
             case cst.MatchAs(name=cst.Name(value=text)) | cst.MatchStar(name=cst.Name(value=text)):
                 found.add(text)
-        pending.extend(current.children)
+        pending.extend(current.children if expressions else _without_expressions(current))
     return found
+
+
+def _without_expressions(node: cst.CSTNode) -> Sequence[cst.CSTNode]:
+    """The parts of a node that may bind names other than by `:=`."""
+    match node:
+        case cst.SimpleStatementLine(body=parts) | cst.SimpleStatementSuite(body=parts):
+            return parts
+        case cst.IndentedBlock(body=parts) | cst.Assign(targets=parts):
+            return parts
+        case cst.If(body=body, orelse=other) | cst.While(body=body, orelse=other):
+            return (body,) if other is None else (body, other)
+        case cst.For(body=body, orelse=other):
+            return (body,) if other is None else (body, other)
+        case cst.BaseExpression() | cst.Expr() | cst.Return() | cst.AugAssign():
+            return ()
+    return node.children
 
 
 def target_names(target: cst.CSTNode) -> set[str]:

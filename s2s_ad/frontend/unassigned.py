@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from s2s_ad.frontend.values import Growing
 from s2s_ad.ir import (
     UNDEFINED,
     Assign,
@@ -20,7 +21,6 @@ from s2s_ad.ir import (
     Var,
     While,
     blocks_of,
-    leaves,
 )
 from s2s_ad.types import Array
 
@@ -58,8 +58,8 @@ class Unassigned:
 
     def _may_be(self, value: object) -> bool:
         """Whether a value is that of a name which some paths to it, but not all, leave alone."""
-        if isinstance(value, Structure):
-            return any(self._may_be(leaf) for leaf in leaves(value))
+        if isinstance(value, Structure | Growing):
+            return any(map(self._may_be, value.items))
         if value == UNDEFINED:
             return True
         if not isinstance(value, Var):

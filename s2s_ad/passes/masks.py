@@ -16,10 +16,12 @@ from s2s_ad.operations.custom import Custom
 from s2s_ad.operations.support import IDENTITY
 from s2s_ad.passes.activity import free_variables
 from s2s_ad.rewrite import definitions
-from s2s_ad.types import scalar_like, shape_of
+from s2s_ad.types import Number, scalar_like, shape_of
 
 # their slope is finite whatever the operands
-HARMLESS = frozenset({"+", "-", "-x", "+x", "numpy.add", "numpy.subtract", "numpy.negative"})
+HARMLESS = frozenset(
+    {"+", "-", "-x", "+x", "numpy.add", "numpy.subtract", "numpy.negative", "numpy.where"}
+)
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,22 @@ class Mask:
     test: Var
     taken: bool
 
+    @property
+    def other(self) -> Mask:
+        """The other branch."""
+        return Mask(self.test, not self.taken)
+
+
+MOVED = (Mask(Var("", Number("bool")), True),)
+"""In place of masks: the adjoint tells which elements count."""
+
 
 class Masks:
-    """For each variable on such a chain, the masks."""
+    """For each variable on such a chain, the masks.
+
+    Where elements change places on the way, or a value is read for several branches, no
+    test of a `where` says which elements count. The adjoint itself does: it is zero elsewhere.
+    """
 
     def __init__(self, block: Block) -> None:
         self.uses = _readers(block)
@@ -39,7 +54,7 @@ class Masks:
         self.masks: dict[Var, tuple[Mask, ...]] = {}
         self.spoilt: set[Var] = set()  # whose adjoint may have become NaN
         self.spoiling: set[tuple[Var, Atom]] = set()  # result and operand of a step that may do it
-        self.moved: set[Var] = set()  # on such a chain, but with elements in other places
+        self.moved: set[Var] = set()  # on such a chain, but for the adjoint to tell what counts
         self._offers: dict[Atom, list[tuple[Mask, ...]]] = {}  # what each reader says
         self._offered_spoilt: set[Atom] = set()
         for statement in reversed(block.statements):
@@ -50,9 +65,10 @@ class Masks:
         target = statement.target
         masks = self._agreed(target)
         if masks and not works_by_element(statement):
-            if statement.op.linear and target not in self._offered_spoilt:
-                for operand in statement.operands:
-                    self._move(operand)
+            # an adjoint that may be NaN where it should be zero tells nothing
+            masks = MOVED if statement.op.linear and target not in self._offered_spoilt else ()
+        if masks == MOVED:
+            self._move(statement)
             return
         if masks:
             self.masks[target] = masks
@@ -63,9 +79,6 @@ class Masks:
             for branch, taken in zip(branches, (True, False), strict=True):
                 if isinstance(test, Var):
                     self._offer(statement, branch, (Mask(test, taken), *masks))
-        elif target in self.moved:
-            for operand in statement.operands:
-                self._move(operand)
         elif masks:
             for operand in statement.operands:
                 if spoils(statement, operand):
@@ -78,19 +91,22 @@ class Masks:
             self._offered_spoilt.add(operand)
 
     def _agreed(self, var: Var) -> tuple[Mask, ...]:
-        """The masks of a value all of whose readers lead to the same branch."""
+        """The masks of a value all of whose readers lead to the same branch; MOVED where they lead
+        to several.
+        """
         offers = self._offers.get(var, [])
         if not offers or len(offers) != self.uses.get(var, 0):
             return ()
-        return offers[0] if all(offer == offers[0] for offer in offers) else ()
+        agreed = either(offers)
+        return () if agreed == MOVED and var in self._offered_spoilt else agreed
 
-    def _move(self, operand: Atom) -> None:
-        """Go on behind an operation that moves elements about, as long as there is one reader."""
-        found = self.definitions.get(operand) if isinstance(operand, Var) else None
-        if found is None or self.uses.get(found.target, 0) != 1:
+    def _move(self, statement: Assign) -> None:
+        """Go on behind an operation that moves elements about, or is read for several branches."""
+        if not (statement.op.elementwise or statement.op.linear):
             return
-        if found.op.elementwise or found.op.linear:
-            self.moved.add(found.target)
+        self.moved.add(statement.target)
+        for operand in statement.operands:
+            self._offers.setdefault(operand, []).append(MOVED)
 
     def is_moved(self, statement: Assign, operand: Atom) -> bool:
         """Whether a contribution has to be masked by the adjoint that it is made from."""
@@ -108,6 +124,25 @@ class Masks:
         if operand in self.masks or not self.is_spoilt(statement, operand):
             return ()
         return self.masks.get(statement.target, ())
+
+
+def either(offers: Iterable[tuple[Mask, ...]]) -> tuple[Mask, ...]:
+    """The masks of a value that is read for several branches; () where each of its elements is in
+    one, MOVED where that cannot be said by masks.
+    """
+    ways = {frozenset(offer): offer for offer in offers}
+    ways = {way: offer for way, offer in ways.items() if not any(m.other in way for m in way)}
+    found = set(ways)
+    for way in sorted(ways, key=len, reverse=True):
+        for mask in way:
+            rest = way - {mask}
+            if any(other <= rest | {mask.other} and mask.other in other for other in found):
+                found.add(rest)
+    least = [way for way in found if not any(other < way for other in found)]
+    if len(least) != 1:
+        return MOVED
+    inner_first = (mask for offer in ways.values() for mask in offer)
+    return tuple(dict.fromkeys(mask for mask in inner_first if mask in least[0]))
 
 
 def _readers(block: Block) -> dict[Atom, int]:

@@ -17,7 +17,7 @@ from tests.farm.faults import Fault
 from tests.farm.generator import Program, program
 from tests.farm.oracle import judge
 from tests.farm.shrink import shrink
-from tests.farm.witnesses import by_autograd, by_numba, complex_step, is_analytic
+from tests.farm.witnesses import by_autograd, by_numba, complex_step, is_analytic, meets_nan
 
 COUNT, CHUNK = 120, 5
 FIRST = 1000
@@ -112,6 +112,20 @@ def test_kinks_are_not_analytic() -> None:
     assert is_analytic(CUBE)
     assert not is_analytic(CUBE.replace("x**3", "abs(x)"))
     assert not is_analytic(CUBE.replace("np.sum", "np.max"))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("np.where(x > 0.0, np.sqrt(x), 0.0)", False),
+        ("np.where(x > 0.0, np.where(x < 9.0, np.sqrt(x), x), x)", False),
+        ("np.where(x < 0.0, np.sqrt(x), 0.0)", True),
+        ("np.sqrt(x)", True),
+    ],
+)
+def test_nan_in_a_branch_that_is_not_taken_does_not_count(value: str, expected: bool) -> None:
+    text = f"import numpy as np\ndef f(x):\n    return ({value})[0]\n"
+    assert meets_nan(text, (np.array([4.0, -1.0]),)) is expected
 
 
 def test_autograd_is_asked_where_it_is_installed() -> None:
