@@ -39,8 +39,8 @@ FAULTS = (
     Fault("a difference without its sign", "operations/elementwise.py",
           '"grad_y += -grad_out",\n    result="arithmetic"', '"grad_y += grad_out",\n    result="arithmetic"'),  # noqa: E501
     Fault("a quotient by the operand, not the result", "operations/elementwise.py",
-          '"out = x / y",\n    "grad_x += grad_out / y",\n    "grad_y += -grad_out * out / y",',
-          '"out = x / y",\n    "grad_x += grad_out / y",\n    "grad_y += -grad_out * x / y",'),
+          '"out = x / y",\n    "grad_x += grad_out / y",\n    "grad_y += -(grad_out / y) * out"',
+          '"out = x / y",\n    "grad_x += grad_out / y",\n    "grad_y += -(grad_out / y) * x"'),
     Fault("the two sides of where swapped", "operations/choices.py",
           '"grad_x += np.where(c, grad_out, 0.0)",\n    "grad_y += np.where(c, 0.0, grad_out)",',
           '"grad_x += np.where(c, 0.0, grad_out)",\n    "grad_y += np.where(c, grad_out, 0.0)",'),
@@ -71,8 +71,8 @@ FAULTS = (
     Fault("axes of size one are not summed", "passes/contributions.py",
           SUMMED.format("stretched", "True"), "        pass\n"),
     Fault("no cast to the operand's type", "passes/contributions.py",
-          "    summed = _summed(builder, value, operand)\n    return cast_like(builder, summed, operand.type)",  # noqa: E501
-          "    return _summed(builder, value, operand)"),
+          "    return cast_like(builder, summed, operand.type)\n\n\ndef _summed",
+          "    return summed\n\n\ndef _summed"),
     # the reverse sweep
     Fault("the last contribution replaces the others", "passes/sweep.py",
           '            value = self.builder.assign(catalogue().operations["+"], known, value)\n        self.adjoints[operand] = named(self.builder, value, name)',  # noqa: E501
@@ -101,9 +101,10 @@ FAULTS = (
           "if initial in active or following in active:", "if initial in active:"),
     # storage
     Fault("a tape is read one trip off", "passes/storage/tapes.py",
-          "        if start != Const(0):\n            number", "        if start == Const(1):\n            number"),  # noqa: E501
-    Fault("the tape forgets its step", "passes/storage/tapes.py",
-          "if step != Const(1):", "if step == Const(2):"),
+          'catalogue().operations["getitem"], tape, self.index(builder, resolve)\n',
+          'catalogue().operations["getitem"], tape, self.index(builder, resolve, -1)\n'),
+    Fault("the tape forgets its step", "passes/storage/rows.py",
+          "    if step != UP:\n        number", "    if step == Const(2):\n        number"),
     Fault("a Python number comes back as NumPy's", "passes/storage/tapes.py",
           "    if isinstance(var.type, Number):\n        convert",
           "    if False:\n        convert"),
@@ -145,6 +146,9 @@ FAULTS = (
           "self.has_blocks and kind != web.kind"),
     Fault("an expression is moved behind a write", "backend/fold.py",
           "if _any_between(self.writes.get(allocation, []), start, end):", "if False:"),
+    # lowering
+    Fault("a name that a trip leaves alone loses its adjoint", "frontend/loop_trials.py",
+          "and complete and not self._may_stay(place, path):", "and complete:"),
     # forward mode
     Fault("only one term of a tangent", "passes/tangent_lines.py",
           "        return self.spread(self.sum(values), statement, mark)",

@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import s2s_ad
 from tests.farm.catalogue import catalogue_program, samples
 from tests.farm.draw import draw
-from tests.farm.faults import Fault
+from tests.farm.faults import FAULTS, Fault
 from tests.farm.generator import Program, program
 from tests.farm.oracle import judge
 from tests.farm.shrink import shrink
@@ -155,3 +157,15 @@ def test_a_fault_is_planted_in_one_place(tmp_path: Path) -> None:
     assert (tmp_path / "rules.py").read_text() == "b * a\n"
     with pytest.raises(ValueError, match="0 places"):
         Fault("gone", "rules.py", "a * b", "b * a").plant(tmp_path)
+
+
+def test_the_faults_can_be_planted(tmp_path: Path) -> None:
+    """Their texts are still those of the package."""
+    package = Path(s2s_ad.__file__).parent
+    for fault in FAULTS:
+        (tmp_path / fault.file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(package / fault.file, tmp_path / fault.file)
+        fault.plant(tmp_path)
+        assert (tmp_path / fault.file).read_text("utf-8") != (package / fault.file).read_text(
+            "utf-8"
+        )
