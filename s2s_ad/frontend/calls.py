@@ -306,12 +306,27 @@ def unknown_operation(lowering: Lowering, function: str, node: cst.Call) -> Exce
     # as the user spells the module: `np.`, or nothing after `from math import ...`
     prefix = spelled[: spelled.rfind(".") + 1]
     hint = f"did you mean `{prefix}{near[0]}`? otherwise " if near else ""
+    help = f"{hint}declare its derivative with `s2s_ad.declare`"
+    for family, way_out in WAYS_OUT.items():
+        if f"{function}.".startswith(f"{family}."):
+            help = way_out
     return lowering.refuse(
-        "unknown-operation",
-        f"no derivative is known for `{spelled}`",
-        node.func,
-        help=f"{hint}declare its derivative with `s2s_ad.declare`",
+        "unknown-operation", f"no derivative is known for `{spelled}`", node.func, help=help
     )
+
+
+FIXED_STEPS = "write the steps of a method as a loop, as in `examples/runge_kutta.py`"
+WAYS_OUT = {
+    "numpy.random": "draw the numbers before and pass them: `loc + scale * z` for a normal `z`",
+    "scipy.integrate.odeint": FIXED_STEPS,
+    "scipy.integrate.solve_ivp": FIXED_STEPS,
+    "scipy.interpolate": "use `np.interp`, or solve for the coefficients with `np.linalg.solve`",
+    "scipy.linalg.schur": "use `np.linalg.eigh` for symmetric matrices",
+    "scipy.linalg.lstsq": "use `np.linalg.lstsq`",
+    "numpy.roots": "find a root with `scipy.optimize.brentq`, which is differentiated",
+    "numpy.frompyfunc": "use `np.vectorize`",
+}
+"""Families that have no derivative, and what to write for them."""
 
 
 SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
