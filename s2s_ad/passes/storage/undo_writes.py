@@ -18,7 +18,7 @@ from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.operations.support import IDENTITY, RECALL
 from s2s_ad.passes.storage.chains import Chain, Event, Source
 from s2s_ad.passes.storage.places import Places, Step, steps_of
-from s2s_ad.passes.storage.tapes import as_stored
+from s2s_ad.passes.storage.tapes import as_before, as_stored
 from s2s_ad.passes.undo_types import has_narrow_floats
 from s2s_ad.rewrite import Builder, Names, map_statement, with_body
 from s2s_ad.types import Sizes
@@ -218,7 +218,8 @@ class _Undoing:
         for var, source in self.reads.get(step, {}).items():
             if var not in self.given and (source.version, source.index) == (version, index):
                 same = self.builder.assign(IDENTITY, value)
-                self.given[var] = as_stored(self.builder, same, var, self.is_narrow)
+                # another name would vanish, and leave a scalar where the number was
+                self.given[var] = as_before(self.builder, same, var)
 
     def inner(self, statement: Statement, known: Known) -> None:
         """A statement of the reverse sweep beside the chain: it may read what is known by now."""
