@@ -20,7 +20,7 @@ from tests.test_cases import call, points, program, requests_of, run
 
 numba = pytest.importorskip("numba", reason="numba is a development dependency")
 
-TOPICS = ("loops", "branches", "writes_in_loops", "storage")
+TOPICS = ("loops", "branches", "writes_in_loops", "storage", "reading")
 CASES = [case for t in TOPICS for case in golden.read_cases(golden.CASES / f"{t}.md")]
 NOT_YET = {"writes_in_loops: A mask": "the sum back to a selection's shape is a helper"}
 
