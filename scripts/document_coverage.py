@@ -7,6 +7,7 @@ and JAX's namespace. `--check` writes nothing and fails unless the file is up to
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from s2s_ad.operations import catalogue
 
 PAGE = Path(__file__).parent.parent / "docs" / "coverage.md"
 SPACES = ("", "linalg.", "fft.")
+SCIPY_SPACES = ("integrate", "linalg", "signal", "special", "stats")
 YES, CONSTANT, THROUGH, NO = "yes", "constant", "through others", "—"
 
 # Functions that have nothing to differentiate: they look at types, print, read or write files, work
@@ -125,9 +127,9 @@ HEAD = """\
 
 <!-- Written by scripts/document_coverage.py. -->
 
-Every function of `numpy`, `numpy.linalg` and `numpy.fft` that autograd or JAX has under the same
-name and that can have a derivative for real input, and what becomes of it here. Written with
-autograd {autograd}, JAX {jax} and NumPy {numpy}.
+Every function of `numpy`, `numpy.linalg`, `numpy.fft` and of parts of SciPy that autograd or JAX
+has under the same name and that can have a derivative for real input, and what becomes of it here.
+Written with autograd {autograd}, JAX {jax}, NumPy {numpy} and SciPy {scipy}.
 
 - **yes**: differentiated, in reverse and forward mode, to every order.
 - **constant**: accepted; its result is piecewise constant, an index, or a truth value.
@@ -160,20 +162,74 @@ def page() -> str:
     """The whole page."""
     import autograd
     import jax
+    import scipy
 
     rows = [(name, ours(name), of_autograd(name), of_jax(name)) for name in names()]
     missing = [name for name, own, *others in rows if own == NO and YES in others]
     counted = sum(1 for row in rows if row[1] != NO)
     head = HEAD.format(
-        autograd=getattr(autograd, "__version__", ""), jax=jax.__version__, numpy=np.__version__
+        autograd=getattr(autograd, "__version__", ""),
+        jax=jax.__version__,
+        numpy=np.__version__,
+        scipy=scipy.__version__,
     )
-    summary = f"{counted} of {len(rows)} functions."
+    summary = f"{counted} of {len(rows)} functions of NumPy."
     if missing:
         listed = ", ".join(f"`np.{name}`" for name in missing)
         summary += f" Differentiated by one of the others and not here: {listed}."
     lines = ["| Function | s2s_ad | autograd | JAX |", "| --- | --- | --- | --- |"]
     lines += [f"| `np.{name}` | {own} | {first} | {second} |" for name, own, first, second in rows]
-    return head + summary + "\n\n" + "\n".join(lines) + "\n"
+    return head + summary + "\n\n" + "\n".join(lines) + "\n" + scipy_section()
+
+
+def scipy_section() -> str:
+    """The table of SciPy's functions."""
+    rows = [(name, ours(name), of_autograd(name), of_jax(name)) for name in scipy_names()]
+    counted = sum(1 for row in rows if row[1] != NO)
+    lines = [
+        "",
+        "## SciPy",
+        "",
+        f"{counted} of {len(rows)} that one of the others has.",
+        "",
+    ]
+    lines += ["| Function | s2s_ad | autograd | JAX |", "| --- | --- | --- | --- |"]
+    lines += [f"| `{name}` | {own} | {first} | {second} |" for name, own, first, second in rows]
+    return "\n".join(lines) + "\n"
+
+
+def scipy_names() -> Iterator[str]:
+    """What SciPy and one of the others differentiate: functions, and methods of distributions."""
+    for space in SCIPY_SPACES:
+        home = importlib.import_module(f"scipy.{space}")
+        others = [found for root in OTHERS if (found := inside_scipy(root, space)) is not None]
+        for name in sorted({name for other in others for name in dir(other)}):
+            found = getattr(home, name, None)
+            if name.startswith("_") or found is None or f"{space}.{name}" in NOT_OF_REAL_NUMBERS:
+                continue
+            inner = {part for other in others for part in dir(getattr(other, name, None))}
+            parts = sorted(part for part in inner & METHODS if hasattr(found, part))
+            for full in [f"{space}.{name}.{part}" for part in parts] or [f"{space}.{name}"]:
+                if {of_autograd(f"scipy.{full}"), of_jax(f"scipy.{full}")} != {NO}:
+                    yield f"scipy.{full}"
+
+
+OTHERS = ("autograd.scipy", "jax.scipy")
+METHODS = frozenset(
+    ["cdf", "entropy", "isf", "logcdf", "logpdf", "logpmf", "logsf", "pdf", "pmf", "ppf", "sf"]
+)
+NOT_OF_REAL_NUMBERS = frozenset(
+    ["special.bernoulli", "special.sph_harm_y", "special.wofz", "stats.gaussian_kde"]
+    + [f"linalg.{name}" for name in ("dft", "hadamard", "helmert", "hilbert", "invhilbert")]
+    + ["linalg.invpascal", "linalg.pascal"]
+)
+
+
+def inside_scipy(root: str, space: str) -> Any:
+    try:
+        return importlib.import_module(f"{root}.{space}")
+    except ImportError:
+        return None
 
 
 def names() -> Iterator[str]:
@@ -196,7 +252,7 @@ def inside(module: Any, space: str) -> Any:
 
 def ours(name: str) -> str:
     """What the catalogue says."""
-    full = f"numpy.{name}"
+    full = name if name.startswith("scipy.") else f"numpy.{name}"
     if full in FUNCTIONS or full in SPECIAL:
         return CONSTANT if name.endswith(("indices", "nonzero", "arange")) else YES
     op = catalogue().operations.get(full)
@@ -212,8 +268,9 @@ def of_autograd(name: str) -> str:
     from autograd.numpy.numpy_vjps import nograd_functions
 
     space, _, short = name.rpartition(".")
-    home = inside(autograd.numpy, space)
-    found = getattr(home, short, None)
+    found = of_scipy("autograd", name)
+    if not name.startswith("scipy."):
+        found = getattr(inside(autograd.numpy, space), short, None)
     if found is None:
         return NO
     if found in primitive_vjps:
@@ -225,15 +282,27 @@ def of_autograd(name: str) -> str:
     return THROUGH if getattr(found, "__module__", "").startswith("autograd") else NO
 
 
+def of_scipy(package: str, name: str) -> Any:
+    """What a package has for a dotted name of SciPy."""
+    root, *parts = name.split(".")
+    if root != "scipy":
+        return None
+    found = inside_scipy(f"{package}.scipy", parts[0])
+    for part in parts[1:]:
+        found = getattr(found, part, None)
+    return found
+
+
 def of_jax(name: str) -> str:
     import jax.numpy
 
     space, _, short = name.rpartition(".")
-    found = getattr(inside(jax.numpy, space), short, None)
+    found = of_scipy("jax", name)
+    if not name.startswith("scipy."):
+        found = getattr(inside(jax.numpy, space), short, None)
     if found is None:
         return NO
-    op = catalogue().operations.get(f"numpy.{name}")
-    return CONSTANT if op is not None and op.constant else YES
+    return CONSTANT if ours(name) == CONSTANT else YES
 
 
 if __name__ == "__main__":
