@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from s2s_ad.diagnostics import refusal
-from s2s_ad.directions import count_of, matched, pattern_of, rows_of
+from s2s_ad.directions import count_of, holds_floats, matched, pattern_of, rows_of
 from s2s_ad.files import write_atomically
 from s2s_ad.frontend.live import signature_of
 from s2s_ad.modules import load_module
@@ -408,12 +408,12 @@ def vjp(
     """The result of `f(*primals)` and the function that carries an adjoint back from it.
 
     `out, pullback = vjp(f, x, y)`; then `pullback(grad_out)` is `(grad_x, grad_y)`, as often as one
-    likes, with None for integers, booleans, strings and None. With `has_aux` `f` returns
+    likes, with None for an argument without floats. With `has_aux` `f` returns
     `(out, aux)` and this `(out, pullback, aux)`. With `many` the pullback takes many adjoints at
     once, with a leading axis, and gives as many.
     """
     every = range(len(primals))
-    places = [place for place in every if pattern_of(primals[place]) is not None] or every
+    places = [place for place in every if holds_floats(pattern_of(primals[place]))] or every
     table = table_for(f, "vjp", places, has_aux, level, many)
     values = table.parameters.bind(*primals)
     found, free = table.find(values)

@@ -43,6 +43,13 @@ def pattern_of(value: Any) -> Node | Leaf | None:
     return Node(kind, keys, tuple(map(pattern_of, items)), value)
 
 
+def holds_floats(pattern: Node | Leaf | None) -> bool:
+    """Whether there is a float anywhere: in a list of indices, as in an index, there is none."""
+    if isinstance(pattern, Node):
+        return any(map(holds_floats, pattern.items))
+    return pattern is not None
+
+
 def rows_of(pattern: Node | Leaf | None, count: int) -> Node | Leaf | None:
     """The same with a leading axis in every leaf: so many directions."""
     if isinstance(pattern, Node):

@@ -271,6 +271,34 @@ def test_vjp_passes_integers_by() -> None:
     assert (grad_x, rest[0], rest[1].tolist(), rest[2]) == (24.0, None, [8.0, 8.0], None)
 
 
+@pytest.mark.parametrize(
+    "corners",
+    [[0, 2], (2, 0), {"a": 1, "b": True}, [(0,), [np.int64(1)]], (np.array([0, 1]),), []],
+    ids=str,
+)
+def test_vjp_passes_containers_of_integers_by(corners: object) -> None:
+    def scaled(x: np.ndarray, corners: object, w: float) -> np.ndarray:
+        return x * w
+
+    _, pullback = vjp(scaled, np.array([1.0, 2.0]), corners, 3.0)
+    grad_x, grad_corners, grad_w = pullback(np.array([1.0, 10.0]))
+    assert (grad_x.tolist(), grad_corners, grad_w) == ([3.0, 30.0], None, 21.0)
+    with pytest.raises(DifferentiationError, match="integer-argument"):
+        vjp(lambda corners: corners, corners)
+
+
+def test_vjp_of_a_sum_over_triangles() -> None:
+    def area(x: np.ndarray, triangles: list[tuple[int, int, int]], names: list[str]) -> float:
+        total = 0.0
+        for a, b, c in triangles:
+            total = total + x[a] * x[b] - x[c] ** 2
+        return total
+
+    out, pullback = vjp(area, np.array([2.0, 3.0, 5.0]), [(0, 1, 2), (1, 1, 0)], ["p", "q"])
+    grad_x, *rest = pullback(1.0)
+    assert (out, grad_x.tolist(), rest) == (-14.0, [-1.0, 8.0, -10.0], [None, None])
+
+
 def test_a_default_that_is_an_integer() -> None:
     def annotated(x: float = 1, n: int = 2):
         return x**n
