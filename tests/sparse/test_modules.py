@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,6 +76,29 @@ def test_as_many_sweeps_for_every_size(n: int) -> None:
     assert sparse.source.splitlines()[2] == f"{3 * n - 2} entries of {n} x {n} from 3 tangents."
     assert len(sparse.source) < 3000
     np.testing.assert_allclose(found.diagonal(), 2.0 + 3.0 * x**2 - np.append(x[1:], 0.0))
+
+
+@pytest.mark.parametrize("n", [7, 20, 200])
+def test_three_rows_and_columns_take_three_directions_each_way(n: int) -> None:
+    x = np.linspace(0.5, 1.0, n)
+    sparse = jacobian(programs.border, sparse="csr")
+    assert_close(sparse(x).toarray(), jacobian(programs.border)(x))
+    said = f"{6 * n - 9} entries of {n} x {n} from 3 tangents and 3 adjoints."
+    assert sparse.source.splitlines()[2] == said
+
+
+def test_bundle_adjustment_takes_the_parameters_of_a_camera_and_a_point() -> None:
+    """A row depends on 9 parameters of a camera and 3 of a point: fewer tangents would not do."""
+    example = Path(__file__).resolve().parents[2] / "examples" / "bundle_adjustment.py"
+    residuals = runpy.run_path(str(example))["residuals"]
+    random = np.random.default_rng(0)
+    cameras = random.uniform(0.1, 0.3, (3, 9)) - np.array([0.0] * 5 + [5.0] + [0.0] * 3)
+    given = cameras, random.uniform(-1.0, 1.0, (12, 3)), random.uniform(-0.1, 0.1, (36, 2))
+    sparse = jacobian(residuals, wrt=("cameras", "points"), sparse="csr")
+    dense = jacobian(residuals, wrt=("cameras", "points"))(*given)
+    expected = np.hstack([np.reshape(block, (72, -1)) for block in dense])
+    assert_close(sparse(*given).toarray(), expected)
+    assert sparse.source.splitlines()[2] == "864 entries of 72 x 63 from 12 tangents."
 
 
 def test_triplets_need_numpy_only() -> None:
