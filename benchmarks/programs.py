@@ -194,6 +194,15 @@ def recursive_filter(x: Float[Array, "n"], b: Float[Array, "k"], a: Float[Array,
     return np.sum(y * y)
 
 
+def rosenbrock(x: Float[Array, "n"]) -> float:
+    return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+
+def factorisation(W: Float[Array, "m n"]) -> float:
+    residual = W @ W.T - np.eye(W.shape[0])
+    return np.log(1.0 + np.sum(residual**2))
+
+
 @dataclass(frozen=True)
 class Program:
     """A function, the parameters to differentiate, and how to draw arguments."""
@@ -364,5 +373,16 @@ PROGRAMS = (
             np.array([1.0, -0.5, 0.2]),
         ),
         "500 samples, by element",
+    ),
+)
+
+# of one array: for their second derivatives
+SMOOTH = (
+    Program(rosenbrock, ("x",), lambda random: (random.normal(size=100),), "n = 100"),
+    Program(
+        factorisation,
+        ("W",),
+        lambda random: (random.normal(size=(12, 20)) / 4.0,),
+        "12 x 20, n = 240",
     ),
 )

@@ -32,7 +32,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 import handwritten  # noqa: E402
 import numpy as np  # noqa: E402
 import programs  # noqa: E402
-from programs import PROGRAMS, Program  # noqa: E402
+from programs import PROGRAMS, SMOOTH, Program  # noqa: E402
 
 GOAL = 1.1
 SECONDS_A_TURN = 0.003
@@ -52,14 +52,16 @@ class Measurement:
 # Contenders -------------------------------------------------------------------------------------
 
 
-def generated_module(program: Program) -> tuple[str, Callable[..., Any]]:
+def generated_module(
+    program: Program, mode: str = "value-and-grad"
+) -> tuple[str, Callable[..., Any]]:
     """The module that `s2sad` writes for the program, types from annotations; its function."""
     command = [sys.executable, "-m", "s2s_ad.cli", programs.__file__, program.name]
-    command += ["--mode", "value-and-grad", "--wrt", ",".join(program.wrt)]
+    command += ["--mode", mode, "--wrt", ",".join(program.wrt)]
     text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     namespace: dict[str, Any] = {}
     exec(compile(text, f"<generated {program.name}>", "exec"), namespace)
-    return text, namespace[f"value_and_grad_{program.name}"]
+    return text, namespace[f"{mode.replace('-', '_')}_{program.name}"]
 
 
 def decorated(program: Program) -> Callable[..., Any]:
@@ -223,6 +225,44 @@ def measure(calls: dict[str, Call], rounds: int) -> dict[str, Measurement]:
     }
 
 
+# Second derivatives ------------------------------------------------------------------------------
+
+
+def second_order(program: Program, rounds: int) -> tuple[float, float, float]:
+    """Seconds of a gradient; a product with the Hessian in gradients; the Hessian of n variables in
+    n such products, each a tangent of the gradient. Medians of interleaved rounds, after the
+    Hessian has been compared with a product.
+    """
+    gradient, product, matrix = (
+        generated_module(program, m)[1] for m in ("grad", "hvp", "hessian")
+    )
+    random = np.random.default_rng(0)
+    (x,) = program.arguments(random)
+    v = random.normal(size=x.shape)
+    along = np.tensordot(matrix(x), v, axes=x.ndim)
+    np.testing.assert_allclose(product(x, v), along, rtol=1e-9, atol=1e-9, err_msg=program.name)
+    calls = (lambda: gradient(x), lambda: product(x, v), lambda: matrix(x))
+    counts = [max(1, round(SECONDS_A_TURN / time_calls(call, 3))) for call in calls]
+    times = [
+        [time_calls(call, count) for call, count in zip(calls, counts, strict=True)]
+        for _ in range(rounds)
+    ]
+    return (
+        median(one for one, _, _ in times),
+        median(second / one for one, second, _ in times),
+        median(whole / (x.size * second) for _, second, whole in times),
+    )
+
+
+def print_second_order(rounds: int) -> None:
+    print("\nSecond derivatives: hvp in gradients, the Hessian of n variables in n hvp\n")
+    print(f"{'program':<20} {'gradient':>10} {'hvp':>10} {'Hessian':>10}")
+    for program in SMOOTH:
+        seconds, product, matrix = second_order(program, rounds)
+        cells = f"{program.name:<20} {spell_time(seconds):>10} {product:>10.2f} {matrix:>10.3f}"
+        print(f"{cells}  {program.size}", flush=True)
+
+
 # Table ------------------------------------------------------------------------------------------
 
 
@@ -266,6 +306,8 @@ def main() -> int:
         found = measure(calls, options.rounds)
         print(row(program, found), flush=True)
         slow += [name] if found["generated"].ratio > GOAL else []
+    if not options.names:
+        print_second_order(options.rounds)
     for library in sorted(missing):
         print(f"\n{library} is not installed: `pip install {library}` to see it here")
     goal = f"generated at most {GOAL} times the hand-written one"
