@@ -27,9 +27,9 @@ class Joiner:
     all.
     """
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes, own: set[str] | None = None) -> None:
         self.sizes = sizes
-        self.own: set[str] = set()
+        self.own: set[str] = set() if own is None else own
 
     def fresh(self) -> Size:
         size = self.sizes.fresh()

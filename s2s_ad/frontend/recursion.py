@@ -51,6 +51,7 @@ class Recursion:
     written: dict[str, Value] = field(default_factory=dict)  # the arguments that it changes
     growing: set[str] = field(default_factory=set)  # lists of which it changes any item
     changed: bool = False
+    open: set[str] = field(default_factory=set)  # sizes that stand for whatever size there is
     loses: bool = False  # whether it writes to what cannot be handed back
     gives_array: bool = False  # whether a list that it returns is converted to an array
 
@@ -68,7 +69,7 @@ class Recursion:
             raise Unreached()
         values = _grown(lowering, values, self.growing, node)
         atoms = numeric_atoms(values)
-        joiner = Joiner(lowering.sizes)
+        joiner = Joiner(lowering.sizes, self.open)
         for place, (atom, type) in enumerate(zip(atoms, self.types, strict=True)):
             joined = _plain(joiner.loose(type, _plain(atom.type)))
             if joined is None:
@@ -261,6 +262,8 @@ def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -
     words = identifiers(function.node)
     sizes = Sizes()
     sizes.assume = False
+    # what is left open in the types of arguments and results keeps its symbol from trial to trial
+    sizes.counter = max((int(symbol[1:]) for symbol in recursion.open), default=0)
     child = Lowering(lowering.reporter, Builder(Names(words), sizes), sizes, words=words)
     child.memory.exact = lowering.memory.exact
     child.recursions = {**lowering.recursions, function.node: recursion}
@@ -303,7 +306,7 @@ def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -
     atoms = numeric_leaves(value)
     types = [_plain(atom.type) for atom in atoms]
     if recursion.result is not None and len(types) == len(recursion.results):
-        joiner = Joiner(sizes)
+        joiner = Joiner(sizes, recursion.open)
         pairs = zip(recursion.results, types, strict=True)
         types = [_plain(joiner.loose(old, new) or new) for old, new in pairs]
     if recursion.result is None or types != recursion.results:
