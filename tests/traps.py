@@ -406,3 +406,66 @@ def large_exponents(x):
     sigmoid = np.where(x >= 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x)))
     shifted = np.exp(x - x.max())
     return np.sum(sigmoid) + np.sum(np.logaddexp(0, x)) + np.log(np.sum(shifted)) + np.max(x)
+
+
+# Zeros that are left out --------------------------------------------------------------------------
+
+
+@case(v(4, 2))
+def distances_above_the_diagonal(x):
+    d = np.sqrt(np.sum((x[:, None] - x[None]) ** 2, axis=-1))
+    total = np.sum(np.triu(1 / (1 + d), 1))
+    for i in range(4):
+        for j in range(i + 1, 4):
+            total += 1 / d[i, j]
+    return total
+
+
+@case(v(4, 2))
+def distances_with_another_diagonal(x):
+    d = np.sqrt(np.sum((x[:, None] - x[None]) ** 2, axis=-1))
+    np.fill_diagonal(d, 1.0)
+    return np.sum(1 / d)
+
+
+@case(v(4))
+def missing_data(x):
+    y = np.array([3.0, np.nan, 1.0, 2.0])
+    residual = y - x**2
+    return np.nansum(residual**2) + np.nanmean((y * x) ** 2)
+
+
+# Functions that call themselves -------------------------------------------------------------------
+
+
+def quicksort(a):
+    if len(a) <= 1:
+        return a
+    pivot, rest = a[0], a[1:]
+    below, above = quicksort(rest[rest < pivot]), quicksort(rest[rest >= pivot])
+    return np.concatenate([below, [pivot], above])
+
+
+def tree_product(a):
+    if len(a) == 1:
+        return a[0]
+    return tree_product(a[: len(a) // 2]) * tree_product(a[len(a) // 2 :]) + 0.1
+
+
+@case(v(6))
+def recursion_on_halves(x):
+    return np.sum(quicksort(x) * np.arange(6.0)) * tree_product(x)
+
+
+def fourier(x):
+    n = len(x)
+    if n <= 1:
+        return x
+    even, odd = fourier(x[0::2]), fourier(x[1::2])
+    turned = np.exp(-2j * np.pi * np.arange(n // 2) / n) * odd
+    return np.concatenate([even + turned, even - turned])
+
+
+@case(v(8))
+def recursive_fourier_transform(x):
+    return np.sum(np.abs(fourier(x.astype(complex))) ** 2 * np.arange(8.0))

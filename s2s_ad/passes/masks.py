@@ -4,6 +4,9 @@ The adjoint of `np.where(x > 0, np.sqrt(x), 0.0)` is 0 where x is 0, but the slo
 infinite there, and 0 * inf is NaN. A chain of elementwise operations that leads to one branch and
 nowhere else ends where its adjoint leaves it: there the test is applied once more, if something on
 the way can turn a zero into a NaN.
+
+The same holds for what leaves elements out: `nansum`, `np.triu`, and roots of matrices (distances,
+say, whose diagonal is 0) that are written to, or of which only some elements are read.
 """
 
 from __future__ import annotations
@@ -16,8 +19,14 @@ from s2s_ad.operations.custom import Custom
 from s2s_ad.operations.support import IDENTITY
 from s2s_ad.passes.activity import free_variables
 from s2s_ad.rewrite import definitions
-from s2s_ad.types import Number, scalar_like, shape_of
+from s2s_ad.types import Number, rank_of, scalar_like, shape_of
 
+# their adjoint is 0 for elements that they leave out
+LEAVING_OUT = frozenset(
+    {"numpy.triu", "numpy.tril"}
+    | {f"numpy.nan{name}" for name in ("sum", "mean", "var", "std", "max", "min", "prod")}
+)
+PICKING = frozenset({"getitem", "setitem", "additem"})
 # their slope is finite whatever the operands
 HARMLESS = frozenset(
     {"+", "-", "-x", "+x", "numpy.add", "numpy.subtract", "numpy.negative", "numpy.where"}
@@ -55,14 +64,23 @@ class Masks:
         self.spoilt: set[Var] = set()  # whose adjoint may have become NaN
         self.spoiling: set[tuple[Var, Atom]] = set()  # result and operand of a step that may do it
         self.moved: set[Var] = set()  # on such a chain, but for the adjoint to tell what counts
+        self.roots: set[Var] = set()  # of matrices, of which readers may leave elements out
         self._offers: dict[Atom, list[tuple[Mask, ...]]] = {}  # what each reader says
         self._offered_spoilt: set[Atom] = set()
         for statement in reversed(block.statements):
-            if isinstance(statement, Assign) and statement.targets:
-                self._visit(statement)
+            if isinstance(statement, Assign):
+                if statement.targets:
+                    self._visit(statement)
+            else:
+                for operand in (*operands_of(statement), *free_variables(blocks_of(statement))):
+                    self._move_root(operand)
 
     def _visit(self, statement: Assign) -> None:
         target = statement.target
+        if statement.op.name in LEAVING_OUT:
+            self._offers.setdefault(statement.operands[0], []).append(MOVED)
+        elif statement.op.name in PICKING:
+            self._move_root(statement.operands[0])
         masks = self._agreed(target)
         if masks and not works_by_element(statement):
             # an adjoint that may be NaN where it should be zero tells nothing
@@ -108,13 +126,17 @@ class Masks:
         for operand in statement.operands:
             self._offers.setdefault(operand, []).append(MOVED)
 
+    def _move_root(self, operand: Atom) -> None:
+        """The root of a matrix, of which a reader may leave elements out."""
+        found = self.definitions.get(operand) if isinstance(operand, Var) else None
+        is_root = found is not None and found.op.name == "numpy.sqrt"
+        if found is not None and is_root and (rank_of(found.target.type) or 0) > 1:
+            self.roots.add(found.target)
+
     def is_moved(self, statement: Assign, operand: Atom) -> bool:
         """Whether a contribution has to be masked by the adjoint that it is made from."""
-        return (
-            statement.target in self.moved
-            and statement.op.elementwise
-            and spoils(statement, operand)
-        )
+        reached = statement.target in self.moved or statement.target in self.roots
+        return reached and statement.op.elementwise and spoils(statement, operand)
 
     def is_spoilt(self, statement: Assign, operand: Atom) -> bool:
         return statement.target in self.spoilt or (statement.target, operand) in self.spoiling
