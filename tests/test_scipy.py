@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from s2s_ad import check_grads, grad, jvp
+from s2s_ad.operations.helpers import digamma_rise
 
 pytest.importorskip("scipy", reason="SciPy is an extra")
 
@@ -180,3 +181,37 @@ WITH_OPTIONS = {
 def test_options_and_parts_of_results(name: str) -> None:
     function, arguments = WITH_OPTIONS[name]
     check_grads(function, arguments, order=1, modes=("rev", "fwd"))
+
+
+def part_of_root(x):
+    return np.sum(np.real(scipy.linalg.sqrtm(x)) * POINT)
+
+
+def part_of_logarithm(x):
+    return np.sum(np.real(scipy.linalg.logm(x)) * POINT)
+
+
+@pytest.mark.parametrize("function", [part_of_root, part_of_logarithm])
+def test_functions_of_matrices_stop_where_they_are_complex(function: Callable[..., float]) -> None:
+    direction = np.arange(9.0).reshape(3, 3) - 3.0
+    real = np.array([[1.0, -2.0, 0.1], [2.0, 1.5, 0.3], [0.2, 0.1, 3.0]])  # a complex pair
+    quotient = (function(real + 1e-5 * direction) - function(real - 1e-5 * direction)) / 2e-5
+    assert math.isclose(np.sum(grad(function)(real) * direction), quotient, rel_tol=1e-7)
+    for x in (np.diag([1.0, -2.0, 3.0]) + 0.1, np.diag([1.0, -2.0, 3.0])):
+        with pytest.raises(ValueError, match="complex numbers"):
+            grad(function)(x)
+        with pytest.raises(ValueError, match="complex numbers"):
+            jvp(function, (x,), (direction,))
+
+
+@pytest.mark.parametrize(
+    ("x", "d", "expected"),
+    [
+        # digamma(x + d) - digamma(x) of the floats, to 40 digits by mpmath
+        (-1500.25, 2000.5, -4.2412047940079072),
+        (700.25, -3000.5, 4.3318598836898042),
+        (-1500.25, 2.0**-20, 1.8824197396010329e-5),
+    ],
+)
+def test_rise_of_digamma_far_below_zero(x: float, d: float, expected: float) -> None:
+    assert math.isclose(digamma_rise(np.float64(x), np.float64(d)), expected, rel_tol=1e-13)

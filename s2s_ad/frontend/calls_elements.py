@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import libcst as cst
-import libcst.matchers as m
 
 from s2s_ad.frontend.arguments import Arguments, no_more
 from s2s_ad.frontend.calls_several import broadcast
@@ -21,12 +20,13 @@ from s2s_ad.frontend.calls_tools import (
 )
 from s2s_ad.frontend.definitions import expand
 from s2s_ad.frontend.expressions import lower_expression
+from s2s_ad.frontend.float_results import gives_floats
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand, static_operand
 from s2s_ad.frontend.values import Named, Partial, UserFunction, Value
 from s2s_ad.ir import Atom, Const, Structure, tuple_of
 from s2s_ad.operations.arrays import RANGE
-from s2s_ad.types import dtype_of, is_integer
+from s2s_ad.types import dtype_of, is_float, is_integer
 
 OF_ELEMENTS = "numpy.vectorize()"
 """What `np.vectorize(f)` gives, as a function to be called with f before the arguments."""
@@ -45,31 +45,34 @@ def lower_vectorize(lowering: Lowering, arguments: Arguments, name: str) -> Valu
     floats = isinstance(types, Structure) and types.items == (Named("builtins.float"),)
     if types is not None and not floats:
         raise unsupported(lowering, "`otypes` is `[float]`", arguments.node, "leave it out")
-    if not floats:
-        _require_floats(lowering, function, arguments.node)
-    return Partial(Named(OF_ELEMENTS), (function,), {})
+    return Partial(Named(OF_ELEMENTS), (function, Const(floats)), {})
 
 
-def _require_floats(lowering: Lowering, function: Value, node: cst.Call) -> None:
+def _require_floats(
+    lowering: Lowering, function: Value, operands: list[Atom], node: cst.Call
+) -> None:
     """That no result is an integer: if the first is one, NumPy cuts off the fractions of all."""
-    if not isinstance(function, UserFunction):
+    given = function.function if isinstance(function, Partial) else function
+    if not isinstance(given, UserFunction):
         return
-    whole = m.Integer() | m.UnaryOperation(expression=m.Integer())
-    patterns = m.Return(whole) | m.Lambda(body=whole) | m.IfExp(body=whole) | m.IfExp(orelse=whole)
-    if m.findall(function.node, patterns):
+    floats = given is function and all(is_float(each.type) for each in operands)
+    if not gives_floats(given, floats):
         raise unsupported(
             lowering,
-            "a result is an integer here: if it is the first one, NumPy makes integers of all",
+            "a result may be an integer here: if it is the first one, NumPy makes integers of all",
             node,
-            "write `0.0` for `0`",
+            "write `0.0` for `0`, `float(...)` around the results, or `otypes=[float]` for "
+            "`np.vectorize`",
         )
 
 
 def _of_elements(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     node = arguments.node
-    function, *given = arguments.rest()
+    function, floats, *given = arguments.rest()
     no_more(lowering, arguments)
     operands = [array_operand(lowering, each, node) for each in given]
+    if floats != Const(True):
+        _require_floats(lowering, function, operands, node)
     ranks = [known_rank(lowering, each, node) for each in operands]
     if not any(ranks):
         from s2s_ad.frontend.calls import call
@@ -125,7 +128,7 @@ def lower_along_axis(lowering: Lowering, arguments: Arguments, name: str) -> Val
     short = function.name.removeprefix("numpy.") if isinstance(function, Named) else ""
     if short in ALONG_AXIS:
         return apply(lowering, node, short, x, axis=axis)
-    _require_floats(lowering, function, node)
+    _require_floats(lowering, function, [x], node)
     rank = known_rank(lowering, x, node)
     if rank == 1:
         return call(lowering, function, Arguments([x], {}, {}, node), "")

@@ -9,11 +9,19 @@ import numpy as np
 
 
 def digamma_rise(x: Any, d: Any) -> Any:
-    """`digamma(x + d) - digamma(x)` without cancellation: DLMF 5.5.2 up to 10, then 5.11.2.
-
-    NaN for arguments below -1000.
+    """`digamma(x + d) - digamma(x)` without cancellation: DLMF 5.5.2 up to 10, then 5.11.2;
+    arguments below -1000 are reflected (5.5.4).
     """
-    y, rise = x + d, 0.0 * x
+    y = x + d
+    left, right = x < -1000.0, y < -1000.0
+    # distances from the poles; of those that are not reflected half a period, where cot is 0
+    near_x = np.where(left, x - np.rint(x), 0.5)
+    near_y = np.where(right, y - np.rint(y), 0.5)
+    between = np.where(left & right, d - (np.rint(y) - np.rint(x)), near_y - near_x)
+    reflected = np.sin(np.pi * between) / (np.sin(np.pi * near_x) * np.sin(np.pi * near_y))
+    x, y = np.where(left, 1.0 - x, x), np.where(right, 1.0 - y, y)
+    d = np.where(left & right, -d, np.where(left | right, y - x, d))
+    rise = np.pi * reflected
     for _ in range(int(np.clip(10.0 - np.min(np.minimum(x, y), initial=10.0), 0.0, 1010.0)) + 1):
         rise = rise + d / (x * y)
         x, y = x + 1.0, y + 1.0
@@ -25,7 +33,7 @@ def digamma_rise(x: Any, d: Any) -> Any:
         powers = powers * u + last
         series = series + coefficient * powers
     rise = rise + np.log1p(d / x) + d / (2.0 * x * y) + d * (x + y) * u * v * series
-    return np.where(np.minimum(x, y) < 9.0, np.nan, rise)[()]
+    return rise[()]
 
 
 def sinc_derivative(x: Any, n: Any) -> Any:

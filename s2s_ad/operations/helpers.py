@@ -33,6 +33,15 @@ def copied(x: Any) -> Any:
     return np.copy(x) if isinstance(x, np.ndarray) else x
 
 
+def required_real(result: Any, function: Any) -> Any:
+    """What a function gives for a real matrix; stops where that is complex, as of negative
+    eigenvalues: the derivatives are those of real results.
+    """
+    if np.iscomplexobj(result):
+        raise ValueError(f"{function} gives complex numbers here: no derivative is known")
+    return result
+
+
 def joined_shape(first: Any, second: Any) -> Any:
     """The sizes of both shapes, one behind the other; a number is a shape of one axis."""
     return (*np.atleast_1d(first), *np.atleast_1d(second))

@@ -22,7 +22,7 @@ from s2s_ad.operations.result_types import (
     strong_promotion,
     unsupported,
 )
-from s2s_ad.operations.scipy_linalg import square
+from s2s_ad.operations.scipy_linalg import real_matrix, square
 from s2s_ad.types import Array, Shape, Size, Sizes, Type, TypeProblem, dtype_of, shape_of
 
 CATALOGUE = Catalogue()
@@ -173,7 +173,7 @@ operation(
 # Functions of matrices ----------------------------------------------------------------------------
 
 
-def matrix_function(name: str, domain: str, note: str = "") -> None:
+def matrix_function(name: str, domain: str, **properties: Any) -> None:
     """Declare a function of a matrix, whose derivative is a block of the function itself."""
 
     def infer(sizes: Sizes, operands: Sequence[Atom]) -> Type:
@@ -193,11 +193,16 @@ def matrix_function(name: str, domain: str, note: str = "") -> None:
         tangent=(f"tangent_out = {block.format('a', 'tangent_a')}",),
         domains={"a": domain},
         samples=({"a": "f[3,3]"}, {"a": "f[1,1]"}),
-        note=note,
+        **properties,
     )
 
 
-matrix_function("logm", "definite", "for matrices whose logarithm is real")
+matrix_function(
+    "logm",
+    "definite",
+    note="of matrices whose logarithm is real; for others the generated module stops",
+    **real_matrix("logm"),
+)
 for circular in ("sinm", "cosm", "sinhm", "coshm"):
     matrix_function(circular, "definite")
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from s2s_ad.ir import Atom, Const, Rule
+from s2s_ad.operations import helpers
 from s2s_ad.operations.declare import Catalogue
 from s2s_ad.operations.matrices import mismatch, scipy_dtype
 from s2s_ad.operations.result_types import (
@@ -478,13 +479,44 @@ operation(
     samples=({"a": "f[2,2]", "e": "f[2,2]", "compute_expm": False},),
 )
 operation(
+    "out = required_real(result, function)",
+    "grad_result += grad_out",
+    infer=lambda _, operands: operands[0].type,
+    linear=("result",),
+    view_of="result",
+    helper="required_real",
+    samples=({"result": "f[3,3]", "function": "a function"},),
+)
+
+
+def real_matrix(name: str) -> dict[str, Any]:
+    """Properties of a function of a matrix that gives complex numbers for some real matrices: the
+    generated module stops there, wherever it calls the function.
+    """
+    function = f"scipy.linalg.{name}"
+
+    def evaluate(a: Any) -> Any:
+        import scipy.linalg
+
+        result = getattr(scipy.linalg, name)(a)
+        return result if np.iscomplexobj(a) else helpers.required_real(result, function)
+
+    return {
+        "printer": lambda _, texts: f'required_real({function}({texts[0]}), "{function}")',
+        "evaluate": evaluate,
+        "module": "scipy.linalg",
+    }
+
+
+operation(
     "out = scipy.linalg.sqrtm(a)",
     "grad_a += scipy.linalg.solve_sylvester(out.T, out.T, grad_out)",
     infer=_like_matrix("scipy.linalg.sqrtm"),
     tangent=("tangent_out = scipy.linalg.solve_sylvester(out, out, tangent_a)",),
     domains=DEFINITE,
     samples=({"a": "f[3,3]"}, {"a": "f[1,1]"}),
-    note="for matrices whose square root is real",
+    note="of matrices whose square root is real; for others the generated module stops",
+    **real_matrix("sqrtm"),
 )
 
 

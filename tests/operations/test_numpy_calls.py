@@ -479,3 +479,25 @@ def test_single_precision(expression: str) -> None:
     for found, exact in zip(s2s_ad.grad(function, wrt=wrt)(*single), expected, strict=True):
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, exact, rtol=1e-3, atol=1e-3)
+
+
+def counted(t):
+    k = 1
+    return k if t > 0.0 else t * t
+
+
+def rounded(t):
+    return int(t) if t > 0.0 else t
+
+
+@pytest.mark.parametrize("function", [counted, rounded])
+def test_results_that_may_be_integers_are_refused(function: Callable[..., Any]) -> None:
+    point = np.array([0.5, -0.7])
+    with pytest.raises(s2s_ad.DifferentiationError, match="may be an integer"):
+        s2s_ad.grad(lambda x: np.sum(np.vectorize(function)(x)))(point)
+    with pytest.raises(s2s_ad.DifferentiationError, match="may be an integer"):
+        s2s_ad.grad(lambda x: np.sum(np.apply_along_axis(lambda r: function(r[0]), 1, x)))(
+            point[:, None]
+        )
+    slope = s2s_ad.grad(lambda x: np.sum(np.vectorize(counted, otypes=[float])(x)))(point)
+    assert np.array_equal(slope, [0.0, -1.4])

@@ -1,0 +1,138 @@
+"""Whether all results of a function are surely floats, judged by its text.
+
+`np.vectorize` and `np.apply_along_axis` take the type of all results from the first one: if that is
+an integer, NumPy cuts off the fractions of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import libcst as cst
+import libcst.matchers as m
+
+from s2s_ad.frontend.values import UserFunction
+
+FLOATS_OF_ALL = frozenset(
+    [
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "arctan2",
+        "asin",
+        "acos",
+        "atan",
+        "atan2",
+        "exp",
+        "expm1",
+        "exp2",
+        "log",
+        "log1p",
+        "log2",
+        "log10",
+        "sqrt",
+        "float",
+        "float64",
+        "hypot",
+        "erf",
+        "logaddexp",
+        "mean",
+        "std",
+        "var",
+        "norm",
+        "median",
+    ]
+)
+"""Functions that give floats for integers, too; if a program has its own, they may not."""
+FLOATS_OF_FLOATS = frozenset(
+    [
+        "abs",
+        "fabs",
+        "absolute",
+        "square",
+        "max",
+        "min",
+        "sum",
+        "power",
+        "prod",
+        "cumsum",
+        "sort",
+        "dot",
+    ]
+)
+FLOATS_OF_ONE = frozenset(("maximum", "minimum", "clip"))
+BRANCHES = m.If() | m.IfExp() | m.BooleanOperation() | m.While() | m.For() | m.Match() | m.Call()
+
+
+def gives_floats(function: UserFunction, float_parameters: bool) -> bool:
+    """Whether each result is surely a float; or all are of one type, for want of branches."""
+    node = function.node
+    if not m.findall(node.body, BRANCHES):
+        return True
+    names = [parameter.name.value for parameter in node.params.params]
+    text = _Text(node, frozenset(names if float_parameters else ()))
+    if isinstance(node, cst.Lambda):
+        return text.is_float(node.body)
+    returns = [each for each in m.findall(node.body, m.Return()) if isinstance(each, cst.Return)]
+    return all(each.value is not None and text.is_float(each.value) for each in returns)
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A function, and those of its parameters that are floats."""
+
+    node: cst.FunctionDef | cst.Lambda
+    floats: frozenset[str]
+
+    def is_float(self, value: cst.BaseExpression, asked: Collection[str] = ()) -> bool:
+        match value:
+            case cst.Float():
+                return True
+            case cst.Name(value=name):
+                return name in asked or self._is_float_name(name, (*asked, name))
+            case cst.UnaryOperation(operator=cst.Minus() | cst.Plus(), expression=operand):
+                return self.is_float(operand, asked)
+            case cst.BinaryOperation(operator=cst.Divide()):
+                return True
+            case cst.BinaryOperation(left=left, right=right):
+                return self.is_float(left, asked) or self.is_float(right, asked)
+            case cst.IfExp(body=body, orelse=orelse):
+                return self.is_float(body, asked) and self.is_float(orelse, asked)
+            case cst.Call(func=cst.Attribute(value=base, attr=cst.Name(value=name)), args=[]):
+                return name in FLOATS_OF_FLOATS and self.is_float(base, asked)
+            case cst.Call(func=cst.Name(value=name) | cst.Attribute(attr=cst.Name(value=name))):
+                operands = [self.is_float(argument.value, asked) for argument in value.args]
+                if name in FLOATS_OF_ONE:
+                    return any(operands)
+                return name in FLOATS_OF_ALL or (name in FLOATS_OF_FLOATS and all(operands))
+        return False
+
+    def _is_float_name(self, name: str, asked: Collection[str]) -> bool:
+        """A parameter, or a name of the function, all of whose values are floats."""
+        bound = list(self._values(name))
+        is_known = name in self.floats or bool(bound)
+        return is_known and all(each is not None and self.is_float(each, asked) for each in bound)
+
+    def _values(self, name: str) -> Iterator[cst.BaseExpression | None]:
+        """What is assigned to a name; None stands for what is not seen here."""
+        named = m.Name(name)
+        for each in m.findall(self.node.body, m.Assign() | m.AnnAssign()):
+            assert isinstance(each, cst.Assign | cst.AnnAssign)
+            targets = each.targets if isinstance(each, cst.Assign) else [each]
+            for target in targets:
+                if m.matches(target.target, named):
+                    yield each.value
+                elif not isinstance(target.target, cst.Subscript) and m.findall(target, named):
+                    yield None
+        others = m.For(target=named) | m.CompFor(target=named) | m.NamedExpr(target=named)
+        if m.findall(self.node.body, others) or m.findall(
+            self.node.body, m.For(target=m.Tuple()) | m.FunctionDef() | m.Global() | m.Nonlocal()
+        ):
+            yield None
