@@ -6,7 +6,7 @@ an integer, NumPy cuts off the fractions of the others.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
@@ -125,7 +125,9 @@ class _Text:
         named = m.Name(name)
         for each in m.findall(self.node.body, m.Assign() | m.AnnAssign()):
             assert isinstance(each, cst.Assign | cst.AnnAssign)
-            targets = each.targets if isinstance(each, cst.Assign) else [each]
+            targets: Sequence[cst.AssignTarget | cst.AnnAssign] = (
+                each.targets if isinstance(each, cst.Assign) else [each]
+            )
             for target in targets:
                 if m.matches(target.target, named):
                     yield each.value
