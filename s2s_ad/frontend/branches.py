@@ -65,8 +65,19 @@ def lower_if(lowering: Lowering, node: cst.If, rest: Sequence[cst.CSTNode] = ())
     if len(rest) == 1 and isinstance(rest[0], cst.Return | cst.Break | cst.Continue):
         # as short as a test whether to reach it
         then, orelse, rest = [*then, *rest], [*orelse, *rest], ()
-    suites = [partial(jumps.lower_suite, lowering, suite) for suite in (then, orelse)]
-    paths = _both(lowering, test, suites[0], suites[1])
+    ways = [partial(jumps.lower_suite, lowering, suite) for suite in (then, orelse)]
+    lower_ways(lowering, test, (ways[0], ways[1]), node, rest)
+
+
+def lower_ways(
+    lowering: Lowering,
+    test: Atom,
+    ways: tuple[Action, Action],
+    node: cst.CSTNode,
+    rest: Sequence[cst.CSTNode] = (),
+) -> None:
+    """Two ways on from a test that only the module knows, and then what follows them."""
+    paths = _both(lowering, test, *ways)
     if any(path.left == jumps.YES for path in paths):
         # where one side always leaves, what follows belongs to the other
         for path, other in (paths, reversed(paths)):
@@ -289,4 +300,4 @@ def truth(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
     return atom(lowering, value, node)
 
 
-__all__ = ["choose", "conditional", "lower_if", "select", "truth"]
+__all__ = ["choose", "conditional", "header", "lower_if", "lower_ways", "select", "truth"]

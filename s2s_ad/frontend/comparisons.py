@@ -139,12 +139,7 @@ def _membership(lowering: Lowering, node: cst.Comparison, left: Value, right: Va
 def _any_equal(lowering: Lowering, node: cst.Comparison, left: Value, items: list[Value]) -> Value:
     if not items:
         return Const(False)
-    decided = _decided(lowering, "==", left, items[0])
-    if decided is None:
-        operands = [arithmetic_operand(lowering, value, node) for value in (left, items[0])]
-        found: Value = lowering.assign(lowering.operation("=="), operands, node)
-    else:
-        found = decided
+    found = equality(lowering, node, left, items[0])
     return select(
         lowering,
         truth(lowering, found, node),
@@ -152,3 +147,12 @@ def _any_equal(lowering: Lowering, node: cst.Comparison, left: Value, items: lis
         lambda: _any_equal(lowering, node, left, items[1:]),
         node,
     )
+
+
+def equality(lowering: Lowering, node: cst.CSTNode, left: Value, right: Value) -> Value:
+    """`left == right`"""
+    decided = _decided(lowering, "==", left, right)
+    if decided is not None:
+        return decided
+    operands = [arithmetic_operand(lowering, value, node) for value in (left, right)]
+    return lowering.assign(lowering.operation("=="), operands, node)

@@ -485,4 +485,15 @@ def store(lowering: Lowering, base: Container, key: Atom, value: Value, node: cs
         change(lowering, base, replace(base, items=tuple(items)), node)
 
 
-__all__ = ["call_method", "change", "container", "grown", "item_of", "length_of", "refreshed"]
+def remove(lowering: Lowering, base: Container, key: Atom, node: cst.CSTNode) -> None:
+    """`del l[i]`, `del l[a:b]`, `del d[k]`"""
+    part = key.value if isinstance(key, Const) else None
+    if isinstance(part, slice) and base.kind == "list":
+        items = list(base.items)
+        del items[part]
+        change(lowering, base, replace(base, keys=tuple(range(len(items))), items=tuple(items)), node)
+    elif call_method(lowering, base, "pop", [key], node) is None:
+        raise lowering.refuse("write-in-place", f"a {base.kind} cannot be changed", node)
+
+
+__all__ = ["call_method", "change", "container", "grown", "item_of", "length_of", "refreshed", "remove"]

@@ -122,6 +122,7 @@ _STATEMENTS = (
     cst.BaseSmallStatement,
     cst.BaseSuite,
     cst.Else,
+    cst.MatchCase,
     cst.SimpleStatementLine,
 )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import libcst as cst
 
-from s2s_ad.frontend import branches, jumps, loops
+from s2s_ad.frontend import branches, contexts, jumps, loops, matching, scoping
 from s2s_ad.frontend.blocks import BROKEN, GONE
 from s2s_ad.frontend.containers import call_method, change, container, refreshed, store
 from s2s_ad.frontend.expressions import lower_defaults, lower_expression, operator_name
@@ -353,7 +353,12 @@ HANDLERS: dict[type[cst.CSTNode], Callable[[Lowering, Any], None]] = {
     cst.Import: _import,
     cst.ImportFrom: _import,
     cst.Assert: _assert,
+    cst.Del: scoping.delete,
+    cst.Global: scoping.read_global,
+    cst.Nonlocal: scoping.share_outer,
     cst.If: branches.lower_if,
+    cst.Match: matching.lower_match,
+    cst.With: contexts.lower_with,
     cst.For: loops.lower_for,
     cst.While: loops.lower_while,
     cst.Break: _break,
@@ -363,32 +368,19 @@ HANDLERS: dict[type[cst.CSTNode], Callable[[Lowering, Any], None]] = {
 }
 
 _CATCH = "catch exceptions where the function is called"
-_GLOBAL = "return the value, and assign it where the function is called"
 
 # Every other statement: what the user calls it, and what to do instead.
 REFUSED: dict[type[cst.CSTNode], tuple[str, str]] = {
     cst.ClassDef: ("`class` statements are not supported", "hold values together in a tuple"),
-    cst.Del: ("`del` statements are not supported", "leave it out"),
-    cst.Global: ("`global` statements are not supported", _GLOBAL),
-    cst.Match: (
-        "`match` statements are not supported yet",
-        "choose between values with `np.where`",
-    ),
-    cst.Nonlocal: ("`nonlocal` statements are not supported", "return the value"),
     cst.Try: ("`try` statements are not supported", _CATCH),
     cst.TryStar: ("`try` statements are not supported", _CATCH),
     cst.TypeAlias: ("`type` statements are not supported", "leave it out"),
-    cst.With: ("`with` statements are not supported", "enter it where the function is called"),
 }
 
 
 def refuse_statement(lowering: Lowering, node: cst.CSTNode) -> Refused:
     """Report a statement that is not accepted."""
-    if isinstance(node, cst.For | cst.With) and node.asynchronous is not None:
-        keyword = "for" if isinstance(node, cst.For) else "with"
-        message, help = f"`async {keyword}` is not supported", f"write a plain `{keyword}`"
-    else:
-        message, help = REFUSED[type(node)]
+    message, help = REFUSED[type(node)]
     return lowering.refuse("unsupported-syntax", message, node, help=help)
 
 
