@@ -73,6 +73,16 @@ class Const:
 Atom = Var | Const
 
 
+@dataclass(frozen=True)
+class Opaque:
+    """An argument that is not computed with: a function that is called, an object that is read.
+    `name` is its own, or that of its class.
+    """
+
+    name: str
+    is_function: bool
+
+
 class Undefined:
     """What a name means on the paths that do not assign it: reading it raises, as in Python."""
 

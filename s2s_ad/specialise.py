@@ -22,15 +22,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError, Span, refusal
-from s2s_ad.frontend.live import UnsupportedValue, signature_of, type_of_value
-from s2s_ad.ir import Const, Structure
+from s2s_ad.frontend.live import UnsupportedValue, is_followed, signature_of, type_of_value
+from s2s_ad.ir import Const, Opaque, Structure
 from s2s_ad.modules import join_modules, load_module
 from s2s_ad.options import Options
 from s2s_ad.types import ONE, Array, Scalar, Size
 
 if TYPE_CHECKING:
     from s2s_ad.frontend.annotations import TypeTree
-    from s2s_ad.frontend.values import UserFunction, Value
+    from s2s_ad.frontend.values import Given, UserFunction, Value
     from s2s_ad.ir import Function
 
 # What reading a variable raises that is no longer there.
@@ -211,6 +211,7 @@ class Table:
         self.name = derivative_name(wanted.mode, function)
         self.parameters = parameters_of(function, self.name, 0 if owner is None else 1)
         self.found: dict[object, tuple[Specialisation, ...]] = {}
+        self.current = threading.local()  # the arguments of the call that is looked up
 
     def primal(self) -> types.FunctionType:
         function = self._function()
@@ -234,6 +235,7 @@ class Table:
         Raises DifferentiationError.
         """
         signature = self.signature(values)
+        self.current.values = values
         while True:
             known = self.found.get(signature, ())
             for candidate in known:
@@ -284,11 +286,12 @@ class Table:
 
     def argument_types(
         self, user_function: UserFunction, values: Sequence[Any]
-    ) -> dict[str, TypeTree | Const]:
+    ) -> dict[str, TypeTree | Const | Given]:
         """The types of the arguments. All those that cannot be used are refused together."""
         sizes = _size_names(user_function)
         problems: list[Diagnostic] = []
-        found: dict[str, TypeTree | Const] = {}
+        found: dict[str, TypeTree | Const | Given] = {}
+        self.current.values = values
         params = {param.name.value: param for param in _params(user_function)}
         if self.parameters.any_number:
             return {}
@@ -297,6 +300,10 @@ class Table:
             try:
                 found[name] = type_of_value(value, lambda: Size.of(next(sizes)))
             except UnsupportedValue as problem:
+                given = self._follow(user_function, name, value)
+                if given is not None:
+                    found[name] = given
+                    continue
                 problems.append(_unsupported(name, problem, span))
             else:
                 if name in self.wanted.wrt:
@@ -305,8 +312,23 @@ class Table:
             raise DifferentiationError(problems)
         return found
 
+    def _follow(self, user_function: UserFunction, name: str, value: Any) -> Given | None:
+        """An argument that is followed: a function that is called, an object that is read."""
+        from s2s_ad.frontend.live_scope import LiveScope
+        from s2s_ad.frontend.values import Given
+
+        scope = user_function.scope
+        if name in self.wanted.wrt or not is_followed(value) or not isinstance(scope, LiveScope):
+            return None
+        place = self.parameters.names.index(name)
+        seen = scope.wrap(name, lambda: self.current.values[place], ("argument", name))
+        if seen is None:
+            return None
+        own_name = getattr(value, "__name__", "") if callable(value) else ""
+        return Given(seen, Opaque(own_name or type(value).__name__, bool(own_name)))
+
     def lowered(
-        self, user_function: UserFunction, argument_types: Mapping[str, TypeTree | Const]
+        self, user_function: UserFunction, argument_types: Mapping[str, TypeTree | Const | Given]
     ) -> tuple[Function, Sequence[Any]]:
         """The function as IR, and its free variables."""
         from s2s_ad.frontend.live_scope import LiveScope
@@ -323,7 +345,7 @@ class Table:
     def generate(
         self,
         user_function: UserFunction,
-        argument_types: Mapping[str, TypeTree | Const],
+        argument_types: Mapping[str, TypeTree | Const | Given],
         used: Sequence[tuple[Callable[[], object], object]],
     ) -> Specialisation:
         function, free = self.lowered(user_function, argument_types)
@@ -498,7 +520,8 @@ def _label(tree: Any) -> str:
     if isinstance(tree, Structure):
         return "_".join([tree.kind, *map(_label, tree.items)])
     if isinstance(tree, Const):
-        return re.sub(r"\W+", "_", str(tree.value)).strip("_").lower() or "empty"
+        said = tree.value.name if isinstance(tree.value, Opaque) else str(tree.value)
+        return re.sub(r"\W+", "_", said).strip("_").lower() or "empty"
     kind = tree.type
     if isinstance(kind, Array) and kind.shape is not None:
         pattern = "x".join("1" if size == ONE else "n" for size in kind.shape)

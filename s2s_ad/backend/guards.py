@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from s2s_ad.backend import layout
 from s2s_ad.backend.spelling import spell_atom
-from s2s_ad.ir import Const, Function, Structure, Tree, Var
+from s2s_ad.ir import Const, Function, Opaque, Structure, Tree, Var
 from s2s_ad.types import DTYPES, Array, Number, Scalar, Size, dtype_of, is_float
 
 MOST_WORK = 10000
@@ -41,7 +41,7 @@ def entry_checks(
     entry = Entry()
     if not function.guarded:
         return entry
-    _constants(entry, function)
+    _constants(entry, function, library)
     _containers(entry, function, library)
     parameters = list(function.body.parameters)
     _numbers(entry, function, parameters, spelled, library)
@@ -78,15 +78,30 @@ def _overlaps(
         entry.lines += layout.raise_with("        ", "ValueError", message)
 
 
-def _constants(entry: Entry, function: Function) -> None:
+def _constants(entry: Entry, function: Function, library: Callable[[str], str]) -> None:
     """A parameter for whose value the module was generated."""
     for formal in function.formals:
-        if isinstance(formal.tree, Const):
+        if isinstance(formal.tree, Const) and isinstance(formal.tree.value, Opaque):
+            _opaque(entry, function, formal.name, formal.tree.value, library)
+        elif isinstance(formal.tree, Const):
             value = spell_atom(formal.tree, lambda name: name).text
             differs = "is not" if formal.tree.value is None else "!="
             entry.lines.append(f"    if {formal.name} {differs} {value}:")
             message = f"{function.name}: generated for {formal.name}={value}".replace('"', "'")
             entry.lines += layout.raise_with("        ", "ValueError", message)
+
+
+def _opaque(
+    entry: Entry, function: Function, name: str, given: Opaque, library: Callable[[str], str]
+) -> None:
+    """An argument that was followed when the module was generated: it has to be of its name."""
+    what = "function" if given.is_function else "class"
+    found = f'{library("builtins.getattr")}({name}, "__name__", "")'
+    if not given.is_function:
+        found = f"{library('builtins.type')}({name}).__name__"
+    entry.lines.append(f'    if {found} != "{given.name}":')
+    message = f"{function.name}: generated for the {what} {given.name} as {name}"
+    entry.lines += layout.raise_with("        ", "TypeError", message)
 
 
 def _containers(entry: Entry, function: Function, library: Callable[[str], str]) -> None:

@@ -31,13 +31,18 @@ from s2s_ad.frontend.containers import item_type, named
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import (
+    Chosen,
     Container,
+    FreeVariable,
     Growing,
     Identity,
+    Named,
+    Partial,
     Poison,
     Refused,
     Unreached,
     Unsettled,
+    UserFunction,
     Value,
 )
 from s2s_ad.ir import UNDEFINED, Atom, Const, Statement, Structure, Var, leaves
@@ -354,14 +359,46 @@ class Merge:
             return self.leaf(atoms[0], atoms[1], hint)  # type: ignore[arg-type]
         if same(left, right):
             return left
+        if self._is_callable(left, 0) and self._is_callable(right, 1):
+            return Chosen(self.test, self._handed_on(left, 0), self._handed_on(right, 1))
         if isinstance(left, Missing) or isinstance(right, Missing):
             # a function, a string: known, where it is bound at all
             return self._one_sided(left, right, hint)
         return changes_kind(hint, describe(left), describe(right))
 
+    def _is_callable(self, value: Found, path: int) -> bool:
+        """Whether a value of a path is a function that means the same behind it."""
+        if isinstance(value, Named):
+            return True
+        if isinstance(value, Chosen):
+            return all(self._is_callable(each, path) for each in (value.then, value.orelse))
+        if isinstance(value, Partial):
+            inner = (value.function, *value.positional, *value.keywords.values())
+        elif isinstance(value, UserFunction):
+            inner = (*value.defaults.values(), *value.bound)
+        else:
+            return False
+        return all(self._outlives(each, path) for each in inner)
+
+    def _handed_on(self, value: Any, path: int) -> Value:
+        """A function that a path gives; the test that chose it is given, too."""
+        if not isinstance(value, Chosen):
+            return value  # type: ignore[no-any-return]
+        test = value.test
+        if isinstance(test, Var) and self.paths[path].defines(test):
+            other = Const(False)
+            left, right = (test, other) if path == 0 else (other, test)
+            test = self.leaf(left, right, "")  # type: ignore[assignment]
+        return Chosen(test, self._handed_on(value.then, path), self._handed_on(value.orelse, path))
+
+    def _outlives(self, value: Value, path: int) -> bool:
+        if isinstance(value, Var):
+            return not self.paths[path].defines(value)
+        return isinstance(value, Const | FreeVariable) or self._is_callable(value, path)
+
     def _one_sided(self, left: Found, right: Found, hint: str) -> Found:
         path = self.paths[0 if isinstance(left, Missing) else 1]
-        if path.end.is_dead:
+        if path.end.is_dead and not isinstance(left, Chosen) and not isinstance(right, Chosen):
             return right if isinstance(left, Missing) else left
         return changes_kind(hint, describe(left), describe(right))
 

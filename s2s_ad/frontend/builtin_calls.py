@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import libcst as cst
+import numpy as np
+
 from s2s_ad.frontend.branches import select, truth
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import atom, current
-from s2s_ad.frontend.values import Method, Named, UserFunction, Value
+from s2s_ad.frontend.values import (
+    CustomFunction,
+    Derived,
+    Method,
+    Named,
+    Partial,
+    Refused,
+    UserClass,
+    UserFunction,
+    Value,
+)
 from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.types import Array, Number, Scalar, is_boolean, is_float, is_integer, scalar_like
 
@@ -22,9 +35,7 @@ def _extreme(symbol: str) -> Callable[[Lowering, Arguments, str], Value]:
 
     def lower(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         node = arguments.node
-        values = list(arguments.positional)
-        if len(values) == 1 and isinstance(values[0], Structure) and values[0].kind != "dict":
-            values = list(values[0].items)
+        values = arguments.positional  # of a single one, `calls_iterables` has taken the items
         if arguments.keywords or not values:
             raise lowering.refuse(
                 "unsupported-argument", f"these arguments of `{word}` are not supported", node
@@ -156,7 +167,66 @@ def _float(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 
 
 def _callable(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    return Const(isinstance(arguments.positional[0], Named | UserFunction | Method))
+    functions = Named | UserFunction | UserClass | Method | Partial | Derived | CustomFunction
+    return Const(isinstance(arguments.positional[0], functions))
+
+
+def _has_attribute(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`hasattr(x, "shape")`, of what is known to have it or not."""
+    return Const(_attribute(lowering, arguments, "hasattr") is not None)
+
+
+def _get_attribute(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`getattr(model, "scale")`, `getattr(model, "scale", 1.0)`"""
+    found = _attribute(lowering, arguments, "getattr")
+    if found is None and len(arguments.positional) > 2:
+        return arguments.positional[2]
+    if found is None:
+        message = f"`{lowering.code(arguments.node)}` finds nothing"
+        raise lowering.refuse("unknown-name", message, arguments.node)
+    return found
+
+
+def _attribute(lowering: Lowering, arguments: Arguments, word: str) -> Value | None:
+    from s2s_ad.frontend.expressions import attribute_of
+
+    node = arguments.node
+    wanted = arguments.positional[1] if len(arguments.positional) > 1 else None
+    if not isinstance(wanted, Const) or not isinstance(wanted.value, str) or arguments.keywords:
+        raise lowering.refuse("not-constant", f"`{word}` needs a name that is known", node)
+    value = arguments.positional[0]
+    if isinstance(value, Var | Const):
+        return _attribute_of_number(lowering, value, wanted.value, node)
+    mark = lowering.reporter.mark
+    try:
+        found = attribute_of(lowering, value, wanted.value, node)
+    except Refused:
+        lowering.reporter.rewind(mark)
+        return None
+    return None if isinstance(found, Method) and isinstance(value, Structure) else found
+
+
+def _attribute_of_number(
+    lowering: Lowering, value: Var | Const, attribute: str, node: cst.Call
+) -> Value | None:
+    """An attribute that the arrays, scalars or numbers of this type have."""
+    from s2s_ad.frontend.expressions import attribute_of
+
+    kinds: list[type] = []
+    if isinstance(value, Const):
+        kinds = [type(value.value)]
+    elif isinstance(value.type, Array) and value.type.shape is not None:
+        kinds = [np.ndarray]
+    elif isinstance(value.type, Scalar):
+        kinds = [np.generic]
+    elif isinstance(value.type, Number):  # of which NumPy's float64 is one
+        kinds = [float, np.float64]
+        if value.type.kind in ("int", "bool"):
+            kinds = [int if value.type.kind == "int" else bool]
+    found = {hasattr(kind, attribute) for kind in kinds}
+    if len(found) != 1:
+        raise lowering.refuse("not-constant", "whether this holds is not known here", node)
+    return attribute_of(lowering, value, attribute, node) if found.pop() else None
 
 
 BUILTINS: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
@@ -167,6 +237,8 @@ BUILTINS: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "builtins.divmod": _divmod,
     "builtins.isinstance": _isinstance,
     "builtins.callable": _callable,
+    "builtins.hasattr": _has_attribute,
+    "builtins.getattr": _get_attribute,
     "builtins.float": _float,
 }
 

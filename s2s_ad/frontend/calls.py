@@ -9,26 +9,29 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import libcst as cst
 
 from s2s_ad.frontend.arguments import Arguments, call_operation, with_output
+from s2s_ad.frontend.branches import select
 from s2s_ad.frontend.builtin_calls import BUILTINS
 from s2s_ad.frontend.calls_basic import BASIC
 from s2s_ad.frontend.calls_implicit import IMPLICIT, call_solver
+from s2s_ad.frontend.calls_iterables import lower_consumer
 from s2s_ad.frontend.calls_linalg import LINEAR_ALGEBRA
 from s2s_ad.frontend.calls_methods import call_bound_method
 from s2s_ad.frontend.containers import container
 from s2s_ad.frontend.declarations import declared_function, declared_name, helper_of
 from s2s_ad.frontend.expressions import lower_all, lower_expression
-from s2s_ad.frontend.iteration import HANDLERS as ITERATORS
 from s2s_ad.frontend.iteration import iteration, known_trips
 from s2s_ad.frontend.lower import Lowering, inline
-from s2s_ad.frontend.objects import call_super, make_object
+from s2s_ad.frontend.objects import call_super, found_in_class, make_object
 from s2s_ad.frontend.operands import hidden_parameter
 from s2s_ad.frontend.unpacking import star_items
 from s2s_ad.frontend.updates import UPDATES
 from s2s_ad.frontend.values import (
+    Chosen,
     CustomFunction,
     Derived,
     FreeVariable,
@@ -44,19 +47,13 @@ from s2s_ad.ir import Const, Structure
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.support import RANGE_LENGTH
 
-MOST_ITEMS = 64  # of a `range` that is written out
-
-
 NEAR = 0.7  # how alike two names have to be for one to be suggested, from 0 to 1
 
 
 def lower_call(lowering: Lowering, node: cst.Call, name: str) -> Value:
-    summed = _folded(lowering, node)
-    if summed is not None:
-        return summed
-    listed = _listed(lowering, node) or _range_length(lowering, node, name)
-    if listed is not None:
-        return listed
+    known = lower_consumer(lowering, node, name) or _range_length(lowering, node, name)
+    if known is not None:
+        return known
     function, *values = lower_all(lowering, [node.func, *(a.value for a in node.args)])
     wanted = _wanted(function, node)
     return call(lowering, function, _arguments(lowering, node, values, wanted), name)
@@ -93,60 +90,6 @@ def _range_length(lowering: Lowering, node: cst.Call, name: str) -> Value | None
     return lowering.assign(RANGE_LENGTH, list(found.trip), node, name)
 
 
-def _listed(lowering: Lowering, node: cst.Call) -> Value | None:
-    """`list(range(n))`, `tuple(zip(a, b))`: where what is gone through is known."""
-    if not isinstance(node.func, cst.Name) or node.func.value not in ("list", "tuple"):
-        return None
-    if len(node.args) != 1 or not isinstance(node.args[0].value, cst.Call):
-        return None
-    inner = lower_expression(lowering, node.args[0].value.func)
-    if not isinstance(inner, Named) or inner.name not in ITERATORS:
-        return None
-    found = iteration(lowering, node.args[0].value)
-    if isinstance(found, list):
-        return container(lowering, node.func.value, found)
-    numbers = known_trips(lowering, found)
-    if numbers is not None and len(numbers) <= MOST_ITEMS:
-        return container(lowering, node.func.value, [found.item(Const(k)) for k in numbers])
-    if node.func.value == "tuple":
-        return None
-    from s2s_ad.frontend.comprehensions import collected
-
-    return collected(lowering, found, node)
-
-
-def _folded(lowering: Lowering, node: cst.Call) -> Value | None:
-    """`sum(f(a) for a in p)`, `any(a > 0 for a in p)`, `sum(map(f, p))`, which need no list."""
-    from s2s_ad.frontend import comprehensions
-
-    if not node.args or not isinstance(node.func, cst.Name) or len(node.args) > 2:
-        return None
-    gone_through = node.args[0].value
-    if node.func.value not in ("sum", "any", "all"):
-        return None
-    function = lower_expression(lowering, node.func)
-    alone = len(node.args) == 1
-    quantifiers = {Named("builtins.any"): True, Named("builtins.all"): False}
-    wanted = quantifiers.get(function) if isinstance(function, Named) and alone else None
-    if isinstance(gone_through, cst.GeneratorExp) and wanted is not None:
-        return comprehensions.quantified(lowering, gone_through, wanted)
-    if function != Named("builtins.sum"):
-        return None
-    start = Const(0) if alone else lower_expression(lowering, node.args[1].value)
-    if isinstance(gone_through, cst.GeneratorExp | cst.ListComp):
-        return comprehensions.total(lowering, gone_through, start)
-    if isinstance(gone_through, cst.Call):
-        inner = lower_expression(lowering, gone_through.func)
-        is_known = isinstance(inner, Named) and inner.name in ITERATORS
-    else:
-        part = gone_through.value if isinstance(gone_through, cst.Subscript) else None
-        is_known = isinstance(part, cst.Name)
-    if not is_known:
-        return None
-    found = iteration(lowering, gone_through)
-    return comprehensions.sum_of(lowering, found, start, node)
-
-
 def call(lowering: Lowering, function: Value, arguments: Arguments, name: str) -> Value:
     node = arguments.node
     if isinstance(function, Partial):
@@ -174,13 +117,41 @@ def call(lowering: Lowering, function: Value, arguments: Arguments, name: str) -
         return calls_derivatives.call_pullback(lowering, function, arguments)
     if isinstance(function, Named):
         return call_named(lowering, function.name, arguments, name)
+    if isinstance(function, Chosen):
+        return _call_chosen(lowering, function, arguments, name)
     if isinstance(function, UserClass):
         return make_object(lowering, function, arguments)
+    called = _method_called(lowering, function, node)
+    if called is not None:
+        return call(lowering, called, arguments, name)
     if isinstance(function, FreeVariable):
         hidden_parameter(lowering, function, node.func)  # which says what it is
     raise lowering.refuse(
         "not-a-function", f"`{lowering.code(node.func)}` is not a function", node.func
     )
+
+
+def _call_chosen(lowering: Lowering, chosen: Chosen, arguments: Arguments, name: str) -> Value:
+    """A call of one of two functions is a branch with a call in each."""
+
+    def way(function: Value) -> Callable[[], Value]:
+        own = replace(
+            arguments, positional=[*arguments.positional], keywords={**arguments.keywords}
+        )
+        return lambda: call(lowering, function, own, "")
+
+    ways = way(chosen.then), way(chosen.orelse)
+    return select(lowering, chosen.test, *ways, arguments.node, name)
+
+
+def _method_called(lowering: Lowering, function: Value, node: cst.Call) -> UserFunction | None:
+    """`__call__` of an object."""
+    found: Value | None = None
+    if isinstance(function, Structure) and function.kind == "record":
+        found = found_in_class(lowering, function, "__call__", node)
+    elif isinstance(function, FreeVariable) and function.attribute is not None:
+        found = function.attribute("__call__")
+    return found if isinstance(found, UserFunction) else None
 
 
 def _arguments(

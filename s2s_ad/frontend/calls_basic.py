@@ -11,7 +11,7 @@ from s2s_ad.frontend.containers import container, length_of
 from s2s_ad.frontend.iteration import through_value
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand, atom, display, static, static_operand
-from s2s_ad.frontend.values import Growing, Method, Partial, Value
+from s2s_ad.frontend.values import FreeVariable, Growing, Method, Partial, Value
 from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.operations.arrays import COPY, RANGE
 from s2s_ad.operations.effects import PRINT
@@ -145,6 +145,8 @@ def _length(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         return length_of(lowering, value, arguments.node)
     if isinstance(value, Structure):
         return Const(len(value.items))
+    if isinstance(value, Const) and isinstance(value.value, str | tuple):
+        return Const(len(value.value))
     return call_operation(lowering, lowering.operation("builtins.len"), arguments, name)
 
 
@@ -160,6 +162,10 @@ def _power(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 def _type(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`type(p)`, to make another record of the class, as generated modules do."""
     value = arguments.positional[0] if len(arguments.positional) == 1 else None
+    if isinstance(value, FreeVariable) and value.attribute is not None:
+        found = value.attribute("__class__")
+        if found is not None:
+            return found
     if not isinstance(value, Structure) or value.kind != "record" or arguments.keywords:
         from s2s_ad.frontend.calls import unknown_operation
 

@@ -48,6 +48,10 @@ def call_bound_method(lowering: Lowering, method: Method, arguments: Arguments, 
         if target is not None:
             arguments.positional.insert(0, receiver)
             return call_operation(lowering, catalogue().operations[target], arguments, name)
+    if isinstance(receiver, Const) and isinstance(receiver.value, str):
+        from s2s_ad.frontend.texts import call_string_method
+
+        return call_string_method(lowering, receiver.value, method.name, arguments)
     raise lowering.refuse(
         "unknown-operation",
         f"no derivative is known for the method `{method.name}`",
@@ -60,6 +64,19 @@ def _container_method(
     lowering: Lowering, receiver: Container, method: str, arguments: Arguments
 ) -> Value:
     receiver = refreshed(lowering, receiver, arguments.node)
+    if method == "sort" and receiver.kind in ("list", "growing"):
+        from s2s_ad.frontend.calls_iterables import sort_in_place
+
+        return sort_in_place(lowering, receiver, arguments)
+    if method == "update" and receiver.kind == "dict" and arguments.keywords:
+        named = tuple(arguments.keywords.values())
+        more = container(lowering, "dict", named, tuple(arguments.keywords))
+        for each in (*arguments.positional, more):
+            receiver = refreshed(lowering, receiver, arguments.node)
+            call_method(lowering, receiver, method, [each], arguments.node)
+        return Const(None)
+    if method in ("count", "index") and receiver.kind in ("tuple", "list"):
+        return _found_in(lowering, receiver, method, arguments)
     if not arguments.keywords:
         given = call_method(lowering, receiver, method, arguments.positional, arguments.node)
         if given is not None:
@@ -98,6 +115,22 @@ def _container_method(
         f"the method `{method}` of a {receiver.kind} is not supported yet",
         arguments.node,
     )
+
+
+def _found_in(lowering: Lowering, receiver: Container, method: str, arguments: Arguments) -> Value:
+    """`t.count(v)`, `t.index(v)` of what is known."""
+    items = [static(item) for item in receiver.items]
+    wanted = static(arguments.positional[0]) if len(arguments.positional) == 1 else None
+    if None in items or wanted is None:
+        raise lowering.refuse(
+            "not-constant", "which items are equal is not known here", arguments.node
+        )
+    values = [item.value for item in items if item is not None]
+    if method == "count":
+        return Const(values.count(wanted.value))
+    if wanted.value not in values:
+        raise lowering.refuse("bad-index", f"{wanted.value!r} is not in it", arguments.node)
+    return Const(values.index(wanted.value))
 
 
 def _spread(lowering: Lowering, arguments: Arguments) -> Atom:

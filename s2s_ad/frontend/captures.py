@@ -140,7 +140,7 @@ def capture(
     path = lower_path(lowering, lambda: output.append(tree_of(lowering, action(), node)))
     if path.refused or not output:
         raise Refused()
-    if any(kind != "name" for kind, _ in changed_places(lowering, inside.before, path.end)):
+    if _changes_outside(lowering, inside.before, path.end):
         raise lowering.refuse(
             "nested-derivative",
             "this differentiates a function that writes to what is outside of it",
@@ -164,6 +164,19 @@ def capture(
     )
     writes = any(kind != "name" for kind, _ in changed_places(lowering, start, path.end))
     return Captured(as_known_now(lowering, function), tuple(inside.operands), writes)
+
+
+def _changes_outside(lowering: Lowering, before: State, end: State) -> bool:
+    """Whether arrays or containers from outside were written to, or names of it assigned."""
+
+    def is_new(name: str) -> bool:
+        old, new = before.names.get(name), end.names.get(name)
+        if not isinstance(old, Var) or not isinstance(new, Var):
+            return name.isidentifier()
+        return (old.name, old.version) != (new.name, new.version)  # its type may be known better
+
+    places = changed_places(lowering, before, end)
+    return any(kind != "name" or is_new(key) for kind, key in places)
 
 
 def _read_from_outside(

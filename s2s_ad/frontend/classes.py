@@ -1,20 +1,22 @@
 """Classes of the user: the fields of named tuples and dataclasses, functions found by class.
 
 `live_class` looks at a class object, `file_class` reads the text of one. `fields` are known of
-classes that compute nothing when they make an object: named tuples, and dataclasses without
-`__post_init__`. `objects.py` makes records of them.
+named tuples and dataclasses, whose objects a library's code makes. `objects.py` makes records of
+them.
 """
 
 from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from s2s_ad.frontend.values import ClassField, UserClass, UserFunction, Value
+from s2s_ad.frontend.values import ClassField, Member, UserClass, UserFunction, Value
 from s2s_ad.ir import Const
 
 if TYPE_CHECKING:
@@ -28,43 +30,109 @@ RECORDS = ("typing.NamedTuple", "dataclasses.dataclass", "collections.namedtuple
 
 def live_class(
     value: type,
-    attribute: Callable[[str], Value | None],
-    wrap: Callable[[str, object], Value | None],
+    wrap: Callable[[str, Callable[[], object]], Value | None],
+    own_class: Callable[[UserFunction], type | None],
 ) -> UserClass:
-    """A class object; `wrap` gives the value of a field's default."""
-    return UserClass(value.__name__, _live_fields(value, wrap), attribute)
+    """A class object. `wrap` gives the value of what is read from it, `own_class` the class that a
+    method was written in.
+    """
+
+    def parent(function: UserFunction) -> UserClass | None:
+        """The class behind the function's own among those that this one is made from."""
+        own, order = own_class(function), value.__mro__
+        if own not in order or order.index(own) + 1 == len(order):
+            return None
+        return _live_view(value.__name__, value, order[order.index(own) + 1 :], wrap, parent)
+
+    return _live_view(value.__name__, value, value.__mro__, wrap, parent)
+
+
+def _live_view(
+    name: str,
+    value: type,
+    order: Sequence[type],
+    wrap: Callable[[str, Callable[[], object]], Value | None],
+    parent: Callable[[UserFunction], UserClass | None],
+) -> UserClass:
+    """A class as those of `order` make it: all of them, or those that `super()` looks at."""
+
+    def member(attribute: str) -> Member | None:
+        found = _found_in(order, attribute)
+        if found is None:
+            return None
+
+        def read() -> object:
+            return inner_function(_found_in(order, attribute))
+
+        kind = KINDS.get(type(found), "value")
+        inner = wrap(f"{name}.{attribute}", read)
+        return None if inner is None else Member(kind, inner)
+
+    return UserClass(name, _live_fields(value, wrap), member, parent, value)
+
+
+KINDS: dict[type, str] = {
+    types.FunctionType: "method",
+    property: "property",
+    classmethod: "classmethod",
+    staticmethod: "staticmethod",
+}
+
+
+def _found_in(order: Sequence[type], attribute: str) -> object:
+    for each in order:
+        if each is not object and attribute in vars(each):
+            return vars(each)[attribute]
+    return None
+
+
+def inner_function(member: Any) -> object:
+    """The function of a property, class method or static method; anything else is itself."""
+    if isinstance(member, property):
+        return member.fget
+    return member.__func__ if isinstance(member, classmethod | staticmethod) else member
 
 
 def _live_fields(
-    value: type, wrap: Callable[[str, object], Value | None]
+    value: type, wrap: Callable[[str, Callable[[], object]], Value | None]
 ) -> tuple[ClassField, ...] | None:
     init, new = (getattr(value, name) for name in ("__init__", "__new__"))
     if dataclasses.is_dataclass(value):
         fields = dataclasses.fields(value)
-        plain = new is object.__new__ and not hasattr(value, "__post_init__")
-        if not plain or not _is_generated(init) or not all(field.init for field in fields):
+        if new is not object.__new__ or not _is_generated(init):
             return None
-        return tuple(
-            ClassField(
-                field.name,
-                None
-                if field.default is dataclasses.MISSING
-                else wrap(f"{value.__name__}.{field.name}", field.default),
-                bool(field.kw_only),
-            )
-            for field in fields
-        )
+        if not all(field.init for field in fields):
+            return None
+        return tuple(_live_field(value.__name__, field, wrap) for field in fields)
     if issubclass(value, tuple) and hasattr(value, "_fields"):
         if init is not object.__init__ or not _is_generated(new):
             return None
         defaults: dict[str, Any] = getattr(value, "_field_defaults", {})
         return tuple(
             ClassField(
-                name, wrap(f"{value.__name__}.{name}", defaults[name]) if name in defaults else None
+                name,
+                wrap(f"{value.__name__}.{name}", partial(defaults.get, name))
+                if name in defaults
+                else None,
             )
             for name in value._fields
         )
     return None
+
+
+def _live_field(
+    owner: str,
+    field: dataclasses.Field[Any],
+    wrap: Callable[[str, Callable[[], object]], Value | None],
+) -> ClassField:
+    """A field of a dataclass, with its default or what makes one."""
+    given: dict[str, Value | None] = {}
+    for word in ("default", "default_factory"):
+        if getattr(field, word) is not dataclasses.MISSING:
+            given[word] = wrap(f"{owner}.{field.name}", partial(getattr, field, word))
+    return ClassField(
+        field.name, given.get("default"), bool(field.kw_only), given.get("default_factory")
+    )
 
 
 def _is_generated(function: Any) -> bool:
@@ -79,26 +147,55 @@ def _is_generated(function: Any) -> bool:
 def file_class(scope: FileScope, node: cst.ClassDef) -> UserClass:
     """A class of a file that is not run."""
 
-    def attribute(name: str) -> Value | None:
-        return _file_attribute(scope, node, name)
+    def member(name: str) -> Member | None:
+        return _file_member(scope, node, name)
 
-    return UserClass(node.name.value, _file_fields(scope, node), attribute)
+    def parent(function: UserFunction) -> UserClass | None:
+        """Of one base only: the order of several is not computed here."""
+        bases = [scope.names.get(_text(base.value)) for base in node.bases]
+        own = [line for line in node.body.body if line is function.node]
+        known = [base for base in bases if isinstance(base, cst.ClassDef)]
+        if len(known) != 1 or len(bases) != 1:
+            return None
+        above = file_class(scope, known[0])
+        return above if own else above.parent(function)
+
+    return UserClass(node.name.value, _file_fields(scope, node), member, parent, node)
 
 
-def _file_attribute(scope: FileScope, node: cst.ClassDef, name: str) -> Value | None:
-    """A function of the class or of those that it is made from, if nothing decorates it."""
-    for line in node.body.body:
+def _file_member(scope: FileScope, node: cst.ClassDef, name: str) -> Member | None:
+    """What the class holds, or those that it is made from."""
+    for line in reversed(node.body.body):
         if isinstance(line, cst.FunctionDef) and line.name.value == name:
             decorators = [_text(each.decorator) for each in line.decorators]
-            if decorators not in ([], ["staticmethod"]):
+            kind = decorators[0] if decorators else "method"
+            if len(decorators) > 1 or kind not in KINDS.values():
                 return None
-            return UserFunction(name, line, scope.parsed.unit(line), scope)
+            return Member(kind, UserFunction(name, line, scope.parsed.unit(line), scope))
+        if isinstance(line, cst.SimpleStatementLine):
+            value = _assigned(line, name)
+            if value is not None:
+                literal = _literal(value)
+                return None if literal is None else Member("value", literal)
     for base in node.bases:
         found = scope.names.get(_text(base.value))
         if isinstance(found, cst.ClassDef):
-            value = _file_attribute(scope, found, name)
-            if value is not None:
-                return value
+            member = _file_member(scope, found, name)
+            if member is not None:
+                return member
+    return None
+
+
+def _assigned(line: cst.SimpleStatementLine, name: str) -> cst.BaseExpression | None:
+    """What a line of a class gives a name."""
+    for small in line.body:
+        if not isinstance(small, cst.Assign | cst.AnnAssign):
+            continue
+        targets = [small.target] if isinstance(small, cst.AnnAssign) else []
+        if isinstance(small, cst.Assign):
+            targets = [each.target for each in small.targets]
+        if any(isinstance(each, cst.Name) and each.value == name for each in targets):
+            return small.value
     return None
 
 
@@ -114,7 +211,7 @@ def _file_fields(scope: FileScope, node: cst.ClassDef) -> tuple[ClassField, ...]
     fields: list[ClassField] = []
     for line in node.body.body:
         if isinstance(line, cst.FunctionDef):
-            if line.name.value in ("__init__", "__new__", "__post_init__"):
+            if line.name.value in ("__init__", "__new__"):
                 return None
             continue
         for small in line.body if isinstance(line, cst.SimpleStatementLine) else ():

@@ -16,6 +16,7 @@ from s2s_ad.frontend.expressions import (
     lower_expression,
 )
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.objects import with_operator
 from s2s_ad.frontend.operands import current
 from s2s_ad.frontend.values import Named, UserFunction, Value
 from s2s_ad.ir import Const, Structure, Var
@@ -67,6 +68,9 @@ def _compared(
             found = truth(lowering, _membership(lowering, node, left, right), node)
             return select(lowering, found, lambda: Const(False), lambda: Const(True), node)
     assert symbol is not None
+    made = with_operator(lowering, symbol, [left, right], node)
+    if made is not None:
+        return made
     decided = _decided(lowering, symbol, left, right)
     if decided is not None:
         return decided

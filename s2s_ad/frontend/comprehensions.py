@@ -10,13 +10,15 @@ import libcst as cst
 from s2s_ad.frontend.branches import choose, truth
 from s2s_ad.frontend.containers import call_method, container, refreshed
 from s2s_ad.frontend.expressions import lower_expression
-from s2s_ad.frontend.iteration import Counted, Iteration, iteration, known_trips
+from s2s_ad.frontend.iteration import Counted, Iteration, iteration, known_trips, plainly
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import atom, current
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const
 from s2s_ad.types import BOOL
 
 MOST_ITEMS = 64
+Clause = cst.Call | cst.Tuple | cst.List  # what goes through something in one place
 
 
 def comprehension(lowering: Lowering, node: cst.ListComp | cst.GeneratorExp) -> Value:
@@ -64,7 +66,7 @@ def through(lowering: Lowering, clause: cst.CompFor, action: Callable[[], None])
             lowering.frame.names[name] = value
 
 
-def collected(lowering: Lowering, found: Counted, node: cst.Call) -> Value:
+def collected(lowering: Lowering, found: Counted, node: Clause) -> Value:
     """`list(p)` of what is gone through."""
     from s2s_ad.frontend.loops import lower_clause
 
@@ -81,37 +83,56 @@ def collected(lowering: Lowering, found: Counted, node: cst.Call) -> Value:
 
 def sum_of(lowering: Lowering, found: Iteration, start: Value, node: cst.Call) -> Value:
     """`sum(p)` of what is gone through, from left to right."""
+    total = folded(lowering, found, start, partial(_plus, lowering, node), node)
+    return start if total is None else total
+
+
+def folded(
+    lowering: Lowering,
+    found: Iteration,
+    start: Value | None,
+    step: Callable[[Value, Value], Value],
+    node: cst.Call,
+) -> Value | None:
+    """What a step makes of one item after the other; without a start, the first item is it. None if
+    there is neither.
+    """
     from s2s_ad.frontend.loops import lower_clause
 
-    key = f"<sum {id(node)}>"
-    lowering.frame.names[key] = start
+    names, key = lowering.frame.names, f"<fold {id(node)}>"
+    if isinstance(found, list):
+        for item in found:
+            start = item if start is None else step(start, item)
+        return start
+    if start is None:
+        found, start = _without_first(lowering, found, node)
+    names[key] = start
 
     def trip(index: Atom | None) -> None:
         assert index is not None and isinstance(found, Counted)
-        _add(lowering, key, found.item(index), node)
+        so_far = current(lowering, lowering.frame.names[key], node)
+        lowering.frame.names[key] = step(so_far, found.item(index))
 
-    if isinstance(found, Counted):
-        lower_clause(lowering, node, found, trip)
-    else:
-        for item in found:
-            _add(lowering, key, item, node)
-    return lowering.frame.names.pop(key)
+    lower_clause(lowering, node, found, trip)
+    return current(lowering, names.pop(key), node)
 
 
-def _add(lowering: Lowering, key: str, item: Value, node: cst.CSTNode) -> None:
-    from s2s_ad.frontend.operands import atom
+def _without_first(lowering: Lowering, found: Counted, node: cst.Call) -> tuple[Counted, Value]:
+    """What comes behind the first item, and that item."""
+    counted = plainly(lowering, found, node)
+    rest = Counted((Const(1), counted.trip[1], Const(1)), counted.item, found.sources)
+    return rest, counted.item(Const(0))
 
+
+def _plus(lowering: Lowering, node: cst.CSTNode, before: Value, item: Value) -> Value:
     value = atom(lowering, item, node)
-    before = atom(lowering, lowering.frame.names[key], node)
-    lowering.frame.names[key] = lowering.assign(lowering.operation("+"), [before, value], node)
+    return lowering.assign(lowering.operation("+"), [atom(lowering, before, node), value], node)
 
 
 def quantified(lowering: Lowering, node: cst.GeneratorExp | cst.ListComp, wanted: bool) -> Value:
     """`any(t for a in p)` (`wanted`) and `all(...)`: what is behind the first such item is not
     looked at.
     """
-    from s2s_ad.frontend.operands import atom
-
     key = f"<any {id(node)}>"
     names = lowering.frame.names
     names[key] = Const(not wanted)
@@ -179,7 +200,9 @@ def total(lowering: Lowering, node: cst.GeneratorExp | cst.ListComp, start: Valu
     lowering.frame.names[key] = start
 
     def add() -> None:
-        _add(lowering, key, lower_expression(lowering, node.elt), node)
+        item = lower_expression(lowering, node.elt)
+        names = lowering.frame.names
+        names[key] = _plus(lowering, node, names[key], item)
 
     through(lowering, node.for_in, add)
     return lowering.frame.names.pop(key)

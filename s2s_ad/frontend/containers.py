@@ -352,7 +352,7 @@ def _extend(call: Call) -> Value:
 def _pop(call: Call) -> Value:
     receiver = call.receiver
     place = call.arguments[0] if call.arguments else Const(-1)
-    if receiver.kind == "dict":
+    if receiver.kind == "dict" and call.arguments:
         key = place.value if isinstance(place, Const) else None
         if key in receiver.keys:
             at = receiver.keys.index(key)
@@ -364,6 +364,8 @@ def _pop(call: Call) -> Value:
             change(call.lowering, receiver, after, call.node)
             taken: Value = receiver.items[at]
             return taken
+        if len(call.arguments) > 1 and isinstance(place, Const):
+            return call.arguments[1]
     elif isinstance(receiver, Growing):
         if place == Const(-1):
             shorter, top = popped(call.lowering, receiver, call.node)
@@ -412,6 +414,20 @@ def _copy(call: Call) -> Value:
     return named(call.lowering, receiver)
 
 
+def _setdefault(call: Call) -> Value:
+    key = call.arguments[0]
+    if not isinstance(key, Const):
+        raise call.lowering.refuse("not-constant", "a key has to be a constant", call.node)
+    receiver = call.receiver
+    if key.value in receiver.keys:
+        found: Value = receiver.items[receiver.keys.index(key.value)]
+        return found
+    value = call.arguments[1] if len(call.arguments) > 1 else Const(None)
+    keys, items = (*receiver.keys, key.value), (*receiver.items, value)
+    change(call.lowering, receiver, replace(receiver, keys=keys, items=items), call.node)
+    return value
+
+
 def _update(call: Call) -> Value:
     (others,) = call.arguments
     receiver = call.receiver
@@ -424,20 +440,22 @@ def _update(call: Call) -> Value:
     return Const(None)
 
 
-LIST_METHODS: dict[str, tuple[Callable[[Call], Value], int]] = {
-    "append": (_append, 1),
-    "extend": (_extend, 1),
-    "insert": (_insert, 2),
-    "pop": (_pop, 1),
-    "reverse": (_reverse, 0),
-    "clear": (_clear, 0),
-    "copy": (_copy, 0),
+# Each with how many arguments it takes.
+LIST_METHODS: dict[str, tuple[Callable[[Call], Value], tuple[int, ...]]] = {
+    "append": (_append, (1,)),
+    "extend": (_extend, (1,)),
+    "insert": (_insert, (2,)),
+    "pop": (_pop, (0, 1)),
+    "reverse": (_reverse, (0,)),
+    "clear": (_clear, (0,)),
+    "copy": (_copy, (0,)),
 }
-DICT_METHODS: dict[str, tuple[Callable[[Call], Value], int]] = {
-    "update": (_update, 1),
-    "pop": (_pop, 1),
-    "clear": (_clear, 0),
-    "copy": (_copy, 0),
+DICT_METHODS: dict[str, tuple[Callable[[Call], Value], tuple[int, ...]]] = {
+    "update": (_update, (1,)),
+    "pop": (_pop, (1, 2)),
+    "setdefault": (_setdefault, (1, 2)),
+    "clear": (_clear, (0,)),
+    "copy": (_copy, (0,)),
 }
 
 
@@ -447,7 +465,7 @@ def call_method(
     """Call a method that changes a container, or copies it; None if it has no such method."""
     methods = DICT_METHODS if receiver.kind == "dict" else LIST_METHODS
     found = methods.get(name) if receiver.kind in ("list", "growing", "dict") else None
-    if found is None or len(values) > found[1] or (len(values) < found[1] and name != "pop"):
+    if found is None or len(values) not in found[1]:
         return None
     method: Callable[[Call], Value] = found[0]
     return method(Call(lowering, receiver, tuple(values), node))
@@ -491,9 +509,21 @@ def remove(lowering: Lowering, base: Container, key: Atom, node: cst.CSTNode) ->
     if isinstance(part, slice) and base.kind == "list":
         items = list(base.items)
         del items[part]
-        change(lowering, base, replace(base, keys=tuple(range(len(items))), items=tuple(items)), node)
+        change(
+            lowering, base, replace(base, keys=tuple(range(len(items))), items=tuple(items)), node
+        )
     elif call_method(lowering, base, "pop", [key], node) is None:
         raise lowering.refuse("write-in-place", f"a {base.kind} cannot be changed", node)
 
 
-__all__ = ["call_method", "change", "container", "grown", "item_of", "length_of", "refreshed", "remove"]
+__all__ = [
+    "call_method",
+    "change",
+    "container",
+    "grown",
+    "item_of",
+    "length_of",
+    "refreshed",
+    "remove",
+    "store",
+]

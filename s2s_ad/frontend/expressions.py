@@ -15,8 +15,9 @@ import libcst as cst
 
 from s2s_ad.frontend.containers import container, named, with_item
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.objects import method_of
-from s2s_ad.frontend.operands import MOST_ITEMS, array_operand, atom, current
+from s2s_ad.frontend.objects import attribute_of_class, found_in_class, with_operator
+from s2s_ad.frontend.operands import MOST_ITEMS, array_operand, atom, current, static
+from s2s_ad.frontend.resolve import every_parameter
 from s2s_ad.frontend.values import (
     Container,
     Derived,
@@ -158,11 +159,14 @@ def _dict(lowering: Lowering, node: cst.Dict, name: str) -> Value:
     entries: dict[Any, Value] = {}
     for element in node.elements:
         if not isinstance(element, cst.DictElement):
-            raise lowering.refuse(
-                "star-argument", "`**` in a dict display is not supported", element
-            )
-        key = lower_expression(lowering, element.key)
-        if not isinstance(key, Const):
+            other = lower_expression(lowering, element.value)
+            if not isinstance(other, Structure) or other.kind != "dict":
+                message = "only a dict of known keys can be unpacked"
+                raise lowering.refuse("star-argument", message, element)
+            entries.update(zip(other.keys, other.items, strict=True))
+            continue
+        key = static(lower_expression(lowering, element.key))
+        if key is None:
             raise lowering.refuse("not-constant", "a key has to be a constant", element.key)
         entries[key.value] = lower_expression(lowering, element.value)
     return container(lowering, "dict", tuple(entries.values()), tuple(entries))
@@ -175,6 +179,13 @@ def _binary(lowering: Lowering, node: cst.BinaryOperation, name: str) -> Value:
         raise lowering.refuse(
             "unsupported-syntax", f"`{lowering.code(node.operator).strip()}` is not supported", node
         )
+    made = None if symbol is None else with_operator(lowering, symbol, [left, right], node)
+    if made is not None:
+        return made
+    if isinstance(left, Const) and isinstance(left.value, str):
+        from s2s_ad.frontend.texts import text_arithmetic
+
+        return text_arithmetic(lowering, symbol, left.value, right, node)
     if isinstance(left, Container) or isinstance(right, Container):
         joined = _sequence_arithmetic(lowering, symbol, left, right, node)
         if joined is not None:
@@ -261,6 +272,9 @@ def _unary(lowering: Lowering, node: cst.UnaryOperation, name: str) -> Value:
         if isinstance(test, Const):
             return Const(not test.value)
         return lowering.assign(lowering.operation(symbol), [test], node, name)
+    made = with_operator(lowering, symbol, [value], node)
+    if made is not None:
+        return made
     operand = atom(lowering, value, node.expression)
     if isinstance(operand, Const) and symbol == "-x":
         plain = isinstance(operand.value, int | float) and not operand.text
@@ -283,7 +297,18 @@ def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:
             base = current(lowering, base, node.value)
     else:
         base = lower_expression(lowering, node.value)
-    if isinstance(base, FreeVariable | UserClass) and base.attribute is not None:
+    return attribute_of(lowering, base, attribute, node, name)
+
+
+def attribute_of(
+    lowering: Lowering, base: Value, attribute: str, node: cst.CSTNode, name: str = ""
+) -> Value:
+    """`base.attribute`"""
+    if attribute == "__name__" and isinstance(base, UserClass | UserFunction | Named):
+        return Const(base.name.rpartition(".")[2])
+    if isinstance(base, UserClass):
+        return attribute_of_class(lowering, base, attribute, node)
+    if isinstance(base, FreeVariable) and base.attribute is not None:
         found = base.attribute(attribute)
         if found is None:
             message = f"`{base.name}` has no attribute `{attribute}`"
@@ -300,9 +325,9 @@ def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:
     if isinstance(base, Var) and base.type == Number("complex") and attribute in ("real", "imag"):
         return lowering.assign(lowering.operation(f"ndarray.{attribute}"), [base], node, name)
     if isinstance(base, Structure) and base.kind == "record":
-        method = method_of(lowering, base, attribute)
-        if method is not None:
-            return method
+        found_there = found_in_class(lowering, base, attribute, node)
+        if found_there is not None:
+            return found_there
     if isinstance(base, Var) and isinstance(base.type, Array | Scalar):
         op = catalogue().operations.get(f"ndarray.{attribute}")
         if op is not None and op.template:
@@ -328,10 +353,9 @@ def _lambda(lowering: Lowering, node: cst.Lambda, name: str) -> Value:
 
 def lower_defaults(lowering: Lowering, parameters: cst.Parameters) -> dict[str, Value]:
     """The defaults of a function that is being defined: Python evaluates them there, once."""
-    params = (*parameters.posonly_params, *parameters.params, *parameters.kwonly_params)
     return {
         param.name.value: lower_expression(lowering, param.default)
-        for param in params
+        for param in every_parameter(parameters)
         if param.default is not None
     }
 

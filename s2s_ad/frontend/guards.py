@@ -14,6 +14,7 @@ import libcst as cst
 from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import atom
+from s2s_ad.frontend.texts import escaped, known_text
 from s2s_ad.frontend.writes import now
 from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.operations.effects import RAISE_IF, placeholder
@@ -110,11 +111,55 @@ class _Values(cst.CSTTransformer):
     def __init__(self, lowering: Lowering) -> None:
         self.lowering = lowering
         self.found: list[Atom] = []
+        self.quotes: list[str] = []  # of the f-strings around
 
-    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:
+    def visit_FormattedString(self, node: cst.FormattedString) -> None:
+        self.quotes.append(node.quote)
+
+    def leave_FormattedString(
+        self, original_node: cst.FormattedString, updated_node: cst.FormattedString
+    ) -> cst.FormattedString:
+        self.quotes.pop()
+        return updated_node
+
+    def _known(self, node: cst.FormattedStringExpression) -> str | None:
+        if not isinstance(node.expression, cst.Name):
+            return None
+        value = self.lowering.frame.names.get(node.expression.value)
+        return None if value is None else known_text(node, value)
+
+    def visit_FormattedStringExpression(self, node: cst.FormattedStringExpression) -> bool:
+        return self._known(node) is None
+
+    def leave_FormattedStringExpression(
+        self,
+        original_node: cst.FormattedStringExpression,
+        updated_node: cst.FormattedStringExpression,
+    ) -> cst.BaseFormattedStringContent:
+        known = self._known(original_node)
+        if known is None:
+            return updated_node
+        return cst.FormattedStringText(escaped(known, self.quotes[-1]))
+
+    def _literal(self, node: cst.Name, text: str) -> cst.BaseExpression:
+        """A known text within the braces of an f-string, where Python takes no backslash."""
+        for quote in ("'", '"'):
+            plain = text.isprintable() and "\\" not in text and quote not in text
+            if plain and all(quote not in around for around in self.quotes):
+                return cst.SimpleString(f"{quote}{text}{quote}")
+        raise self.lowering.refuse(
+            "unsupported-syntax",
+            f"`{node.value}` in this f-string is not supported",
+            node,
+            help="build the message in a statement before",
+        )
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
         value = self.lowering.frame.names.get(original_node.value)
         if not isinstance(value, Var | Const):
             return updated_node
+        if self.quotes and isinstance(value, Const) and isinstance(value.value, str):
+            return self._literal(original_node, value.value)
         if isinstance(value, Var):
             value = now(self.lowering, value, original_node)
         if value not in self.found:

@@ -4,6 +4,7 @@ count and what each of them stands for.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,7 +21,7 @@ from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.support import GREATER, RANGE_LENGTH, SMALLER
 from s2s_ad.types import Array, Number, Size, scalar_like
 
-MOST_ITEMS = 1000
+MOST_ITEMS = 64  # of a `range` that is written out
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def through_value(
     if isinstance(value, Structure):
         keys: list[Value] = [Const(key) for key in value.keys]
         return Known(keys if value.kind == "dict" else value.items, [value])
-    if isinstance(value, Const) and isinstance(value.value, tuple):
+    if isinstance(value, Const) and isinstance(value.value, tuple | str):
         return [Const(item) for item in value.value]
     if isinstance(value, Var) and isinstance(value.type, Array):
         if value.type.shape is None:
@@ -224,6 +225,80 @@ def _map(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration
     return replace(rows, item=lambda index: called(rows.item(index)))
 
 
+def _filter(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
+    """`filter(f, p)`, where what it takes is known."""
+    from s2s_ad.frontend.arguments import Arguments
+    from s2s_ad.frontend.branches import truth
+    from s2s_ad.frontend.calls import call
+
+    found = iteration(lowering, node.args[1].value) if len(node.args) == 2 else None
+    if not isinstance(found, list):
+        raise _not_iterable(lowering, node)
+    test = lower_expression(lowering, node.args[0].value)
+    taken: list[Value] = []
+    for item in found:
+        value = item
+        if test != Const(None):
+            value = call(lowering, test, Arguments([item], {}, {}, node), "")
+        holds = truth(lowering, value, node)
+        if not isinstance(holds, Const):
+            raise lowering.refuse(
+                "not-constant",
+                "which items this takes is known only when the module runs",
+                node,
+                help="write a loop with an `if`",
+            )
+        taken += [item] if holds.value else []
+    return Known(taken, sources_of(found))
+
+
+def _arranged(
+    arrange: Callable[..., Iterable[Sequence[Value]]],
+) -> Callable[..., Iteration]:
+    """`itertools.product(p, q)`, `combinations(p, 2)`: tuples of what is known."""
+
+    def handler(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
+        columns: list[list[Value]] = []
+        options: dict[str, int] = {}
+        for place, argument in enumerate(node.args):
+            key = argument.keyword.value if argument.keyword is not None else ""
+            if key or (place and arrange is not itertools.product):
+                value = lower_expression(lowering, argument.value)
+                if not isinstance(value, Const) or not isinstance(value.value, int):
+                    raise _not_iterable(lowering, node)
+                options[key or "r"] = value.value
+                continue
+            items = written_out(lowering, iteration(lowering, argument.value))
+            if items is None:
+                raise _not_iterable(lowering, node)
+            columns.append(items)
+        try:
+            rows = [tuple_of(list(row)) for row in arrange(*columns, **options)]
+        except (TypeError, ValueError) as problem:
+            raise lowering.refuse("bad-call", str(problem), node) from None
+        return rows  # type: ignore[return-value]
+
+    return handler
+
+
+def _chain(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
+    """`itertools.chain(p, q)`"""
+    columns = [written_out(lowering, column) for column in columns_of(lowering, node)]
+    if None in columns:
+        raise _not_iterable(lowering, node)
+    return [item for column in columns if column is not None for item in column]
+
+
+def written_out(lowering: Lowering, found: Iteration) -> list[Value] | None:
+    """What is gone through, item by item, where that is known and short."""
+    if isinstance(found, list):
+        return found
+    numbers = known_trips(lowering, found)
+    if numbers is None or len(numbers) > MOST_ITEMS:
+        return None
+    return [found.item(Const(number)) for number in numbers]
+
+
 def _range(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
     bounds: list[Atom] = []
     for argument in node.args:
@@ -274,11 +349,7 @@ def _enumerate(lowering: Lowering, node: cst.Call, target: Target = None) -> Ite
 
 
 def _zip(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
-    targets = _parts(target, len(node.args))
-    columns = [
-        iteration(lowering, argument.value, part)
-        for argument, part in zip(node.args, targets, strict=True)
-    ]
+    columns = columns_of(lowering, node, target)
     if all(isinstance(column, list) for column in columns):
         rows = zip(*[column for column in columns if isinstance(column, list)], strict=False)
         return Known([tuple_of(list(row)) for row in rows], sources_of(*columns))
@@ -292,6 +363,24 @@ def _zip(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration
         (Const(0), length, Const(1)),
         lambda index: tuple_of([column.item(index) for column in counted]),
     )
+
+
+def columns_of(
+    lowering: Lowering, node: cst.Call, target: Target = None
+) -> list[Iteration]:
+    """What each argument gives when it is gone through; `*rows` stands for several."""
+    from s2s_ad.frontend.unpacking import star_items
+
+    columns: list[Iteration] = []
+    targets = _parts(target, len(node.args))
+    for argument, part in zip(node.args, targets, strict=True):
+        if argument.star == "*":
+            value = lower_expression(lowering, argument.value)
+            rows = star_items(lowering, value, None, argument)
+            columns += [through_value(lowering, row, argument) for row in rows]
+        else:
+            columns.append(iteration(lowering, argument.value, part))
+    return columns
 
 
 def _zip_with_known(lowering: Lowering, columns: list[Iteration], node: cst.CSTNode) -> list[Value]:
@@ -413,4 +502,10 @@ HANDLERS: dict[str, Callable[[Lowering, cst.Call, Target], Iteration]] = {
     "builtins.zip": _zip,
     "builtins.reversed": _reversed,
     "builtins.map": _map,
+    "builtins.filter": _filter,
+    "itertools.product": _arranged(itertools.product),
+    "itertools.combinations": _arranged(itertools.combinations),
+    "itertools.permutations": _arranged(itertools.permutations),
+    "itertools.combinations_with_replacement": _arranged(itertools.combinations_with_replacement),
+    "itertools.chain": _chain,
 }

@@ -7,6 +7,7 @@ well under a microsecond, a key that is equal for two values just when they may 
 from __future__ import annotations
 
 import dataclasses
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -119,6 +120,10 @@ def _is_our_own(value: Any) -> bool:
     return callable(value) and str(getattr(value, "__module__", "")).partition(".")[0] == "s2s_ad"
 
 
+HEAP_TYPE = 1 << 9  # the flag of a class made by a `class` statement
+# Modules whose objects hold numbers of their own.
+KNOWN_MODULES = ("numpy", "pandas", "torch", "jax", "jaxlib", "scipy", "builtins", "xarray")
+
 # Signatures
 
 # Types whose values all have one type tree. NumPy scalars say their dtype by their class.
@@ -144,10 +149,33 @@ def signature_of(value: Any) -> object:
     return key
 
 
+def _followed(value: Any) -> tuple[Any, ...]:
+    """What code is made for where a value is followed instead of computed with: a function."""
+    code = getattr(getattr(value, "__func__", value), "__code__", None)
+    if code is not None:
+        return (code,)
+    return (value,) if isinstance(value, np.ufunc | types.BuiltinFunctionType) else ()
+
+
+def is_followed(value: Any) -> bool:
+    """Whether an argument of no known type may be followed: a function, an object of a class of the
+    user's, or a plain container of such.
+    """
+    kind = type(value)
+    if kind in (tuple, list, dict):
+        items = value.values() if kind is dict else value
+        return any(is_followed(item) for item in items)
+    if _is_our_own(value) or isinstance(value, type):
+        return False
+    written_in_python = bool(kind.__flags__ & HEAP_TYPE)
+    is_plain = kind.__module__.partition(".")[0] not in KNOWN_MODULES
+    return callable(value) or (written_in_python and is_plain and hasattr(value, "__dict__"))
+
+
 def _container_signature(value: Any) -> object:
     container = container_of(value)
     kind = type(value)
     if container is None:
-        return kind
+        return kind, *_followed(value)
     keys, items = container[1], container[2]
     return kind, keys, tuple(map(type, keys)), tuple([signature_of(item) for item in items])

@@ -10,6 +10,7 @@ import ast
 import builtins
 import functools
 import inspect
+import itertools
 import linecache
 import math
 import operator
@@ -27,12 +28,15 @@ import numpy as np
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.frontend.classes import live_class
 from s2s_ad.frontend.file_derivatives import derived
+from s2s_ad.frontend.live import UnsupportedValue, container_of, item_place, type_of_value
 from s2s_ad.frontend.resolve import solver_of_module
 from s2s_ad.frontend.source import Unit, parse_text
 from s2s_ad.frontend.values import CustomFunction, FreeVariable, Named, Partial, UserFunction, Value
-from s2s_ad.ir import Const
+from s2s_ad.ir import Const, Structure
 from s2s_ad.operations.declared import DECLARED, IMPLICIT_NAME, implicit
+from s2s_ad.types import Size
 
+CACHED: type = functools._lru_cache_wrapper  # what `lru_cache` and `cache` make
 LIBRARIES = ("numpy", "math", "scipy", "builtins", "operator")
 
 
@@ -42,10 +46,12 @@ def _names_of_objects() -> dict[int, str]:
     So are those of the modules of SciPy that the user has imported, and no others.
     """
     from s2s_ad.frontend.calls import SPECIAL
+    from s2s_ad.frontend.calls_iterables import CONSUMERS
     from s2s_ad.frontend.calls_numpy import FUNCTIONS
+    from s2s_ad.frontend.iteration import HANDLERS as ITERATORS
     from s2s_ad.operations import catalogue
 
-    names = {*catalogue().operations, *SPECIAL, *FUNCTIONS}
+    names = {*catalogue().operations, *SPECIAL, *FUNCTIONS, *CONSUMERS, *ITERATORS}
     modules = {".".join(name.split(".")[:2]) for name in names if name.startswith("scipy.")}
     return _named_objects(frozenset(names), frozenset(modules & sys.modules.keys()))
 
@@ -55,6 +61,7 @@ def _named_objects(names: frozenset[str], loaded: frozenset[str]) -> dict[int, s
     table: dict[int, str] = {id(partial): "functools.partial", id(implicit): IMPLICIT_NAME}
     homes = {"numpy": np, "numpy.linalg": np.linalg, "numpy.fft": np.fft}
     homes |= {"math": math, "builtins": builtins, "operator": operator}
+    homes |= {"functools": functools, "itertools": itertools}
     homes |= {module: sys.modules[module] for module in loaded}
     for name in sorted(names):
         module, _, attribute = name.rpartition(".")
@@ -87,7 +94,7 @@ class LiveScope:
 
     def lookup(self, name: str) -> Value | None:
         if name not in self._found:
-            read = self._reader(name)
+            read = self.reader(name)
             self._found[name] = self._builtin(name) if read is None else self.wrap(name, read)
         return self._found[name]
 
@@ -99,7 +106,7 @@ class LiveScope:
         self.used.append((lambda: name in namespace, False))
         return Named(f"builtins.{name}")
 
-    def _reader(self, name: str) -> Callable[[], object] | None:
+    def reader(self, name: str) -> Callable[[], object] | None:
         code = self.function.__code__
         if name in code.co_freevars and self.function.__closure__:
             cell = self.function.__closure__[code.co_freevars.index(name)]
@@ -158,6 +165,9 @@ class LiveScope:
             return self._derivative(name, read, derivation)
         if getattr(type(value), "__s2s_custom__", False):
             return self._custom(name, read, identity, value)
+        if isinstance(value, CACHED):
+            self.used.append((read, value))
+            return self.wrap(name, partial(_attribute_of, read, "__wrapped__"), identity)
         if isinstance(value, functools.partial):
             self.used.append((read, value))
             return self._partial(name, read, identity, value)
@@ -178,10 +188,12 @@ class LiveScope:
         function = _function_of(value)
         if function is not None:
             self.used.append((lambda: _function_of(read()), function))
-            owner = self.held_object(
-                f"{name}.__self__", lambda: _self_of(read()), (identity, "self")
-            )
-            return replace(self.helper(function), bound=(owner,))
+            read_owner, label = (lambda: _self_of(read())), f"{name}.__self__"
+            if isinstance(read_owner(), type):
+                owner = self.wrap(label, read_owner, (identity, "self"))
+            else:
+                owner = self.held_object(label, read_owner, (identity, "self"))
+            return None if owner is None else replace(self.helper(function), bound=(owner,))
         if value is None or isinstance(value, bool | str):
             self.used.append((read, value))
             return Const(value)
@@ -192,13 +204,29 @@ class LiveScope:
                 if issubclass(value, np.generic)
                 else f"builtins.{value.__name__}"
             )
+        if _holds_functions(value):
+            return self._items(name, read, identity, value)
         if _holds_numbers(value):
             return FreeVariable(name, read, identity)
         if isinstance(value, type):
             self.used.append((read, value))
-            attribute = partial(self._attribute, name, read, identity)
-            return live_class(value, attribute, self._default_of_field)
+            return live_class(value, self._part_of_class, _own_class)
         return self.held_object(name, read, identity)
+
+    def _items(
+        self, name: str, read: Callable[[], Any], identity: object, value: Any
+    ) -> Value | None:
+        """A container that holds functions: what it holds is looked up one by one."""
+        kind, keys, _, _ = container_of(value)  # type: ignore[misc]
+        shape = repr((kind, keys))
+        self.used.append((lambda: repr((container_of(read()) or ())[:2]), shape))
+        items = [
+            self.wrap(
+                f"{name}{item_place(kind, key)}", partial(_item_of, read, key), (identity, key)
+            )
+            for key in keys
+        ]
+        return None if None in items else Structure(kind, keys, tuple(items))
 
     def _derivative(
         self, name: str, read: Callable[[], object], derivation: Sequence[Any]
@@ -242,12 +270,12 @@ class LiveScope:
             return None
         return Partial(function, tuple(given), named)  # type: ignore[arg-type]
 
-    def _default_of_field(self, name: str, value: object) -> Value | None:
-        return self.wrap(name, lambda: value, ("default", name, id(value)))
+    def _part_of_class(self, name: str, read: Callable[[], object]) -> Value | None:
+        return self.wrap(name, read, ("class", name, id(read())))
 
     def parent(self, owner: FreeVariable) -> FreeVariable | None:
         """`super()` in a method of this object."""
-        read_class = self._reader("__class__")
+        read_class = self.reader("__class__")
         if read_class is None:
             return None
 
@@ -318,6 +346,10 @@ def _attribute_of(read: Callable[[], Any], name: str) -> object:
     return getattr(read(), name)
 
 
+def _item_of(read: Callable[[], Any], key: Any) -> object:
+    return read()[key]
+
+
 def _argument_of(read: Callable[[], Any], place: int) -> object:
     return read().args[place]
 
@@ -338,6 +370,24 @@ def _is_library(module: str) -> bool:
     """Whether what is in a module is known by its name: a library's, or one with declarations."""
     roots = {name.partition(".")[0] for name in DECLARED.by_name}
     return module.partition(".")[0] in roots.union(LIBRARIES)
+
+
+def _holds_functions(value: object) -> bool:
+    """Whether a plain container holds functions within it."""
+    if not isinstance(value, tuple | list | dict) or container_of(value) is None:
+        return False
+    try:
+        type_of_value(value, lambda: Size.of(1))
+    except UnsupportedValue:
+        items = value.values() if isinstance(value, dict) else value
+        return any(callable(item) or _holds_functions(item) for item in items)
+    return False
+
+
+def _own_class(function: UserFunction) -> type | None:
+    """The class that a method was written in, which `super()` in it looks behind."""
+    read = function.scope.reader("__class__") if isinstance(function.scope, LiveScope) else None
+    return None if read is None else read()  # type: ignore[return-value]
 
 
 def _holds_numbers(value: object) -> bool:

@@ -24,7 +24,7 @@ from s2s_ad.frontend.loop_plans import FLOW, Loop, Node, Plan, TestChanges, firs
 from s2s_ad.frontend.loop_trials import trial
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.resolve import names_bound, target_names
-from s2s_ad.frontend.values import Peel, Refused, Value
+from s2s_ad.frontend.values import Peel, Refused, Unsettled, Value
 from s2s_ad.ir import Atom, Const, Var
 from s2s_ad.operations.support import RANGE_LENGTH
 
@@ -114,7 +114,7 @@ def _assigned_in(
 
 def lower_clause(
     lowering: Lowering,
-    node: cst.CompFor | cst.Call,
+    node: cst.CompFor | cst.Call | cst.Tuple | cst.List,
     found: Counted,
     trip: Callable[[Atom | None], None],
 ) -> None:
@@ -216,6 +216,7 @@ def _lower_loop(lowering: Lowering, loop: Loop) -> None:
                 raise
         if better is plan:
             lowering.plans[key] = plan
+            _give_up(lowering, loop)
             _after(lowering, loop.node, before)
             return
         checkpoint.restore(keep_sizes=not plan.unrolled and not better.unrolled)
@@ -226,6 +227,14 @@ def _lower_loop(lowering: Lowering, loop: Loop) -> None:
         loop.node,
         help="give what is carried from trip to trip one type from the start",
     )
+
+
+def _give_up(lowering: Lowering, loop: Loop) -> None:
+    """Behind a loop, a trip lowered apart can no longer settle what a name means."""
+    names = lowering.frame.names
+    for name, value in list(names.items()):
+        if isinstance(value, Unsettled) and value.loop is loop.token:
+            names[name] = replace(value, loop=None)
 
 
 # Trips lowered apart ------------------------------------------------------------------------------
@@ -283,6 +292,7 @@ def _trips(lowering: Lowering, loop: Loop, counted: Counted | None) -> None:
                     raise
                 raise _never_settled(lowering, node) from None
             if better is plan:
+                _give_up(lowering, rest)
                 return
             checkpoint.restore(keep_sizes=True)
             plan = better

@@ -20,14 +20,16 @@ import libcst as cst
 from s2s_ad.diagnostics import DifferentiationError, Reporter, Span
 from s2s_ad.frontend.annotations import TypeTree
 from s2s_ad.frontend.prune import prune
-from s2s_ad.frontend.resolve import FileScope, names_bound, names_bound_in
+from s2s_ad.frontend.resolve import FileScope, every_parameter, names_bound, names_bound_in
 from s2s_ad.frontend.source import Unit
 from s2s_ad.frontend.values import (
     FreeVariable,
+    Given,
     Growing,
     RecursionFound,
     Refused,
     Scope,
+    UserClass,
     UserFunction,
     Value,
 )
@@ -93,6 +95,11 @@ class Frame:
             return frozenset()
         return names_bound(self.unit, node.body)
 
+    @cached_property
+    def rebinds(self) -> frozenset[str]:
+        """The names of the function around this one that it assigns: `nonlocal total`."""
+        return names_declared(self.function.node) & self.function.closure.keys()
+
 
 @dataclass
 class Lowering:
@@ -123,6 +130,7 @@ class Lowering:
     recursions: dict[Any, Any] = field(default_factory=dict)  # those that were, or are, lowered
     derive: Derive | None = None
     apart: dict[Any, Any] = field(default_factory=dict)  # functions that solvers call
+    classes: dict[str, UserClass] = field(default_factory=dict)  # of objects that were made
     customs: dict[Any, Any] = field(default_factory=dict)  # rules of calls that are being made
 
     @property
@@ -256,7 +264,7 @@ class Lowering:
 
 def lower_function(
     function: UserFunction,
-    argument_types: Mapping[str, TypeTree | Const] | None = None,
+    argument_types: Mapping[str, TypeTree | Const | Given] | None = None,
     bound: Mapping[str, Value] | None = None,
     recursive: frozenset[cst.CSTNode] = frozenset(),
     fixed_free: frozenset[object] = frozenset(),
@@ -372,7 +380,7 @@ def _whole(lowering: Lowering, function: UserFunction) -> Value:
 
 
 def _named_sizes(
-    node: cst.FunctionDef | cst.Lambda, types: Iterable[TypeTree | Const]
+    node: cst.FunctionDef | cst.Lambda, types: Iterable[TypeTree | Const | Given]
 ) -> frozenset[str]:
     """The names of sizes that arguments and annotations give: none may be invented anew."""
     found: set[str] = set()
@@ -383,7 +391,7 @@ def _named_sizes(
             pending.extend(tree.items)
         elif isinstance(tree, Array):
             found.update(*(size.symbols for size in tree.shape or ()))
-    for param in (*node.params.posonly_params, *node.params.params, *node.params.kwonly_params):
+    for param in every_parameter(node.params):
         if param.annotation is not None:
             text = cst.Module(body=[]).code_for_node(param.annotation.annotation)
             found.update(re.findall(r"[A-Za-z_]\w*", text))
@@ -460,6 +468,19 @@ def identifiers(node: cst.CSTNode) -> frozenset[str]:
         if isinstance(current, cst.Name):
             found.add(current.value)
         stack.extend(current.children)
+    return frozenset(found)
+
+
+def names_declared(node: cst.CSTNode) -> frozenset[str]:
+    """The names that a function says are not its own: `nonlocal total`."""
+    found: set[str] = set()
+    pending: list[cst.CSTNode] = list(node.children)
+    while pending:
+        current = pending.pop()
+        if isinstance(current, cst.Nonlocal):
+            found.update(item.name.value for item in current.names)
+        if not isinstance(current, cst.FunctionDef | cst.ClassDef):
+            pending.extend(current.children)
     return frozenset(found)
 
 
@@ -563,10 +584,29 @@ def inline(
     lowering.count(node)
     frame = Frame(function, dict(names), function.unit, function.scope, node)
     for name, value in function.closure.items():
-        if name not in frame.locals and name.isidentifier():
+        if (name not in frame.locals or name in frame.rebinds) and name.isidentifier():
             frame.names.setdefault(name, value)
+    _check_shared(lowering, frame, node)
     lowering.frames.append(frame)
     try:
         return lower_body(lowering, function.node)
     finally:
         lowering.frames.pop()
+        for name in frame.rebinds & frame.names.keys():
+            function.closure[name] = frame.names[name]
+
+
+def _check_shared(lowering: Lowering, frame: Frame, node: cst.CSTNode) -> None:
+    """Names shared by `nonlocal` are handed over when the call ends: nobody may look before."""
+    closure, caller = frame.function.closure, lowering.frame
+    own = caller.locals.union(p.name.value for p in every_parameter(caller.function.node.params))
+    if frame.rebinds and (caller.names is not closure or not frame.rebinds <= own):
+        message = f"`{frame.function.name}` assigns variables of a function that does not call it"
+        help = "return the value, and assign it where the function is called"
+        raise lowering.refuse("unsupported-syntax", message, node, help=help)
+    for other in lowering.frames:
+        shared = other.rebinds & identifiers(frame.function.node)
+        if shared and other.function.closure is closure:
+            message = f"`{min(shared)}` is read by a function called while another one assigns it"
+            help = "pass it as an argument"
+            raise lowering.refuse("unsupported-syntax", message, node, help=help)

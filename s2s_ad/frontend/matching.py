@@ -16,8 +16,9 @@ from s2s_ad.frontend import jumps
 from s2s_ad.frontend.branches import header, lower_ways, select, truth
 from s2s_ad.frontend.comparisons import equality
 from s2s_ad.frontend.containers import container
-from s2s_ad.frontend.expressions import current, lower_expression
+from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import current
 from s2s_ad.frontend.values import Growing, Value
 from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.types import BOOL
@@ -36,9 +37,7 @@ class Found:
 NO = Found(Const(False), {})
 
 
-def lower_match(
-    lowering: Lowering, node: cst.Match, rest: Sequence[cst.CSTNode] = ()
-) -> None:
+def lower_match(lowering: Lowering, node: cst.Match, rest: Sequence[cst.CSTNode] = ()) -> None:
     """Lower a `match`; `rest` is what follows it in its suite."""
     lowering.statements.append(header(lowering, node, node.subject))
     subject = lower_expression(lowering, node.subject)
@@ -97,9 +96,7 @@ def _fits(
             return _is_one(lowering, subject, name, node)
         case cst.MatchAs(pattern=inner, name=name):
             found = (
-                Found(Const(True), {})
-                if inner is None
-                else _fits(lowering, inner, subject, node)
+                Found(Const(True), {}) if inner is None else _fits(lowering, inner, subject, node)
             )
             bound = {} if name is None else {name.value: subject}
             return Found(found.test, {**found.names, **bound})

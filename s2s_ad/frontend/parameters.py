@@ -12,7 +12,7 @@ import libcst as cst
 from s2s_ad.frontend.annotations import ComplexType, TypeReader, TypeTree
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.resolve import FileScope
-from s2s_ad.frontend.values import Refused, UserFunction
+from s2s_ad.frontend.values import Given, Refused, UserFunction
 from s2s_ad.ir import Const, Formal, Structure, Tree
 from s2s_ad.types import Number
 
@@ -21,7 +21,9 @@ PLAIN_NUMBER = re.compile(r"-?\d[\d_]*(\.\d+)?(e[-+]?\d+)?")
 
 
 def formal_parameters(
-    lowering: Lowering, function: UserFunction, argument_types: Mapping[str, TypeTree | Const]
+    lowering: Lowering,
+    function: UserFunction,
+    argument_types: Mapping[str, TypeTree | Const | Given],
 ) -> list[Formal]:
     from s2s_ad.frontend.inference import type_by_use
 
@@ -52,6 +54,10 @@ def formal_parameters(
             if name in lowering.frame.names:
                 continue  # bound
             found = argument_types.get(name)
+            if isinstance(found, Given):
+                lowering.frame.names[name] = found.value
+                formals.append(Formal(name, Const(found.label), kind=kind))
+                continue
             if isinstance(found, Const):
                 lowering.frame.names[name] = found
                 formals.append(Formal(name, found, literal_text(found.value), kind))

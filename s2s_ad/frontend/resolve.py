@@ -445,6 +445,11 @@ def _without_expressions(node: cst.CSTNode) -> Sequence[cst.CSTNode]:
     return node.children
 
 
+def every_parameter(parameters: cst.Parameters) -> list[cst.Param]:
+    """All that have a name of their own: those behind stars are not among them."""
+    return [*parameters.posonly_params, *parameters.params, *parameters.kwonly_params]
+
+
 def target_names(target: cst.CSTNode) -> set[str]:
     if isinstance(target, cst.Name):
         return {target.value}

@@ -16,7 +16,7 @@ ELSEWHERE = "return the value, and assign it where the function is called"
 
 def delete(lowering: Lowering, node: cst.Del) -> None:
     """`del x`, `del l[0], d["a"]`"""
-    targets = [node.target]
+    targets: list[cst.BaseExpression] = [node.target]
     if isinstance(node.target, cst.Tuple | cst.List):
         targets = [element.value for element in node.target.elements]
     for target in targets:

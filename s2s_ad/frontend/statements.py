@@ -12,17 +12,19 @@ import libcst as cst
 
 from s2s_ad.frontend import branches, contexts, jumps, loops, matching, scoping
 from s2s_ad.frontend.blocks import BROKEN, GONE
+from s2s_ad.frontend.calls_iterables import items_of_iterator
 from s2s_ad.frontend.containers import call_method, change, container, refreshed, store
 from s2s_ad.frontend.expressions import lower_defaults, lower_expression, operator_name
 from s2s_ad.frontend.guards import raise_if
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.objects import may_have, with_operator
 from s2s_ad.frontend.operands import atom, item
 from s2s_ad.frontend.resolve import imported_names, solver_declaration
 from s2s_ad.frontend.subscripts import index_of
 from s2s_ad.frontend.unpacking import bind_starred, refine_rank, unpack
 from s2s_ad.frontend.values import Container, Growing, Named, Refused, UserFunction, Value
 from s2s_ad.frontend.writes import addition_for, now, replace, write
-from s2s_ad.ir import Assign, Atom, Const, Structure, Var
+from s2s_ad.ir import Assign, Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.declared import IMPLICIT_NAME
 from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.types import Array, is_float
@@ -31,7 +33,10 @@ from s2s_ad.types import Array, is_float
 def _assign(lowering: Lowering, node: cst.Assign) -> None:
     first = node.targets[0].target
     name = first.value if isinstance(first, cst.Name) else ""
-    value = lower_expression(lowering, node.value, name)
+    taken = None
+    if isinstance(first, cst.Tuple | cst.List):  # `a, b = zip(*pairs)`, of which nothing is left
+        taken = items_of_iterator(lowering, node.value)
+    value = lower_expression(lowering, node.value, name) if taken is None else tuple_of(taken)
     if isinstance(first, cst.Tuple | cst.List):
         value = name_results(lowering, first, value)
     for target in node.targets:
@@ -97,16 +102,22 @@ def _store_attribute(lowering: Lowering, target: cst.Attribute, value: Value) ->
     """`record.field = v`"""
     base = lower_expression(lowering, target.value)
     name = target.attr.value
-    if not isinstance(base, Structure) or base.kind != "record" or name not in base.keys:
+    is_new = isinstance(base, Structure) and name not in base.keys
+    known = isinstance(base, Structure) and base.kind == "record"
+    if (
+        not isinstance(base, Structure)
+        or not known
+        or (is_new and not may_have(lowering, base, name))
+    ):
         raise lowering.refuse(
             "unsupported-syntax",
             f"cannot assign to `{lowering.code(target)}`",
             target,
             help="assign to a name",
         )
-    items = list(base.items)
-    items[base.keys.index(name)] = value
-    change(lowering, base, dataclasses.replace(base, items=tuple(items)), target)
+    entries = dict(zip(base.keys, base.items, strict=True)) | {name: value}
+    after = dataclasses.replace(base, keys=tuple(entries), items=tuple(entries.values()))
+    change(lowering, base, after, target)
 
 
 def _place(lowering: Lowering, target: cst.Subscript) -> tuple[Var | Container, Atom]:
@@ -164,7 +175,11 @@ def _extended(
 ) -> None:
     """`l += [a]`, which changes a list, and `t += (a,)`, which makes a new tuple."""
     left = refreshed(lowering, left, node)
-    if left.kind in ("list", "growing") and isinstance(node.operator, cst.AddAssign):
+    symbol = operator_name(type(node.operator).__name__.removesuffix("Assign"))
+    made = with_operator(lowering, symbol, [left, right], node)
+    if made is not None:
+        lowering.frame.names[name] = made
+    elif left.kind in ("list", "growing") and isinstance(node.operator, cst.AddAssign):
         call_method(lowering, left, "extend", [right], node)
     elif (
         isinstance(left, Structure)

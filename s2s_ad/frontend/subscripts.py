@@ -28,6 +28,12 @@ def lower_subscript(lowering: Lowering, node: cst.Subscript, name: str) -> Value
         from s2s_ad.frontend.calls_elements import lower_grid
 
         return lower_grid(lowering, base == Named("numpy.ogrid"), node)
+    if base in (Named("numpy.s_"), Named("numpy.index_exp")):
+        return _index_object(lowering, node, base == Named("numpy.index_exp"))
+    if isinstance(base, Structure) and base.kind == "record":
+        found = _item_of_object(lowering, base, node)
+        if found is not None:
+            return found
     if isinstance(base, Structure | Growing):
         return _item(lowering, base, node)
     if isinstance(base, Const) and isinstance(base.value, tuple):
@@ -47,6 +53,23 @@ def lower_subscript(lowering: Lowering, node: cst.Subscript, name: str) -> Value
     if isinstance(x, Var):
         x = now(lowering, x, node)  # the index may have written to the array
     return lowering.assign(lowering.operation("getitem"), [x, index], node, name)
+
+
+def _item_of_object(lowering: Lowering, base: Structure, node: cst.Subscript) -> Value | None:
+    """`p[i]` of an object whose class has `__getitem__`."""
+    from s2s_ad.frontend.objects import class_of, with_operator
+
+    made = class_of(lowering, base)
+    if made is None or made.member("__getitem__") is None:
+        return None
+    return with_operator(lowering, "[]", [base, index_of(lowering, node.slice, node)], node)
+
+
+def _index_object(lowering: Lowering, node: cst.Subscript, as_tuple: bool) -> Atom:
+    """`np.s_[1:3]`, `np.index_exp[1:3]`: what stands between the brackets."""
+    index = index_of(lowering, node.slice, node)
+    alone = len(node.slice) == 1 and not isinstance(node.slice[0].comma, cst.Comma)
+    return _index_tuple(lowering, [index], node) if as_tuple and alone else index
 
 
 def _item(lowering: Lowering, base: Container, node: cst.Subscript) -> Value:

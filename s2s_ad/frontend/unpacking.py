@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import libcst as cst
 
@@ -80,6 +81,8 @@ def bind_starred(
         return False
     items = known_items(lowering, value, target)
     before, behind = starred[0], len(target.elements) - starred[0] - 1
+    if items is None and not behind and isinstance(value, Var):
+        return _bind_rows(lowering, target, value, bind)
     if items is None:
         raise lowering.refuse(
             "bad-unpacking",
@@ -96,6 +99,21 @@ def bind_starred(
     parts += items[end:]
     for element, part in zip(target.elements, parts, strict=True):
         bind(lowering, element.value, part)
+    return True
+
+
+def _bind_rows(lowering: Lowering, target: cst.Tuple | cst.List, array: Var, bind: Bind) -> bool:
+    """`first, *rest = A`: the other rows are a list of unknown length."""
+    from s2s_ad.frontend.comprehensions import collected
+    from s2s_ad.frontend.iteration import Counted, plainly, through_value
+
+    rows = through_value(lowering, array, target)
+    assert isinstance(rows, Counted)
+    *names, starred = target.elements
+    for place, element in enumerate(names):
+        bind(lowering, element.value, rows.item(Const(place)))
+    rest = replace(plainly(lowering, rows, target), trip=(Const(len(names)), *rows.trip[1:]))
+    bind(lowering, starred.value, collected(lowering, rest, target))
     return True
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import libcst as cst
 
 from s2s_ad.frontend.source import Unit
-from s2s_ad.ir import Const, Structure, Var
+from s2s_ad.ir import Atom, Const, Opaque, Structure, Var
 
 if TYPE_CHECKING:
     from s2s_ad.diagnostics import Reporter
@@ -128,22 +128,38 @@ class FreeVariable:
 
 @dataclass(frozen=True)
 class ClassField:
-    """A field of a named tuple or dataclass, with the value that it has where none is given."""
+    """A field of a named tuple or dataclass, with the value that it has where none is given, or the
+    function that makes it.
+    """
 
     name: str
     default: Value | None = None
     by_keyword: bool = False
+    factory: Value | None = None
+
+
+@dataclass(frozen=True)
+class Member:
+    """What a class holds under a name: a "method", "property", "classmethod" or "staticmethod",
+    each with its function, or any other "value".
+    """
+
+    kind: str
+    value: Value
 
 
 @dataclass(frozen=True, eq=False)
 class UserClass:
-    """A class. `fields` are those of its objects where making one computes nothing; `attribute`
-    gives what the class itself holds: functions, constants.
+    """A class. `fields` are those of its objects where a library has written what makes them;
+    `member` gives what the class itself holds, and what its objects find there. `parent` is what
+    `super()` means in a function of it: the class, and the function's own.
     """
 
     name: str
     fields: tuple[ClassField, ...] | None
-    attribute: Callable[[str], Value | None]
+    member: Callable[[str], Member | None]
+    parent: Callable[[UserFunction], UserClass | None] = lambda function: None
+    identity: object = None  # what tells it from another one of its name
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +186,23 @@ class Growing:
 
 
 Container = Structure | Growing
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One of two functions: which one is known only when the module runs."""
+
+    test: Atom
+    then: Value
+    orelse: Value
+
+
+@dataclass(frozen=True)
+class Given:
+    """An argument that is no number: what it stands for, and what is said of it at entry."""
+
+    value: Value
+    label: Opaque
 
 
 @dataclass(frozen=True)
@@ -211,6 +244,7 @@ Value = (
     | Method
     | UserClass
     | FreeVariable
+    | Chosen
     | Poison
     | Unsettled
 )
@@ -241,13 +275,16 @@ class Raises(Refused):
 
 
 __all__ = [
+    "Chosen",
     "ClassField",
     "Container",
     "CustomFunction",
     "Derived",
     "FreeVariable",
+    "Given",
     "Growing",
     "Identity",
+    "Member",
     "Method",
     "Named",
     "NotYet",
