@@ -232,7 +232,7 @@ class Derivative:
         except (TypeError, RecursionError):
             known = ()  # not even a signature: compiling says what is wrong
         for candidate in known:
-            free = candidate.free_values()
+            free = candidate.free_values(values)
             if free is not None:
                 return candidate.run(values, free)
         found, free = self._table.find(values)
@@ -337,7 +337,8 @@ def _frozen_parts(table: Table) -> tuple[Any, ...]:
     parts = []
     for signature, candidates in list(table.found.items()):
         for made in candidates:
-            free = made.free_values()
+            # what was followed is not there any more
+            free = made.free_values(()) if made.current is None else None
             if free is not None:
                 parts.append((signature, made.text, free))
                 break

@@ -154,6 +154,7 @@ class Specialisation:
     directions: tuple[str, ...] = ()
     primal: Function | None = None
     form: Callable[[Any], object] = signature_of  # what must stay the same of free variables
+    current: threading.local | None = None  # where arguments that are followed are read from
 
     def __post_init__(self) -> None:
         self.call = self.functions[self.name]
@@ -165,8 +166,12 @@ class Specialisation:
         except _GONE:
             return True
 
-    def free_values(self) -> dict[str, Any] | None:
-        """The free variables' values now; None if this specialisation does not hold for them."""
+    def free_values(self, values: Sequence[Any]) -> dict[str, Any] | None:
+        """The free variables' values now, at a call with these arguments; None if this
+        specialisation does not hold for them.
+        """
+        if self.current is not None:
+            self.current.values = values
         try:
             for read, seen in self.used:
                 if read() is not seen and not _is_same(read(), seen):
@@ -211,7 +216,7 @@ class Table:
         self.name = derivative_name(wanted.mode, function)
         self.parameters = parameters_of(function, self.name, 0 if owner is None else 1)
         self.found: dict[object, tuple[Specialisation, ...]] = {}
-        self.current = threading.local()  # the arguments of the call that is looked up
+        self.current = threading.local()  # the arguments of the call, where some are followed
 
     def primal(self) -> types.FunctionType:
         function = self._function()
@@ -235,11 +240,10 @@ class Table:
         Raises DifferentiationError.
         """
         signature = self.signature(values)
-        self.current.values = values
         while True:
             known = self.found.get(signature, ())
             for candidate in known:
-                free = candidate.free_values()
+                free = candidate.free_values(values)
                 if free is not None:
                     return candidate, free
             with _COMPILING:
@@ -372,6 +376,7 @@ class Table:
             directions=tuple(name for name in everything if name not in taken),
             primal=function,
             form=self.form,
+            current=self.current if _follows(function) else None,
         )
 
     def text(self, function: Function, name: str) -> str:
@@ -471,6 +476,12 @@ def as_refusals(function: types.FunctionType) -> Iterator[None]:
         raise refusal(
             "internal-error", message, None, "this is a bug of s2s_ad: please report the function"
         ) from problem
+
+
+def _follows(function: Function) -> bool:
+    """Whether arguments are followed instead of computed with."""
+    trees = [formal.tree for formal in function.formals]
+    return any(isinstance(tree, Const) and isinstance(tree.value, Opaque) for tree in trees)
 
 
 def _unsupported(name: str, problem: UnsupportedValue, span: Span | None) -> Diagnostic:

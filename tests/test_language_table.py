@@ -16,23 +16,23 @@ HEAD = (
 )
 OUTSIDE = {
     "try": ("try:\n    y = x\nexcept ValueError:\n    y = 0.0", "unsupported-syntax"),
-    "with": ("with np.errstate(all='ignore'):\n    y = x", "unsupported-syntax"),
+    "with": ("with open('f') as file:\n    y = x", "unsupported-syntax"),
     "yield": ("y = yield x", "unsupported-syntax"),
     "yield from": ("y = 1.0\nyield from x", "unsupported-syntax"),
     "async": ("async def h(y):\n    return y\n\ny = h(x)", "unsupported-syntax"),
     "global": ("global q\nq = x\ny = x", "unsupported-syntax"),
     "nonlocal": (
-        "y = x\n\ndef h():\n    nonlocal y\n    y = 2.0\n\nh()",
+        "y = x\n\ndef k(q):\n    return q()\n\ndef h():\n    nonlocal y\n    y = 2.0\n\nk(h)",
         "unsupported-syntax",
     ),
-    "del": ("y = x\ndel y\ny = x", "unsupported-syntax"),
+    "del": ("y = np.ones(3)\ndel y[0]\ny = x", "unsupported-syntax"),
     "match": (
-        "match n:\n    case 1:\n        y = x\n    case _:\n        y = 2.0 * x",
+        "match n:\n    case int(k):\n        y = x * k\n    case _:\n        y = 2.0 * x",
         "unsupported-syntax",
     ),
     "class": ("class A:\n    pass\n\ny = x", "unsupported-syntax"),
     "*args of unknown length": ("y = g(*np.ones(n))", "star-argument"),
-    "**kwargs of unknown keys": ("y = g(**dict(zip('a', [x])))", "unknown-operation"),
+    "**kwargs of unknown keys": ("y = g(**n)", "star-argument"),
     "exec": ("exec('y = x')\ny = x", "unsupported-syntax"),
     "eval": ("y = eval('x')", "unsupported-syntax"),
     "order of complex numbers": ("y = x * (x * 1j < 1.0)", "complex-number"),

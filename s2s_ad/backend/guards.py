@@ -87,7 +87,8 @@ def _constants(entry: Entry, function: Function, library: Callable[[str], str]) 
             value = spell_atom(formal.tree, lambda name: name).text
             differs = "is not" if formal.tree.value is None else "!="
             entry.lines.append(f"    if {formal.name} {differs} {value}:")
-            message = f"{function.name}: generated for {formal.name}={value}".replace('"', "'")
+            plain = value.replace("\\'", "'").replace('"', "'")
+            message = f"{function.name}: generated for {formal.name}={plain}"
             entry.lines += layout.raise_with("        ", "ValueError", message)
 
 

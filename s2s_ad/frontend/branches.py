@@ -210,9 +210,10 @@ def _append(lowering: Lowering, test: Atom, merge: Merge) -> None:
         for path, given in zip(merge.paths, merge.given, strict=True)
     ]
     span = lowering.span(merge.node)
-    test_node = merge.node.test if isinstance(merge.node, cst.If) else None
-    if test_node is not None:
-        span = header(lowering, merge.node, test_node)
+    if isinstance(merge.node, cst.If):
+        span = header(lowering, merge.node, merge.node.test)
+    elif isinstance(merge.node, cst.MatchCase):
+        span = header(lowering, merge.node, merge.node.guard or merge.node.pattern)
     if not merge.targets and not any(block.statements for block in blocks):
         return
     lowering.builder.statements.append(

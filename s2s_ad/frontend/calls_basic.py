@@ -8,11 +8,11 @@ import libcst as cst
 
 from s2s_ad.frontend.arguments import CLASS, Arguments, call_operation, drop_harmless, no_more
 from s2s_ad.frontend.containers import container, length_of
-from s2s_ad.frontend.iteration import through_value
+from s2s_ad.frontend.iteration import Counted, through_value, written_out
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand, atom, display, static, static_operand
 from s2s_ad.frontend.values import FreeVariable, Growing, Method, Partial, Value
-from s2s_ad.ir import Atom, Const, Structure, Var
+from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.arrays import COPY, RANGE
 from s2s_ad.operations.effects import PRINT
 from s2s_ad.operations.lists import SUM_ITEMS
@@ -191,16 +191,24 @@ def _execution(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     )
 
 
-def _tuple(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    value = arguments.positional[0] if arguments.positional else Structure("tuple", (), ())
-    if not isinstance(value, Structure):
-        raise lowering.refuse(
-            "not-constant", "only a container of known length can be converted", arguments.node
-        )
-    kind = "list" if lowering.code(arguments.node.func) == "list" else "tuple"
-    if value.kind == "dict":
-        return container(lowering, kind, [Const(key) for key in value.keys])
-    return container(lowering, kind, value.items)
+def _sequence(kind: str) -> Callable[[Lowering, Arguments, str], Value]:
+    """`list(p)` and `tuple(p)`"""
+
+    def lower(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        from s2s_ad.frontend.comprehensions import collected
+
+        value = arguments.positional[0] if arguments.positional else tuple_of(())
+        found = through_value(lowering, value, arguments.node)
+        items = written_out(lowering, found)
+        if items is None and isinstance(found, Counted) and kind == "list":
+            return collected(lowering, found, arguments.node)
+        if items is None:
+            raise lowering.refuse(
+                "not-constant", "only a container of known length can be converted", arguments.node
+            )
+        return container(lowering, kind, items)
+
+    return lower
 
 
 def _slice(lowering: Lowering, arguments: Arguments, name: str) -> Value:
@@ -238,6 +246,6 @@ BASIC: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "builtins.type": _type,
     "builtins.exec": _execution,
     "builtins.eval": _execution,
-    "builtins.tuple": _tuple,
-    "builtins.list": _tuple,
+    "builtins.tuple": _sequence("tuple"),
+    "builtins.list": _sequence("list"),
 }

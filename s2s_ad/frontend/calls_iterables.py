@@ -20,7 +20,7 @@ from s2s_ad.frontend.iteration import HANDLERS as ITERATORS
 from s2s_ad.frontend.iteration import Counted, Iteration, iteration, through_value, written_out
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand, atom, static
-from s2s_ad.frontend.values import Container, Growing, Named, Value
+from s2s_ad.frontend.values import Container, FreeVariable, Growing, Named, Value
 from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.types import Array, Number, Scalar, is_float, scalar_like
 
@@ -35,21 +35,28 @@ def lower_consumer(lowering: Lowering, node: cst.Call, name: str) -> Value | Non
 
 
 def function_named(lowering: Lowering, node: cst.Call) -> str:
-    """The library's name of what is called, if it is a name or a name of a module; otherwise ""."""
+    """The library's name of what is called; "" for anything else. Nothing is computed for it."""
+    attributes: list[str] = []
     root: cst.CSTNode = node.func
     while isinstance(root, cst.Attribute):
+        attributes.insert(0, root.attr.value)
         root = root.value
-    if not isinstance(root, cst.Name) or (root is not node.func and root.value in _own(lowering)):
-        return ""
-    function = lower_expression(lowering, node.func)
-    return function.name if isinstance(function, Named) else ""
+    value = _meaning(lowering, root.value) if isinstance(root, cst.Name) else None
+    for attribute in attributes:
+        if isinstance(value, Named):
+            value = Named(f"{value.name}.{attribute}")
+        elif isinstance(value, FreeVariable) and value.attribute is not None:
+            value = value.attribute(attribute)
+        else:
+            return ""
+    return value.name if isinstance(value, Named) else ""
 
 
-def _own(lowering: Lowering) -> set[str]:
-    """The names of the function that are no modules: their attributes may have to be computed."""
-    names = lowering.frame.names.items()
-    modules = {name for name, value in names if isinstance(value, Named)}
-    return {*lowering.frame.locals, *(name for name, _ in names)} - modules
+def _meaning(lowering: Lowering, name: str) -> Value | None:
+    found = lowering.frame.names.get(name)
+    if found is None and name not in lowering.frame.locals:
+        found = lowering.frame.scope.lookup(name)
+    return found
 
 
 def items_of_iterator(lowering: Lowering, node: cst.BaseExpression) -> list[Value] | None:
@@ -160,40 +167,50 @@ def _extreme(lowering: Lowering, node: cst.Call, function: str) -> Value | None:
         return None
     given = {argument.keyword.value: argument.value for argument in node.args if argument.keyword}
     key = lower_expression(lowering, given["key"]) if "key" in given else None
-    found = _gone_through(lowering, node.args[0].value)
+    found, is_kept = _gone_through(lowering, node.args[0].value)
     if found is None:
         return None
-    pairs = _with_keys(lowering, found, key, node)
+    pairs = _with_keys(lowering, found, key, node, is_kept)
     better = partial(_better, lowering, ">" if function == "builtins.max" else "<", node)
     best = comprehensions.folded(lowering, pairs, None, better, node)
     if isinstance(best, Structure):
-        return best.items[0]  # type: ignore[no-any-return]
+        place: Value = best.items[0]
+        if isinstance(found, Counted) and is_kept:
+            return found.item(atom(lowering, place, node))
+        return place
     if "default" in given:
         return lower_expression(lowering, given["default"])
     word = function.rpartition(".")[2]
     raise lowering.refuse("bad-call", f"`{word}` of nothing needs a default", node)
 
 
-def _gone_through(lowering: Lowering, node: cst.BaseExpression) -> Iteration | None:
-    """What a single argument is gone through as; None if it is a number."""
+def _gone_through(lowering: Lowering, node: cst.BaseExpression) -> tuple[Iteration | None, bool]:
+    """What a single argument is gone through as, and whether its items are still there afterwards;
+    None if it is a number.
+    """
     if isinstance(node, cst.Call) and function_named(lowering, node) in ITERATORS:
-        return iteration(lowering, node)
+        return iteration(lowering, node), False
     value = lower_expression(lowering, node)
     is_number = isinstance(value, Var | Const) and scalar_like(value.type)
-    return None if is_number else through_value(lowering, value, node)
+    return None if is_number else through_value(lowering, value, node), True
 
 
 def _with_keys(
-    lowering: Lowering, found: Iteration, key: Value | None, node: cst.Call
+    lowering: Lowering, found: Iteration, key: Value | None, node: cst.Call, by_place: bool
 ) -> Iteration:
-    """Pairs of the items and what they are compared by."""
+    """Pairs of the items, or of their places, and what they are compared by."""
 
-    def pair(item: Value) -> Value:
-        return tuple_of((item, item if key is None else _key_of(lowering, key, item, node)))
+    def pair(item: Value, place: Value | None = None) -> Value:
+        by = item if key is None else _key_of(lowering, key, item, node)
+        return tuple_of((item if place is None else place, by))
 
     if isinstance(found, Counted):
         counted = found
-        return Counted(found.trip, lambda index: pair(counted.item(index)), found.sources)
+
+        def at(index: Atom) -> Value:
+            return pair(counted.item(index), index if by_place else None)
+
+        return Counted(found.trip, at, found.sources)
     return [pair(item) for item in found]
 
 

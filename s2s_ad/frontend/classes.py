@@ -216,13 +216,35 @@ def _file_fields(scope: FileScope, node: cst.ClassDef) -> tuple[ClassField, ...]
             continue
         for small in line.body if isinstance(line, cst.SimpleStatementLine) else ():
             if isinstance(small, cst.AnnAssign) and isinstance(small.target, cst.Name):
-                default = None if small.value is None else _literal(small.value)
-                if small.value is not None and default is None:
+                if "ClassVar" in scope.code(small.annotation.annotation):
+                    continue
+                found = _file_field(scope, small.target.value, small.value)
+                if found is None:
                     return None
-                fields.append(ClassField(small.target.value, default))
+                fields.append(found)
             elif not isinstance(small, cst.Expr | cst.Pass):
                 return None
     return tuple(fields)
+
+
+def _file_field(scope: FileScope, name: str, value: cst.BaseExpression | None) -> ClassField | None:
+    """A field with its default, or what `field(default_factory=list)` says; None if unknown."""
+    if value is None:
+        return ClassField(name)
+    literal = _literal(value)
+    if literal is not None:
+        return ClassField(name, literal)
+    if not isinstance(value, cst.Call) or scope.dotted_name(value.func) != "dataclasses.field":
+        return None
+    given = {each.keyword.value: each.value for each in value.args if each.keyword is not None}
+    if len(given) != len(value.args) or not given.keys() <= {"default", "default_factory"}:
+        return None
+    if "default" in given:
+        literal = _literal(given["default"])
+        return None if literal is None else ClassField(name, literal)
+    made = given.get("default_factory")
+    factory = scope.lookup(made.value) if isinstance(made, cst.Name) else None
+    return None if factory is None else ClassField(name, factory=factory)
 
 
 def named_tuple_of(call: cst.BaseExpression, called: str) -> UserClass | None:

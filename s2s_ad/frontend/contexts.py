@@ -1,10 +1,12 @@
 """`with` statements that only say which warnings are shown.
 
-`np.errstate` and `warnings.catch_warnings` change nothing that is computed: the statements in them
-are lowered as if they stood alone, and the module warns as NumPy does by itself.
+`np.errstate` changes nothing that is computed: the statements in it are lowered as if they stood
+alone, and the module warns as NumPy does by itself.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import libcst as cst
 
@@ -17,14 +19,15 @@ from s2s_ad.ir import Const
 SILENT = ("ignore", "warn")  # what `errstate` may ask for: the others stop, call or print
 
 
-def lower_with(lowering: Lowering, node: cst.With) -> None:
+def lower_with(lowering: Lowering, node: cst.With, rest: Sequence[cst.CSTNode] = ()) -> None:
+    """Lower a `with`; `rest` is what follows it in its suite."""
     if node.asynchronous is not None:
         raise _refused(lowering, node, "`async with` is not supported", "write a plain `with`")
     for each in node.items:
         if each.asname is not None or not _only_warns(lowering, each.item):
             message = "`with` statements are supported for `np.errstate` alone"
             raise _refused(lowering, node, message, "enter it where the function is called")
-    jumps.lower_suite(lowering, jumps.statements_of(node.body))
+    jumps.lower_suite(lowering, [*jumps.statements_of(node.body), *rest])
 
 
 def _only_warns(lowering: Lowering, node: cst.BaseExpression) -> bool:

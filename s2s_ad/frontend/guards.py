@@ -14,7 +14,7 @@ import libcst as cst
 from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import atom
-from s2s_ad.frontend.texts import escaped, known_text
+from s2s_ad.frontend.texts import escaped, known_text, requoted
 from s2s_ad.frontend.writes import now
 from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.operations.effects import RAISE_IF, placeholder
@@ -120,9 +120,12 @@ class _Values(cst.CSTTransformer):
         self, original_node: cst.FormattedString, updated_node: cst.FormattedString
     ) -> cst.FormattedString:
         self.quotes.pop()
-        return updated_node
+        known = any(self._known(part) is not None for part in original_node.parts)
+        return requoted(updated_node) if known else updated_node
 
-    def _known(self, node: cst.FormattedStringExpression) -> str | None:
+    def _known(self, node: cst.BaseFormattedStringContent) -> str | None:
+        if not isinstance(node, cst.FormattedStringExpression):
+            return None
         if not isinstance(node.expression, cst.Name):
             return None
         value = self.lowering.frame.names.get(node.expression.value)

@@ -52,15 +52,15 @@ def statements_of(suite: cst.BaseSuite) -> list[cst.CSTNode]:
 
 def lower_suite(lowering: Lowering, statements: Sequence[cst.CSTNode]) -> None:
     """Lower statements one after the other; a refused one is reported and the next is looked at."""
-    from s2s_ad.frontend.branches import choose, lower_if
+    from s2s_ad.frontend.branches import choose
 
     refused = False
     for place, statement in enumerate(statements):
         rest = statements[place + 1 :]
         mark = lowering.reporter.mark
         try:
-            if isinstance(statement, cst.If) and may_leave(statement):
-                lower_if(lowering, statement, rest)
+            if isinstance(statement, cst.If | cst.Match | cst.With) and may_leave(statement):
+                _with_rest(lowering, statement, rest)
                 break
             lower_statement(lowering, statement)
             left = has_left(lowering)
@@ -85,6 +85,22 @@ def lower_suite(lowering: Lowering, statements: Sequence[cst.CSTNode]) -> None:
             break
     if refused:
         raise Refused()
+
+
+def _with_rest(
+    lowering: Lowering, node: cst.If | cst.Match | cst.With, rest: Sequence[cst.CSTNode]
+) -> None:
+    """A statement that may be left early, and what follows where it is not."""
+    from s2s_ad.frontend.branches import lower_if
+    from s2s_ad.frontend.contexts import lower_with
+    from s2s_ad.frontend.matching import lower_match
+
+    if isinstance(node, cst.If):
+        lower_if(lowering, node, rest)
+    elif isinstance(node, cst.Match):
+        lower_match(lowering, node, rest)
+    else:
+        lower_with(lowering, node, rest)
 
 
 def go_on(lowering: Lowering, rest: Sequence[cst.CSTNode]) -> None:

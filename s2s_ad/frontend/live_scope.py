@@ -188,7 +188,7 @@ class LiveScope:
         function = _function_of(value)
         if function is not None:
             self.used.append((lambda: _function_of(read()), function))
-            read_owner, label = (lambda: _self_of(read())), f"{name}.__self__"
+            read_owner, label = partial(_owner_of, read), f"{name}.__self__"
             if isinstance(read_owner(), type):
                 owner = self.wrap(label, read_owner, (identity, "self"))
             else:
@@ -400,6 +400,10 @@ def _function_of(method: object) -> types.FunctionType | None:
     function = getattr(method, "__func__", None)
     is_method = isinstance(method, types.MethodType)
     return function if is_method and isinstance(function, types.FunctionType) else None
+
+
+def _owner_of(read: Callable[[], object]) -> object:
+    return _self_of(read())
 
 
 def _self_of(method: object) -> object:

@@ -95,8 +95,8 @@ class FileScope:
             elif not _is_for_type_checkers(statement):
                 for name in names_bound_in(statement):
                     self.uncertain[name] = "is bound in a branch or loop of the module"
-        for names in re.findall(r"^[ \t]+global[ \t]+([\w, \t]+)", self.parsed.file.text, re.M):
-            for name in re.findall(r"\w+", names):
+        if re.search(r"^[ \t]+global[ \t]", self.parsed.file.text, re.M):
+            for name in rebound_globals(self.parsed.module):
                 self.uncertain[name] = "is a global that a function rebinds"
 
     def _forget(self, name: str) -> None:
@@ -443,6 +443,24 @@ def _without_expressions(node: cst.CSTNode) -> Sequence[cst.CSTNode]:
         case cst.BaseExpression() | cst.Expr() | cst.Return() | cst.AugAssign():
             return ()
     return node.children
+
+
+def rebound_globals(node: cst.CSTNode) -> set[str]:
+    """The globals that functions in a node assign, having said `global`."""
+    found: set[str] = set()
+    for child in node.children:
+        found |= rebound_globals(child)
+    if isinstance(node, cst.FunctionDef):
+        found |= _said_global(node.body) & names_bound_in(node.body)
+    return found
+
+
+def _said_global(node: cst.CSTNode) -> set[str]:
+    if isinstance(node, cst.Global):
+        return {item.name.value for item in node.names}
+    if isinstance(node, cst.FunctionDef | cst.ClassDef):
+        return set()
+    return set().union(*map(_said_global, node.children))
 
 
 def every_parameter(parameters: cst.Parameters) -> list[cst.Param]:

@@ -41,7 +41,11 @@ def _with_placeholders(lowering: Lowering, node: Literal, values: list[Atom]) ->
     if isinstance(node, cst.SimpleString):
         return node
     parts = [_part(lowering, part, node, values) for part in node.parts]
-    return node.with_changes(parts=parts)
+    counts = [
+        sum(isinstance(p, cst.FormattedStringText) for p in each) for each in (parts, node.parts)
+    ]
+    changed = node.with_changes(parts=parts)
+    return requoted(changed) if counts[0] > counts[1] else changed  # known text was put into it
 
 
 def _part(
@@ -111,7 +115,7 @@ def _formatted(lowering: Lowering, text: str, arguments: Arguments) -> Value:
     given |= arguments.keywords
     unnamed = 0
     for literal, name, spec, conversion in parts:
-        pieces.append(escaped(literal, '"'))
+        pieces.append(escaped(literal, ""))
         if name is None:
             continue
         value = given.get(name or str(unnamed))
@@ -123,12 +127,12 @@ def _formatted(lowering: Lowering, text: str, arguments: Arguments) -> Value:
         if fixed is not None:
             known = _in_format(fixed.value, conversion or "", spec or "")
         if known is not None:
-            pieces.append(escaped(known, '"'))
+            pieces.append(escaped(known, ""))
             continue
         values.append(atom(lowering, value, arguments.node))
         how = ("!" + conversion if conversion else "") + (":" + spec if spec else "")
         pieces.append("{" + placeholder(len(values) - 1) + how + "}")
-    return lowering.assign(TEXT, [Const(f'f"{"".join(pieces)}"'), *values], arguments.node)
+    return lowering.assign(TEXT, [Const(quoted("".join(pieces))), *values], arguments.node)
 
 
 # `%-8.3f`: flags, width, precision and kind of a field
@@ -154,7 +158,7 @@ def text_arithmetic(
     end = 0
     values: list[Atom] = []
     for field in FIELD.finditer(text):
-        pieces.append(escaped(text[end : field.start()], '"'))
+        pieces.append(escaped(text[end : field.start()], ""))
         end = field.end()
         if field[4] == "%":
             pieces.append("%")
@@ -164,12 +168,12 @@ def text_arithmetic(
         value = given.pop(0)
         fixed = static(value)
         if fixed is not None and not fixed.text:
-            pieces.append(escaped(field[0] % (fixed.value,), '"'))
+            pieces.append(escaped(field[0] % (fixed.value,), ""))
             continue
         values.append(atom(lowering, value, node))
         pieces.append(_field(lowering, field, values, node))
-    pieces.append(escaped(text[end:], '"'))
-    return lowering.assign(TEXT, [Const(f'f"{"".join(pieces)}"'), *values], node)
+    pieces.append(escaped(text[end:], ""))
+    return lowering.assign(TEXT, [Const(quoted("".join(pieces))), *values], node)
 
 
 def _field(
@@ -214,9 +218,45 @@ def _in_format(value: object, conversion: str, spec: str) -> str | None:
 
 
 def escaped(text: str, quote: str) -> str:
-    """A text as it is written between the braces of an f-string in these quotes."""
-    escaped = text.replace("\\", "\\\\").replace(quote[0], "\\" + quote[0]).replace("\n", "\\n")
-    return escaped.replace("{", "{{").replace("}", "}}")
+    """A text as it is written between the braces of an f-string in these quotes; without quotes,
+    `quoted` puts it into some.
+    """
+    text = text.replace("\\", "\\\\").replace("\n", "\\n")
+    if quote:
+        text = text.replace(quote[0], "\\" + quote[0])
+    return text.replace("{", "{{").replace("}", "}}")
 
 
-__all__ = ["call_string_method", "escaped", "known_text", "lower_text", "text_arithmetic"]
+def quoted(text: str) -> str:
+    """An f-string of this content, in the quotes that `ruff format` takes."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    return f"f{quote}{text.replace(quote, chr(92) + quote)}{quote}"
+
+
+def requoted(node: cst.FormattedString) -> cst.FormattedString:
+    """An f-string into which known text was put, in the quotes that `ruff format` takes."""
+    texts = [part.value for part in node.parts if isinstance(part, cst.FormattedStringText)]
+    code = cst.Module(body=[]).code_for_node
+    others = [code(part) for part in node.parts if not isinstance(part, cst.FormattedStringText)]
+    is_plain = node.start.lower() in ('f"', "f'") and not any('"' in o or "'" in o for o in others)
+    if not is_plain:
+        return node
+    plain = [text.replace('\\"', '"').replace("\\'", "'") for text in texts]
+    found = quoted("".join(plain))[1]
+    parts = [
+        part.with_changes(value=plain.pop(0).replace(found, "\\" + found))
+        if isinstance(part, cst.FormattedStringText)
+        else part
+        for part in node.parts
+    ]
+    return node.with_changes(start=f"f{found}", end=found, parts=parts)
+
+
+__all__ = [
+    "call_string_method",
+    "escaped",
+    "known_text",
+    "lower_text",
+    "requoted",
+    "text_arithmetic",
+]
