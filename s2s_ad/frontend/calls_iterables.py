@@ -16,8 +16,8 @@ from s2s_ad.frontend.arguments import Arguments
 from s2s_ad.frontend.branches import select, truth
 from s2s_ad.frontend.containers import change, container, refreshed
 from s2s_ad.frontend.expressions import lower_expression
-from s2s_ad.frontend.iteration import HANDLERS as ITERATORS
 from s2s_ad.frontend.iteration import Counted, Iteration, iteration, through_value, written_out
+from s2s_ad.frontend.iterators import HANDLERS as ITERATORS
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand, atom, static
 from s2s_ad.frontend.values import Container, FreeVariable, Growing, Named, Value

@@ -4,9 +4,8 @@ count and what each of them stands for.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import libcst as cst
@@ -93,6 +92,8 @@ def iteration(lowering: Lowering, node: cst.BaseExpression, target: Target = Non
     """What `for target in node` goes through. Its parts are evaluated here, once."""
     if isinstance(node, cst.Call):
         function = lower_expression(lowering, node.func)
+        from s2s_ad.frontend.iterators import HANDLERS
+
         handler = HANDLERS.get(function.name) if isinstance(function, Named) else None
         if handler is not None:
             return handler(lowering, node, target)
@@ -124,14 +125,14 @@ def through_value(
                 help="annotate the parameter with its shape, or give it with `--arg`",
             )
         return _rows(lowering, value, node, _name(target))
-    raise _not_iterable(lowering, node)
+    raise not_iterable(lowering, node)
 
 
 def _name(target: Target) -> str:
     return target.value if isinstance(target, cst.Name) and target.value != "_" else ""
 
 
-def _parts(target: Target, count: int) -> list[Target]:
+def parts_of(target: Target, count: int) -> list[Target]:
     """What the items of a tuple are bound to."""
     if isinstance(target, cst.Tuple | cst.List) and len(target.elements) == count:
         return [element.value for element in target.elements]
@@ -202,93 +203,6 @@ def _bound(lowering: Lowering, value: int, length: Atom, node: cst.CSTNode) -> A
     return lowering.assign(GREATER, [_minus(lowering, length, -value, node), Const(0)], node)
 
 
-def _map(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
-    """`map(f, p, q)`: the function is called for each item when it is reached."""
-    from s2s_ad.frontend.arguments import Arguments
-    from s2s_ad.frontend.calls import call
-
-    if len(node.args) < 2 or any(argument.star or argument.keyword for argument in node.args):
-        raise _not_iterable(lowering, node)
-    function = lower_expression(lowering, node.args[0].value)
-    if len(node.args) == 2:
-        rows = iteration(lowering, node.args[1].value)
-    else:
-        rows = _zip(lowering, node.with_changes(args=node.args[1:]))
-
-    def called(row: Value) -> Value:
-        several = len(node.args) > 2 and isinstance(row, Structure)
-        given = list(row.items) if several else [row]  # type: ignore[union-attr]
-        return call(lowering, function, Arguments(given, {}, {}, node), "")
-
-    if isinstance(rows, list):
-        return Known([called(row) for row in rows], sources_of(rows))
-    return replace(rows, item=lambda index: called(rows.item(index)))
-
-
-def _filter(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
-    """`filter(f, p)`, where what it takes is known."""
-    from s2s_ad.frontend.arguments import Arguments
-    from s2s_ad.frontend.branches import truth
-    from s2s_ad.frontend.calls import call
-
-    found = iteration(lowering, node.args[1].value) if len(node.args) == 2 else None
-    if not isinstance(found, list):
-        raise _not_iterable(lowering, node)
-    test = lower_expression(lowering, node.args[0].value)
-    taken: list[Value] = []
-    for item in found:
-        value = item
-        if test != Const(None):
-            value = call(lowering, test, Arguments([item], {}, {}, node), "")
-        holds = truth(lowering, value, node)
-        if not isinstance(holds, Const):
-            raise lowering.refuse(
-                "not-constant",
-                "which items this takes is known only when the module runs",
-                node,
-                help="write a loop with an `if`",
-            )
-        taken += [item] if holds.value else []
-    return Known(taken, sources_of(found))
-
-
-def _arranged(
-    arrange: Callable[..., Iterable[Sequence[Value]]],
-) -> Callable[..., Iteration]:
-    """`itertools.product(p, q)`, `combinations(p, 2)`: tuples of what is known."""
-
-    def handler(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
-        columns: list[list[Value]] = []
-        options: dict[str, int] = {}
-        for place, argument in enumerate(node.args):
-            key = argument.keyword.value if argument.keyword is not None else ""
-            if key or (place and arrange is not itertools.product):
-                value = lower_expression(lowering, argument.value)
-                if not isinstance(value, Const) or not isinstance(value.value, int):
-                    raise _not_iterable(lowering, node)
-                options[key or "r"] = value.value
-                continue
-            items = written_out(lowering, iteration(lowering, argument.value))
-            if items is None:
-                raise _not_iterable(lowering, node)
-            columns.append(items)
-        try:
-            rows = [tuple_of(list(row)) for row in arrange(*columns, **options)]
-        except (TypeError, ValueError) as problem:
-            raise lowering.refuse("bad-call", str(problem), node) from None
-        return rows  # type: ignore[return-value]
-
-    return handler
-
-
-def _chain(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
-    """`itertools.chain(p, q)`"""
-    columns = [written_out(lowering, column) for column in columns_of(lowering, node)]
-    if None in columns:
-        raise _not_iterable(lowering, node)
-    return [item for column in columns if column is not None for item in column]
-
-
 def written_out(lowering: Lowering, found: Iteration) -> list[Value] | None:
     """What is gone through, item by item, where that is known and short."""
     if isinstance(found, list):
@@ -299,7 +213,7 @@ def written_out(lowering: Lowering, found: Iteration) -> list[Value] | None:
     return [found.item(Const(number)) for number in numbers]
 
 
-def _range(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
+def range_of(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
     bounds: list[Atom] = []
     for argument in node.args:
         bound = atom(lowering, lower_expression(lowering, argument.value), argument)
@@ -320,10 +234,10 @@ def _range(lowering: Lowering, node: cst.Call, target: Target = None) -> Iterati
     return Counted((bounds[0], bounds[1], bounds[2]), lambda index: index, name=_name(target))
 
 
-def _enumerate(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
+def enumerated(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
     if not 1 <= len(node.args) <= 2:
-        raise _not_iterable(lowering, node)
-    counter, items = _parts(target, 2)
+        raise not_iterable(lowering, node)
+    counter, items = parts_of(target, 2)
     inner = iteration(lowering, node.args[0].value, items)
     start: Atom = Const(0)
     if len(node.args) == 2:
@@ -348,7 +262,7 @@ def _enumerate(lowering: Lowering, node: cst.Call, target: Target = None) -> Ite
     )
 
 
-def _zip(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
+def zipped(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
     columns = columns_of(lowering, node, target)
     if all(isinstance(column, list) for column in columns):
         rows = zip(*[column for column in columns if isinstance(column, list)], strict=False)
@@ -365,14 +279,12 @@ def _zip(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration
     )
 
 
-def columns_of(
-    lowering: Lowering, node: cst.Call, target: Target = None
-) -> list[Iteration]:
+def columns_of(lowering: Lowering, node: cst.Call, target: Target = None) -> list[Iteration]:
     """What each argument gives when it is gone through; `*rows` stands for several."""
     from s2s_ad.frontend.unpacking import star_items
 
     columns: list[Iteration] = []
-    targets = _parts(target, len(node.args))
+    targets = parts_of(target, len(node.args))
     for argument, part in zip(node.args, targets, strict=True):
         if argument.star == "*":
             value = lower_expression(lowering, argument.value)
@@ -409,9 +321,9 @@ def _zip_with_known(lowering: Lowering, columns: list[Iteration], node: cst.CSTN
     return Known(rows, sources_of(*columns))
 
 
-def _reversed(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
+def turned_round(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
     if len(node.args) != 1:
-        raise _not_iterable(lowering, node)
+        raise not_iterable(lowering, node)
     inner = iteration(lowering, node.args[0].value, target)
     if isinstance(inner, list):
         return Known(inner[::-1], sources_of(inner))
@@ -487,7 +399,7 @@ def known_trips(lowering: Lowering, counted: Counted) -> range | None:
     return range(*(bound for bound in bounds if bound is not None))
 
 
-def _not_iterable(lowering: Lowering, node: cst.CSTNode) -> Exception:
+def not_iterable(lowering: Lowering, node: cst.CSTNode) -> Exception:
     return lowering.refuse(
         "not-iterable",
         f"it is not known how to go through `{lowering.code(node)}`",
@@ -496,16 +408,21 @@ def _not_iterable(lowering: Lowering, node: cst.CSTNode) -> Exception:
     )
 
 
-HANDLERS: dict[str, Callable[[Lowering, cst.Call, Target], Iteration]] = {
-    "builtins.range": _range,
-    "builtins.enumerate": _enumerate,
-    "builtins.zip": _zip,
-    "builtins.reversed": _reversed,
-    "builtins.map": _map,
-    "builtins.filter": _filter,
-    "itertools.product": _arranged(itertools.product),
-    "itertools.combinations": _arranged(itertools.combinations),
-    "itertools.permutations": _arranged(itertools.permutations),
-    "itertools.combinations_with_replacement": _arranged(itertools.combinations_with_replacement),
-    "itertools.chain": _chain,
-}
+__all__ = [
+    "Counted",
+    "Iteration",
+    "Known",
+    "check_unchanged",
+    "columns_of",
+    "enumerated",
+    "iteration",
+    "known_trips",
+    "not_iterable",
+    "plainly",
+    "range_of",
+    "sources_of",
+    "through_value",
+    "turned_round",
+    "written_out",
+    "zipped",
+]

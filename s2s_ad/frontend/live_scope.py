@@ -48,7 +48,7 @@ def _names_of_objects() -> dict[int, str]:
     from s2s_ad.frontend.calls import SPECIAL
     from s2s_ad.frontend.calls_iterables import CONSUMERS
     from s2s_ad.frontend.calls_numpy import FUNCTIONS
-    from s2s_ad.frontend.iteration import HANDLERS as ITERATORS
+    from s2s_ad.frontend.iterators import HANDLERS as ITERATORS
     from s2s_ad.operations import catalogue
 
     names = {*catalogue().operations, *SPECIAL, *FUNCTIONS, *CONSUMERS, *ITERATORS}
