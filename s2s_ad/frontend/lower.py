@@ -98,7 +98,9 @@ class Frame:
     @cached_property
     def rebinds(self) -> frozenset[str]:
         """The names of the function around this one that it assigns: `nonlocal total`."""
-        return names_declared(self.function.node) & self.function.closure.keys()
+        if not self.function.closure:
+            return frozenset()
+        return names_declared(self.unit, self.function.node) & self.function.closure.keys()
 
 
 @dataclass
@@ -471,8 +473,10 @@ def identifiers(node: cst.CSTNode) -> frozenset[str]:
     return frozenset(found)
 
 
-def names_declared(node: cst.CSTNode) -> frozenset[str]:
-    """The names that a function says are not its own: `nonlocal total`."""
+def names_declared(unit: Unit, node: cst.CSTNode) -> frozenset[str]:
+    """The names that a function says are not its own: `nonlocal total`. Found once."""
+    if node in unit.declared:
+        return unit.declared[node]
     found: set[str] = set()
     pending: list[cst.CSTNode] = list(node.children)
     while pending:
@@ -481,7 +485,8 @@ def names_declared(node: cst.CSTNode) -> frozenset[str]:
             found.update(item.name.value for item in current.names)
         if not isinstance(current, cst.FunctionDef | cst.ClassDef):
             pending.extend(current.children)
-    return frozenset(found)
+    unit.declared[node] = frozenset(found)
+    return unit.declared[node]
 
 
 def tree_of(lowering: Lowering, value: Value, node: cst.CSTNode) -> Tree:
@@ -598,6 +603,8 @@ def inline(
 
 def _check_shared(lowering: Lowering, frame: Frame, node: cst.CSTNode) -> None:
     """Names shared by `nonlocal` are handed over when the call ends: nobody may look before."""
+    if not frame.rebinds and not any(other.rebinds for other in lowering.frames):
+        return
     closure, caller = frame.function.closure, lowering.frame
     own = caller.locals.union(p.name.value for p in every_parameter(caller.function.node.params))
     if frame.rebinds and (caller.names is not closure or not frame.rebinds <= own):

@@ -29,13 +29,15 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 @dataclass(eq=False)
 class Unit:
     """A parsed statement and where it stands: line 1 of `module` is line `first_line` of the file.
-    `bound` remembers the names that its nodes bind, with and without updates.
+    `bound` remembers the names that its nodes bind, with and without updates, `declared` those that
+    functions take from around them by `nonlocal`.
     """
 
     file: SourceFile
     module: cst.Module
     first_line: int
     bound: dict[tuple[cst.CSTNode, bool], frozenset[str]] = field(default_factory=dict)
+    declared: dict[cst.CSTNode, frozenset[str]] = field(default_factory=dict)
 
     @cached_property
     def _positions(self) -> Mapping[cst.CSTNode, CodeRange]:

@@ -72,7 +72,7 @@ def test_a_right_program_is_right() -> None:
         ("    return undefined\n", "skipped"),
         ("    return a / 0.0\n", "skipped"),
         ("    with x:\n        pass\n    return a\n", "skipped"),
-        ("    del s\n    return a\n", "refused"),
+        ("    try:\n        s = a\n    finally:\n        pass\n    return a\n", "refused"),
     ],
 )
 def test_programs_that_say_nothing(text: str, kind: str) -> None:
