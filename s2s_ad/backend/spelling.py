@@ -60,8 +60,11 @@ def spell_atom(constant: Const, library: Callable[[str], str]) -> Expression:
 
 def _quoted(text: str) -> str:
     """A string as ruff writes it."""
-    spelled = repr(text)
-    return f'"{spelled[1:-1]}"' if spelled.startswith("'") and '"' not in text else spelled
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    spelled = repr(text)[1:-1]
+    if "'" in text and '"' in text:
+        spelled = spelled.replace("\\'", "'")  # the quotes that repr takes then
+    return f"{quote}{spelled.replace(quote, chr(92) + quote)}{quote}"
 
 
 def _is_slice_or_dots(value: object) -> bool:

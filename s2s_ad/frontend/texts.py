@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import operator
 import re
 from collections.abc import Callable, Sequence
@@ -30,6 +31,10 @@ def lower_text(
         return Const(node.evaluated_value)
     values: list[Atom] = []
     text = lowering.code(_with_placeholders(lowering, node, values))
+    if not values:  # all of it is known
+        whole = ast.parse(text, mode="eval").body
+        parts = whole.values if isinstance(whole, ast.JoinedStr) else [whole]
+        return Const("".join(str(part.value) for part in parts if isinstance(part, ast.Constant)))
     return lowering.assign(TEXT, [Const(text), *values], node, name)
 
 
@@ -233,6 +238,11 @@ def quoted(text: str) -> str:
     return f"f{quote}{text.replace(quote, chr(92) + quote)}{quote}"
 
 
+def without_need(escape: re.Match[str]) -> str:
+    """An escaped quote as it is between quotes of another kind; other escapes stay."""
+    return escape[1] if escape[1] in "'\"" else escape[0]
+
+
 def requoted(node: cst.FormattedString) -> cst.FormattedString:
     """An f-string into which known text was put, in the quotes that `ruff format` takes."""
     texts = [part.value for part in node.parts if isinstance(part, cst.FormattedStringText)]
@@ -241,7 +251,7 @@ def requoted(node: cst.FormattedString) -> cst.FormattedString:
     is_plain = node.start.lower() in ('f"', "f'") and not any('"' in o or "'" in o for o in others)
     if not is_plain:
         return node
-    plain = [text.replace('\\"', '"').replace("\\'", "'") for text in texts]
+    plain = [re.sub(r"\\(.)", without_need, text) for text in texts]
     found = quoted("".join(plain))[1]
     parts = [
         part.with_changes(value=plain.pop(0).replace(found, "\\" + found))
