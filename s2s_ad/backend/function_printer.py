@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import textwrap
@@ -130,7 +131,7 @@ class FunctionPrinter:
         self.speller.sizes = self.entry.sizes
         body = self.sweeps()
         read = set(WORD.findall("\n".join((*self.entry.first, *self.entry.lines, *body))))
-        first = self.unpacked_at_once(read)
+        first = self.unpacked_at_once([*self.entry.lines, *body])
         first = first or [line for name, line in unpacked if name in read]
         entry = self.entry.first + first + self.entry.lines
         gap = [""] if entry and len(body) > 1 else []
@@ -246,7 +247,7 @@ class FunctionPrinter:
                 self._unpack(formal.tree, formal.name, lines)
         return lines
 
-    def unpacked_at_once(self, read: set[str]) -> list[str]:
+    def unpacked_at_once(self, body: list[str]) -> list[str]:
         """`x, y = saved`, where what was saved is read."""
         found = next((one for one in self.function.formals if one.name == "saved"), None)
         tree = None if found is None else found.tree
@@ -256,6 +257,7 @@ class FunctionPrinter:
         names = [self.names[item] for item in tree.items if isinstance(item, Var)]
         if not names or len(names) < len(tree.items):
             return []
+        read = names_in_code(body)
         given = [name if name in read else "_" for name in names]
         listed = ", ".join(given) if len(given) > 1 else f"({given[0]},)"
         line = f"    {listed} = saved"
@@ -355,3 +357,9 @@ def helper_names() -> set[str]:
 
 def _key(key: object) -> str:
     return spell_atom(Const(key), lambda name: name).text
+
+
+def names_in_code(lines: list[str]) -> set[str]:
+    """The names in lines of a function; its comments cite the user's lines, with other names."""
+    tree = ast.parse("def function():\n" + "\n".join(lines or ["    pass"]))
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
