@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from s2s_ad.check import stands_in
-from s2s_ad.ir import Atom, Block, Const, If, Operation, Statement, Var
-from s2s_ad.operations.indexing import SETITEM
+from s2s_ad.frontend.views import RESHAPED, TURNED, is_view, put_back
+from s2s_ad.ir import Assign, Atom, Block, Const, If, Operation, Statement, Var
 from s2s_ad.operations.result_types import is_basic_index
 from s2s_ad.types import Array
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from s2s_ad.frontend.lower import Lowering
     from s2s_ad.frontend.writes import Memory
 
-TURNED = ("ndarray.T", "numpy.swapaxes")  # views whose operation undoes itself
 WHOLE = (Const(Ellipsis), Const(slice(None)))
 REVERSED = Const(slice(None, None, -1))
 LONGEST = 3  # views of views of views; a loop might go on for ever
@@ -94,7 +93,8 @@ def place_of(memory: Memory, atom: Atom) -> tuple[Var, Chain] | None:
         return None
     op, (source, *rest) = made[0].op, made[0].operands
     is_item = op.name == "getitem" and is_basic_index(rest[0].type)
-    found = place_of(memory, source) if is_item or op.name in TURNED else None
+    is_way = is_item or op.name in TURNED or op.name in RESHAPED
+    found = place_of(memory, source) if is_way else None
     chain = None if found is None else _joined(found[1], (Step(op, tuple(rest)),))
     return None if found is None or chain is None else (found[0], chain)
 
@@ -125,6 +125,26 @@ def relate(memory: Memory, one: Var, other: Var, known: Relation | None) -> None
     back = {_turned(chain): flag for chain, flag in known.items()}
     if None not in back:
         memory.links[other, one] = {c: flag for c, flag in back.items() if c is not None}
+
+
+def relate_reshaped(memory: Memory, statement: Assign, target: Var) -> None:
+    """A reshaped array has an allocation of its own, which may be that of what it was made of."""
+    op = statement.op
+    known_rank = isinstance(target.type, Array) and target.type.shape is not None
+    if not op.may_copy or op.name not in RESHAPED or not known_rank:
+        return
+    source = statement.operands[0]
+    memory.where[target] = frozenset((target,))
+    step = Step(op, tuple(statement.operands[1:]))
+    flag = is_view(memory, op, source)
+    for root in in_order(memory, (r for r in memory.roots(source) if isinstance(r, Var))):
+        found = relation(memory, source, root)
+        known = None if found is None else _mapped(found, (), (step,))
+        if flag is None or (flag != YES and known is not None and {*known.values()} != {YES}):
+            known = None
+        elif flag != YES and known is not None:
+            known = dict.fromkeys(known, flag)
+        relate(memory, target, root, known)
 
 
 def in_order(memory: Memory, roots: Iterable[Var]) -> list[Var]:
@@ -234,13 +254,12 @@ def _stored(lowering: Lowering, base: Var, chain: Chain, value: Var, node: cst.C
     if not chain:
         return value
     views = _along(lowering, base, chain[:-1], node)
-    changed = value
+    changed: Var | None = value
     for view, step in zip(reversed(views), reversed(chain), strict=True):
-        if step.op.name == "getitem":
-            changed = lowering.assign(SETITEM, [view, step.operands[0], changed], node)
-        else:
-            changed = lowering.assign(step.op, [changed, *step.operands], node)
-        lowering.memory.taken_again.add(changed)
+        assert changed is not None
+        changed = put_back(lowering, step.op, step.operands, view, changed, node)
+    assert changed is not None
+    lowering.memory.taken_again.add(changed)
     return changed
 
 

@@ -33,6 +33,7 @@ from s2s_ad.frontend.values import (
     UserFunction,
     Value,
 )
+from s2s_ad.frontend.views import ask_layouts
 from s2s_ad.frontend.writes import Memory
 from s2s_ad.ir import (
     Assign,
@@ -56,7 +57,7 @@ from s2s_ad.operations.calls import retyped
 from s2s_ad.operations.complex_numbers import complex_form
 from s2s_ad.operations.lists import new_list
 from s2s_ad.options import Options
-from s2s_ad.rewrite import Builder, Names, map_statement, rename, with_body
+from s2s_ad.rewrite import Builder, Names, formal_variables, map_statement, rename, with_body
 from s2s_ad.types import Array, Items, ListOf, Size, Sizes, Type, TypeProblem, is_complex
 
 MAXIMUM_DEPTH = 60
@@ -303,6 +304,8 @@ def lower_function(
         lowering.parameters = {
             leaf for formal in formals for leaf in leaves(formal.tree) if isinstance(leaf, Var)
         }
+        if exact:
+            ask_layouts(lowering, formal_variables(formals))
         output = tree_of(lowering, _whole(lowering, function), function.node)
         if any(is_complex(leaf.type) for leaf in leaves(output)):
             raise lowering.refuse(

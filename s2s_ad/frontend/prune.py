@@ -17,7 +17,8 @@ Keep = Callable[[Var], bool]
 
 def prune(function: Function, taken_again: Collection[Var]) -> Function:
     """`taken_again` are views that lowering took anew: they go too where nobody reads them."""
-    if all(isinstance(statement, Assign) for statement in function.body.statements):
+    plain = all(isinstance(statement, Assign) for statement in function.body.statements)
+    if plain and not taken_again:
         return function
     live = _Live(taken_again)
     live.block(function.body)

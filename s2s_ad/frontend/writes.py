@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from s2s_ad.frontend.aliases import TURNED, Relation, carry_over
+from s2s_ad.frontend.aliases import Relation, carry_over, relate_reshaped
 from s2s_ad.frontend.values import Container, Identity
+from s2s_ad.frontend.views import put_back
 from s2s_ad.ir import Assign, Atom, Operation, Var
 from s2s_ad.memory import Allocations, allocations_of
 from s2s_ad.operations.indexing import ADDITEM, SETITEM
@@ -52,6 +53,7 @@ class Memory:
     exact: bool = False
     links: dict[tuple[Var, Var], Relation] = field(default_factory=dict)  # facts as well
     visible: set[Var] = field(default_factory=set)  # the allocations of the blocks around
+    in_rows: dict[Var, Atom] = field(default_factory=dict)  # whether arguments are contiguous
     time: int = 0
     seen: int = 0
 
@@ -69,6 +71,7 @@ class Memory:
                     self.made_by[target] = (statement, self.time)
                     if self.exact and target in self.where[target]:
                         self.visible.add(target)
+                        relate_reshaped(self, statement, target)
         self.seen = len(statements)
 
     def roots(self, atom: Atom) -> Allocations:
@@ -182,18 +185,17 @@ def _store_back(lowering: Lowering, base: Var, root: Var, changed: Var, node: cs
         _becomes(lowering, root, changed, node)
         return
     statement, _ = memory.made_by[base]
-    source = statement.operands[0]
+    source, *rest = statement.operands
     assert isinstance(source, Var)
+    latest = now(lowering, source, node)
     if statement.op.name == "getitem":
-        latest = now(lowering, source, node)
-        write(lowering, SETITEM, latest, statement.operands[1], changed, node)
-    elif statement.op.name in TURNED:
-        # turned twice it is as before
-        back = lowering.assign(statement.op, [changed, *statement.operands[1:]], node)
-        memory.catch_up(lowering)
-        _store_back(lowering, now(lowering, source, node), root, back, node)
-    else:
+        write(lowering, SETITEM, latest, rest[0], changed, node)
+        return
+    back = put_back(lowering, statement.op, rest, latest, changed, node)
+    if back is None:
         raise _through_view(lowering, node)
+    memory.catch_up(lowering)
+    _store_back(lowering, latest, root, back, node)
 
 
 def _becomes(lowering: Lowering, root: Var, changed: Var, node: cst.CSTNode) -> None:

@@ -89,6 +89,16 @@ def _print_list_copy(type: Type, text: str, depth: int) -> str:
     return f"{text}.copy()"
 
 
+CONTIGUOUS = operation(
+    "out = is_contiguous(x)",
+    name="ndarray.flags.c_contiguous",
+    infer=lambda _, __: Number("bool"),
+    evaluate=lambda x: x.flags.c_contiguous,
+    constant=True,
+    printer=lambda _, texts: f"{texts[0]}.flags.c_contiguous",
+)
+
+
 ASTYPE = arrays.CATALOGUE.operations["ndarray.astype"]
 NUMPY_SHAPE = shaping.CATALOGUE.operations["numpy.shape"]
 ZEROS_LIKE = arrays.CATALOGUE.operations["numpy.zeros_like"]
