@@ -34,6 +34,7 @@ from s2s_ad.frontend.values import (
 )
 from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.operations import catalogue
+from s2s_ad.operations.support import CONTIGUOUS
 from s2s_ad.types import Array, Number, Scalar
 
 OPERATORS = {
@@ -61,6 +62,7 @@ OPERATORS = {
 }
 
 
+MEMORY = ("base", "strides", "data", "ctypes")  # attributes that say how an array is laid out
 COMPARISONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
 
 
@@ -328,6 +330,11 @@ def attribute_of(
         found_there = found_in_class(lowering, base, attribute, node)
         if found_there is not None:
             return found_there
+    is_flag = isinstance(base, Method) and base.name == "flags" and attribute == "c_contiguous"
+    # of arguments only: other arrays may lie in another way in a module
+    receiver = base.receiver if isinstance(base, Method) else None
+    if is_flag and isinstance(receiver, Var) and receiver in lowering.parameters:
+        return lowering.assign(CONTIGUOUS, [receiver], node, name)
     if isinstance(base, Var) and isinstance(base.type, Array | Scalar):
         op = catalogue().operations.get(f"ndarray.{attribute}")
         if op is not None and op.template:
@@ -336,6 +343,14 @@ def attribute_of(
             from s2s_ad.types import DTYPES
 
             return Named(f"numpy.{DTYPES[base.type.dtype]}")
+    about_memory = isinstance(base, Var) and attribute in MEMORY
+    if about_memory or (isinstance(base, Method) and base.name == "flags"):
+        raise lowering.refuse(
+            "unknown-operation",
+            f"`{lowering.code(node)}` says how an array lies in memory",
+            node,
+            help="let the function do the same for every layout",
+        )
     return Method(base, attribute)
 
 

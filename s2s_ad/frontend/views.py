@@ -27,7 +27,7 @@ TURNED = (
 """Views whose operation undoes itself."""
 RESHAPED = (
     *("numpy.expand_dims", "numpy.squeeze", "numpy.reshape", "numpy.ravel"),
-    *("numpy.atleast_1d", "numpy.atleast_2d", "numpy.atleast_3d"),
+    *("numpy.atleast_1d", "numpy.atleast_2d", "numpy.atleast_3d", "ndarray.flat"),
 )
 """Views with the same elements in the same order."""
 IN_ROWS = (

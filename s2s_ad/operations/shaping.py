@@ -212,6 +212,19 @@ operation(
 )
 
 
+operation(
+    "out = x.flat",
+    "grad_x += np.reshape(grad_out, np.shape(x))",
+    infer=_ravelled_type,
+    linear=("x",),
+    view_of="x",
+    printer=lambda _, texts: f"np.ravel({texts[0]})",
+    evaluate=lambda x: x.ravel(),
+    samples=({"x": "f[2,3]"}, {"x": "f[0,3]"}),
+    note="an array here, of which every write gets into x",
+)
+
+
 def _expanded_type(_: Sizes, operands: Sequence[Atom]) -> Type:
     x, axis = operands[0].type, constant(operands[1], "axis")
     shape = shape_of(x)
