@@ -196,9 +196,10 @@ def spell_slice(statement: Assign, spell: Spell) -> str:
     shown = parts if parts[2] else parts[:2]
     if simple:
         return ":".join(shown)
-    text = " : ".join(shown).strip()
-    # no space where there is nothing between
-    return re.sub(r"^: ", ": ", text) if shown[0] else f": {shown[1]}" if len(shown) == 2 else text
+    text = ""
+    for part in shown[:-1]:
+        text += f" {part} :" if part else ":"
+    return f"{text} {shown[-1]}".strip()
 
 
 def spell_index_parts(

@@ -168,9 +168,11 @@ def read_by(chain: Chain) -> list[Var]:
 
 def carry_over(lowering: Lowering, root: Var, node: cst.CSTNode) -> None:
     """An allocation has been written to: those that may be the same one change with it."""
+    from s2s_ad.frontend.writes import lose
+
     memory = lowering.memory
     reached = memory.overlaps.get(root, set())
-    memory.lost |= {other for other in reached if not isinstance(other, Var)}
+    lose(lowering, (other for other in reached if not isinstance(other, Var)), node)
     arrays = in_order(memory, (o for o in reached if isinstance(o, Var)))
     for other in arrays:
         if not is_visible(lowering, other):
@@ -181,7 +183,7 @@ def carry_over(lowering: Lowering, root: Var, node: cst.CSTNode) -> None:
             or (below is None and above is None)
             or other in lowering.hidden_variables()
         ):
-            memory.lost |= {other}
+            lose(lowering, [other], node)
         else:
             _follow(lowering, root, other, below, above, node)
 
@@ -195,6 +197,8 @@ def _follow(
     node: cst.CSTNode,
 ) -> None:
     """`other` becomes what it is after a write to `root`."""
+    from s2s_ad.frontend.writes import lose
+
     memory = lowering.memory
     for chain, flag in (below if below is not None else above or {}).items():
         written, value = memory.latest[root], memory.latest.get(other, other)
@@ -208,7 +212,7 @@ def _follow(
         if flag != YES:
             inner, lowering.builder.statements = lowering.builder.statements, statements
             if not stands_in(changed.type, value.type):
-                memory.lost |= {other}
+                lose(lowering, [other], node)
                 return
             changed = _chosen(lowering, flag, tuple(inner), changed, value, node)
         memory.catch_up(lowering)

@@ -264,11 +264,12 @@ def settled(lowering: Lowering, value: Found, node: cst.CSTNode) -> Found:
             return replace(value, items=tuple(items))
         return value
     except Refused:
+        said = lowering.reporter.since(mark)
         lowering.reporter.rewind(mark)
         return Unsettled(
             "write-through-view",
             "this may or may not share memory with an array that was written to since",
-            "take a copy (`.copy()`) before the write",
+            said[0].help if said else "take a copy (`.copy()`) before the write",
         )
 
 

@@ -16,6 +16,7 @@ import libcst as cst
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Container, Growing, Identity, Value
+from s2s_ad.frontend.writes import lose, refuse_lost
 from s2s_ad.ir import Assign, Atom, Const, Structure, Var
 from s2s_ad.operations.lists import APPEND, DISPLAY, ITEM, LENGTH, POP, SET_ITEM, new_list
 from s2s_ad.types import ListOf, Number, Type, is_numeric
@@ -51,12 +52,7 @@ def refreshed(lowering: Lowering, structure: Container, node: cst.CSTNode) -> Co
     memory = lowering.memory
     if structure.identity is not None:
         if structure.identity in memory.lost:
-            raise lowering.refuse(
-                "write-through-view",
-                "this may or may not be the container that was changed under another name",
-                node,
-                help="use one name for a container that is changed",
-            )
+            raise refuse_lost(lowering, [structure.identity], node)
         structure = memory.contents.get(structure.identity, structure)
     items = tuple(
         refreshed(lowering, item, node) if isinstance(item, Container) else item
@@ -74,7 +70,7 @@ def change(lowering: Lowering, before: Container, after: Container, node: cst.CS
         what = "a tuple" if before.kind == "tuple" else "a container that may be one of several"
         raise lowering.refuse("write-in-place", f"{what} cannot be changed here", node)
     memory.contents[identity] = replace(after, identity=identity)
-    memory.lost |= frozenset(memory.overlaps.get(identity, ()))
+    lose(lowering, memory.overlaps.get(identity, ()), node)
 
 
 def without_objects(value: Any) -> Any:

@@ -27,6 +27,7 @@ from s2s_ad.frontend.writes import addition_for, now, replace, write
 from s2s_ad.ir import Assign, Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.declared import IMPLICIT_NAME
 from s2s_ad.operations.indexing import SETITEM
+from s2s_ad.operations.result_types import is_basic_index
 from s2s_ad.types import Array, is_float
 
 
@@ -160,8 +161,8 @@ def _augmented(lowering: Lowering, node: cst.AugAssign) -> None:
     if isinstance(left, Structure | Growing):
         _extended(lowering, node, name, left, right)
         return
-    if isinstance(left, Var) and now(lowering, left, node) != left:
-        raise _written_meanwhile(lowering, node)
+    if isinstance(left, Var):
+        left = now(lowering, left, node)  # the right side may have written to it
     changed = lowering.assign(op, [left, atom(lowering, right, node.value)], node, name)
     if isinstance(left.type, Array):
         assert isinstance(left, Var)
@@ -192,15 +193,6 @@ def _extended(
         raise lowering.refuse("write-in-place", f"`{name}` cannot be changed in this way", node)
 
 
-def _written_meanwhile(lowering: Lowering, node: cst.CSTNode) -> Exception:
-    return lowering.refuse(
-        "write-in-place",
-        "the right side writes to the array that is changed here",
-        node,
-        help="call the function in a statement of its own before",
-    )
-
-
 def _augmented_entry(
     lowering: Lowering, node: cst.AugAssign, target: cst.CSTNode, base: Container, index: Atom
 ) -> None:
@@ -222,8 +214,8 @@ def _changed_value(
     symbol = operator_name(type(node.operator).__name__.removesuffix("Assign"))
     left = atom(lowering, old, node.target)
     right = atom(lowering, lower_expression(lowering, node.value), node.value)
-    if isinstance(left, Var) and now(lowering, left, node) != left:
-        raise _written_meanwhile(lowering, node)
+    if isinstance(left, Var):
+        left = now(lowering, left, node)
     changed = lowering.assign(lowering.operation(symbol), [left, right], node)
     if isinstance(left, Var) and isinstance(left.type, Array):
         _change_array(lowering, left, changed, symbol, lowering.code(node.target), node)
@@ -262,13 +254,16 @@ def _augmented_item(
         _augmented_entry(lowering, node, target, base, index)
         return
     value = atom(lowering, lower_expression(lowering, node.value), node.value)
-    if now(lowering, base, node) != base:
-        raise _written_meanwhile(lowering, node)
+    before, base = base, now(lowering, base, node)
     at_once = addition_for(symbol, index)
-    if at_once is not None:
+    if at_once is not None and base == before:
         write(lowering, at_once, base, index, value, node)
         return
-    item = lowering.assign(lowering.operation("getitem"), [base, index], target)
+    # the right side may have written to the array: a part of it that is a view shows that, an
+    # item, or a copy, was taken before
+    item = lowering.assign(lowering.operation("getitem"), [before, index], target)
+    if base != before and isinstance(item.type, Array) and is_basic_index(index.type):
+        item = lowering.assign(lowering.operation("getitem"), [base, index], target)
     computed = lowering.assign(lowering.operation(symbol), [item, value], node)
     write(lowering, SETITEM, base, index, computed, node)
 

@@ -9,6 +9,7 @@ known whether two values share memory, reading the other one is refused, or flag
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ class Memory:
     lost: frozenset[Any] = frozenset()  # allocations that a write to another one may have changed
     foreign: frozenset[Var] = frozenset()  # parameters that were written to
     taken_again: set[Var] = field(default_factory=set)  # views of what was written since
+    lost_in: dict[Any, tuple[str, int]] = field(default_factory=dict)  # which code, in which line
     # with `exact`, how allocations belong together is said by flags (`aliases.py`)
     exact: bool = False
     links: dict[tuple[Var, Var], Relation] = field(default_factory=dict)  # facts as well
@@ -117,12 +119,7 @@ def now(lowering: Lowering, var: Var, node: cst.CSTNode) -> Var:
         return var
     memory.catch_up(lowering)
     if memory.where.get(var, frozenset()) & memory.lost:
-        raise lowering.refuse(
-            "write-through-view",
-            "this may or may not be the array that was written to under another name",
-            node,
-            help="take a copy (`.copy()`) where the arrays part",
-        )
+        raise refuse_lost(lowering, memory.where[var] & memory.lost, node)
     whole = memory.whole.get(var, var)
     if whole in memory.latest:
         return memory.latest[whole]
@@ -137,7 +134,8 @@ def now(lowering: Lowering, var: Var, node: cst.CSTNode) -> Var:
     if statement.op.may_copy or unknown_rank or statement.op.name.startswith("list."):
         raise lowering.refuse(
             "write-through-view",
-            "this may or may not share memory with an array that was written to since",
+            f"`{lowering.code(node)}` may or may not share memory with an array that was written to"
+            " since",
             node,
             help="take a copy (`.copy()`) before the write",
         )
@@ -148,6 +146,33 @@ def now(lowering: Lowering, var: Var, node: cst.CSTNode) -> Var:
     taken = lowering.assign(statement.op, operands, node)
     memory.taken_again.add(taken)
     return taken
+
+
+def lose(lowering: Lowering, roots: Iterable[Any], node: cst.CSTNode) -> None:
+    """What allocations or containers hold is not known any more, because of a write."""
+    memory, roots = lowering.memory, frozenset(roots)
+    place = shortened(lowering.code(node)), lowering.span(node).line
+    memory.lost_in.update(dict.fromkeys(roots - memory.lost, place))
+    memory.lost |= roots
+
+
+def refuse_lost(lowering: Lowering, roots: Iterable[Any], node: cst.CSTNode) -> Exception:
+    """Refuse to read what may have been changed under another name."""
+    places = [place for root in roots if (place := lowering.memory.lost_in.get(root)) is not None]
+    code, line = max(places, key=lambda place: (place[1], place[0]), default=("", 0))
+    write = f"the write `{code}` in line {line}" if places else "a write under another name"
+    return lowering.refuse(
+        "write-through-view",
+        f"`{shortened(lowering.code(node))}` may or may not have been changed by {write}",
+        node,
+        help="use one name for it, or take a copy (`.copy()`) where the second name is given",
+    )
+
+
+def shortened(code: str) -> str:
+    """The first line of a piece of code, in a length for messages."""
+    first = code.strip().split("\n")[0]
+    return first if len(first) <= 40 else f"{first[:37]}..."
 
 
 def write(
@@ -208,7 +233,7 @@ def _becomes(lowering: Lowering, root: Var, changed: Var, node: cst.CSTNode) -> 
     if memory.exact:
         carry_over(lowering, root, node)
     else:
-        memory.lost |= reached
+        lose(lowering, reached, node)
     memory.foreign |= lowering.parameters & {root, *reached}
 
 

@@ -7,6 +7,7 @@ that depends on layout).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from s2s_ad.ir import Atom, Rule
 from s2s_ad.operations.declare import Catalogue, rule
@@ -212,17 +213,19 @@ operation(
 )
 
 
-operation(
-    "out = x.flat",
+FLAT = operation(
+    "out = flat(x)",
     "grad_x += np.reshape(grad_out, np.shape(x))",
+    name="ndarray.flat",
     infer=_ravelled_type,
     linear=("x",),
     view_of="x",
-    printer=lambda _, texts: f"np.ravel({texts[0]})",
     evaluate=lambda x: x.ravel(),
     samples=({"x": "f[2,3]"}, {"x": "f[0,3]"}),
-    note="an array here, of which every write gets into x",
+    note="what `x.flat` is here: every write gets into x",
 )
+# the user's attribute is an iterator, which no generated line may hold
+CATALOGUE.operations[FLAT.name] = replace(FLAT, template="np.ravel({0})")
 
 
 def _expanded_type(_: Sizes, operands: Sequence[Atom]) -> Type:
