@@ -512,6 +512,11 @@ class Merge:
             relation(memory, *pair) if lives else APART
             for *pair, lives in zip(atoms, others, alive, strict=True)
         ]
+        unbound = any(
+            lives and UNDEFINED in pair for *pair, lives in zip(atoms, others, alive, strict=True)
+        )
+        if unbound and any(sides):
+            return None  # to carry over a write would read what is not bound
         found: dict[Chain, Atom] = {}
         for chain in chains_of(side for side in sides if side is not None):
             if any(path.defines(atom) for path in self.paths for atom in read_by(chain)):

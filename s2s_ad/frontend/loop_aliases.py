@@ -25,7 +25,7 @@ from s2s_ad.frontend.aliases import (
 from s2s_ad.frontend.blocks import has_memory, new_variable
 from s2s_ad.frontend.loop_plans import Slot
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.ir import Atom, Var
+from s2s_ad.ir import UNDEFINED, Atom, Var
 from s2s_ad.types import Number
 
 FlagKey = tuple[Any, Any, Chain]
@@ -175,7 +175,8 @@ class Relations:
                 turned = not turned
                 found = self.relation(pair, given, turned)
             known = self.assumed(pair, turned)
-            if found is None or known is None:
+            unbound = UNDEFINED in (*self.firsts(pair), *given) and bool(found or known)
+            if found is None or known is None or unbound:
                 unknown.add(self.key(pair))
                 continue
             for chain in chains_of([known, found]):
@@ -217,6 +218,8 @@ class Relations:
         if first is None or last is None:
             return None
         chains = chains_of([first, last])
+        if chains and UNDEFINED in (*self.firsts(pair), *given):
+            return None  # to carry over a write would read what is not bound
         if any(is_inside(atom) for chain in chains for atom in read_by(chain)):
             return None
         found: dict[Chain, Atom] = {}
