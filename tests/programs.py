@@ -5,27 +5,12 @@ again, aliases and views, loops in both directions, jumps, lists; each with argu
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
-RANDOM = np.random.default_rng(5)
-CASES: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+from tests.collected import Collection
 
-
-def case(*arguments: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The function is tested with these arguments."""
-
-    def added(function: Callable[..., Any]) -> Callable[..., Any]:
-        CASES.append((function, arguments))
-        return function
-
-    return added
-
-
-def v(*shape: int) -> Any:
-    return RANDOM.uniform(0.2, 1.0, size=shape)
+COLLECTION = Collection(5)
+CASES, case, v = COLLECTION.cases, COLLECTION.case, COLLECTION.array
 
 
 @case(v(6))

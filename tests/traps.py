@@ -5,27 +5,12 @@ values, derivatives and arguments with what NumPy does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
-RANDOM = np.random.default_rng(11)
-CASES: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+from tests.collected import Collection
 
-
-def case(*arguments: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The function is tested with these arguments."""
-
-    def added(function: Callable[..., Any]) -> Callable[..., Any]:
-        CASES.append((function, arguments))
-        return function
-
-    return added
-
-
-def v(*shape: int) -> Any:
-    return RANDOM.uniform(0.2, 1.0, size=shape)
+COLLECTION = Collection(11)
+CASES, case, v = COLLECTION.cases, COLLECTION.case, COLLECTION.array
 
 
 # Arguments by position, and where results go ------------------------------------------------------

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
-import re
 import textwrap
+from collections.abc import Sequence
 
 from s2s_ad.backend import layout
 from s2s_ad.backend.comments import Comments
@@ -39,7 +39,6 @@ from s2s_ad.passes.calls import Called
 from s2s_ad.rewrite import all_statements, count_uses
 from s2s_ad.types import Scalar
 
-WORD = re.compile(r"[^\W\d]\w*")
 # Bookkeeping that is printed within other lines; unread, it is not worth one
 UNSEEN = (TUPLE, SLICE, DIMENSION, SHAPE_ATTRIBUTE, NUMPY_SHAPE)
 
@@ -130,8 +129,9 @@ class FunctionPrinter:
         )
         self.speller.sizes = self.entry.sizes
         body = self.sweeps()
-        read = set(WORD.findall("\n".join((*self.entry.first, *self.entry.lines, *body))))
-        first = self.unpacked_at_once([*self.entry.lines, *body])
+        lines = (*self.entry.first, *self.entry.lines, *body)
+        read = names_in_code(lines) if unpacked else set()
+        first = self.unpacked_at_once(read)
         first = first or [line for name, line in unpacked if name in read]
         entry = self.entry.first + first + self.entry.lines
         gap = [""] if entry and len(body) > 1 else []
@@ -247,7 +247,7 @@ class FunctionPrinter:
                 self._unpack(formal.tree, formal.name, lines)
         return lines
 
-    def unpacked_at_once(self, body: list[str]) -> list[str]:
+    def unpacked_at_once(self, read: set[str]) -> list[str]:
         """`x, y = saved`, where what was saved is read."""
         found = next((one for one in self.function.formals if one.name == "saved"), None)
         tree = None if found is None else found.tree
@@ -257,7 +257,6 @@ class FunctionPrinter:
         names = [self.names[item] for item in tree.items if isinstance(item, Var)]
         if not names or len(names) < len(tree.items):
             return []
-        read = names_in_code(body)
         given = [name if name in read else "_" for name in names]
         listed = ", ".join(given) if len(given) > 1 else f"({given[0]},)"
         line = f"    {listed} = saved"
@@ -359,7 +358,7 @@ def _key(key: object) -> str:
     return spell_atom(Const(key), lambda name: name).text
 
 
-def names_in_code(lines: list[str]) -> set[str]:
+def names_in_code(lines: Sequence[str]) -> set[str]:
     """The names in lines of a function; its comments cite the user's lines, with other names."""
-    tree = ast.parse("def function():\n" + "\n".join(lines or ["    pass"]))
+    tree = ast.parse("def function():\n" + "\n".join(lines))
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
