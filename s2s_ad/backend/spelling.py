@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from s2s_ad.ir import Assign, Atom, Const, Operation, spell_call, spell_constant
+from s2s_ad.operations.effects import in_quotes
 from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.types import rank_of
 
@@ -60,11 +61,10 @@ def spell_atom(constant: Const, library: Callable[[str], str]) -> Expression:
 
 def _quoted(text: str) -> str:
     """A string as ruff writes it."""
-    quote = "'" if text.count('"') > text.count("'") else '"'
     spelled = repr(text)[1:-1]
     if "'" in text and '"' in text:
         spelled = spelled.replace("\\'", "'")  # the quotes that repr takes then
-    return f"{quote}{spelled.replace(quote, chr(92) + quote)}{quote}"
+    return in_quotes(spelled)
 
 
 def _is_slice_or_dots(value: object) -> bool:

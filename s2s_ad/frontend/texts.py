@@ -17,7 +17,7 @@ from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import atom, static
 from s2s_ad.frontend.values import Refused, Value
 from s2s_ad.ir import Atom, Const, Structure
-from s2s_ad.operations.effects import TEXT, placeholder
+from s2s_ad.operations.effects import TEXT, in_quotes, placeholder
 from s2s_ad.types import is_integer
 
 Literal = cst.SimpleString | cst.FormattedString | cst.ConcatenatedString
@@ -234,8 +234,7 @@ def escaped(text: str, quote: str) -> str:
 
 def quoted(text: str) -> str:
     """An f-string of this content, in the quotes that `ruff format` takes."""
-    quote = "'" if text.count('"') > text.count("'") else '"'
-    return f"f{quote}{text.replace(quote, chr(92) + quote)}{quote}"
+    return f"f{in_quotes(text)}"
 
 
 def without_need(escape: re.Match[str]) -> str:

@@ -15,6 +15,12 @@ from s2s_ad.types import NONE, Sizes, Static, Type
 CATALOGUE = Catalogue()
 
 
+def in_quotes(content: str) -> str:
+    """The content of a string, between the quotes that `ruff format` takes."""
+    quote = "'" if content.count('"') > content.count("'") else '"'
+    return f"{quote}{content.replace(quote, chr(92) + quote)}{quote}"
+
+
 def placeholder(number: int) -> str:
     return f"__{number}__"
 
