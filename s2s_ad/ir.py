@@ -28,6 +28,14 @@ class Var:
     name: str
     type: Type = field(compare=False)
     version: int = 0
+    hashed: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # looked up millions of times in a long function
+        object.__setattr__(self, "hashed", hash((self.name, self.version)))
+
+    def __hash__(self) -> int:
+        return self.hashed
 
     @property
     def is_temporary(self) -> bool:
@@ -454,6 +462,8 @@ def records_in(tree: Tree) -> Iterator[Structure]:
 
 
 def blocks_of(statement: Statement) -> tuple[Block, ...]:
+    if type(statement) is Assign:
+        return ()  # nearly every statement is one, and this is asked for more often than anything
     match statement:
         case For(body=body):
             return (body,)
@@ -466,9 +476,9 @@ def blocks_of(statement: Statement) -> tuple[Block, ...]:
 
 def operands_of(statement: Statement) -> tuple[Atom, ...]:
     """The atoms a statement reads itself, those inside its blocks not counted."""
+    if type(statement) is Assign:
+        return statement.operands
     match statement:
-        case Assign(operands=operands):
-            return operands
         case For(trip=trip, initial=initial):
             return (*trip, *initial)
         case While(initial=initial):

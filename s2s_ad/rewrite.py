@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import is_
 
 from s2s_ad.diagnostics import Span
 from s2s_ad.ir import (
@@ -177,14 +178,13 @@ def map_statement(
     block: Callable[[Block], Block],
 ) -> Statement:
     """The statement with every read atom, every defined variable and every inner block replaced."""
-    targets = tuple(var(target) for target in statement.targets)
+    targets = tuple([var(target) for target in statement.targets])
+    if type(statement) is Assign:
+        operands = tuple([atom(a) for a in statement.operands])
+        if same_objects(operands, statement.operands) and same_objects(targets, statement.targets):
+            return statement  # what is the same stays the same object: it is not checked again
+        return Assign(targets, statement.op, operands, statement.span, statement.role)
     match statement:
-        case Assign():
-            operands = tuple([atom(a) for a in statement.operands])
-            same = all(new is old for new, old in zip(operands, statement.operands, strict=True))
-            if same and all(n is o for n, o in zip(targets, statement.targets, strict=True)):
-                return statement  # what is the same stays the same object: it is not checked again
-            return Assign(targets, statement.op, operands, statement.span, statement.role)
         case For():
             start, stop, step = (atom(a) for a in statement.trip)
             return replace(
@@ -210,6 +210,10 @@ def map_statement(
                 then=block(statement.then),
                 orelse=block(statement.orelse),
             )
+
+
+def same_objects(new: Sequence[object], old: Sequence[object]) -> bool:
+    return all(map(is_, new, old))
 
 
 def map_block(block: Block, atom: Callable[[Atom], Atom], var: Callable[[Var], Var]) -> Block:
