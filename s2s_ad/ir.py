@@ -462,7 +462,7 @@ def records_in(tree: Tree) -> Iterator[Structure]:
 
 
 def blocks_of(statement: Statement) -> tuple[Block, ...]:
-    if type(statement) is Assign:
+    if isinstance(statement, Assign):
         return ()  # nearly every statement is one, and this is asked for more often than anything
     match statement:
         case For(body=body):
@@ -476,7 +476,7 @@ def blocks_of(statement: Statement) -> tuple[Block, ...]:
 
 def operands_of(statement: Statement) -> tuple[Atom, ...]:
     """The atoms a statement reads itself, those inside its blocks not counted."""
-    if type(statement) is Assign:
+    if isinstance(statement, Assign):
         return statement.operands
     match statement:
         case For(trip=trip, initial=initial):

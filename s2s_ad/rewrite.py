@@ -179,7 +179,7 @@ def map_statement(
 ) -> Statement:
     """The statement with every read atom, every defined variable and every inner block replaced."""
     targets = tuple([var(target) for target in statement.targets])
-    if type(statement) is Assign:
+    if isinstance(statement, Assign):
         operands = tuple([atom(a) for a in statement.operands])
         if same_objects(operands, statement.operands) and same_objects(targets, statement.targets):
             return statement  # what is the same stays the same object: it is not checked again
