@@ -161,7 +161,9 @@ class _Checker:
 
     def handed_on(self, var: Var, given: Iterable[Atom]) -> None:
         for atom in given:
-            if atom not in (UNDEFINED, Const(None)) and not stands_in(atom.type, var.type):
+            if isinstance(atom, Const) and atom in (UNDEFINED, Const(None)):
+                continue
+            if not stands_in(atom.type, var.type):
                 raise _Broken(f"`{var}` has type {var.type}, and is handed `{atom}`: {atom.type}")
 
     def assign(self, statement: Assign) -> None:
@@ -220,6 +222,8 @@ def agrees(inferred: Type, declared: Type) -> bool:
     """Whether the two can be types of one value. Sizes known only while running, and unknown ranks,
     agree with all.
     """
+    if inferred is declared:
+        return True
     match inferred, declared:
         case (Number(kind=left), Number(kind=right)):
             return left == right

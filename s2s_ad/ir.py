@@ -471,7 +471,6 @@ def blocks_of(statement: Statement) -> tuple[Block, ...]:
             return (test, body)
         case If(then=then, orelse=orelse):
             return (then, orelse)
-    return ()
 
 
 def operands_of(statement: Statement) -> tuple[Atom, ...]:

@@ -53,10 +53,12 @@ class Names:
         return names
 
     def saw(self, var: Var) -> None:
-        self._versions[var.name] = max(self._versions.get(var.name, -1), var.version)
-        if "%" in var.name:
-            number = var.name.rsplit("%", 1)[1]
-            self._temporaries = max(self._temporaries, int(number))
+        known = self._versions.get(var.name)
+        if known is None and "%" in var.name:
+            number = int(var.name.rsplit("%", 1)[1])
+            self._temporaries = max(self._temporaries, number)
+        if known is None or known < var.version:
+            self._versions[var.name] = var.version
 
     def fresh(self, name: str, type: Type) -> Var:
         version = self._versions.get(name, -1) + 1
