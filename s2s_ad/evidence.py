@@ -209,7 +209,8 @@ def gather_for(
     mode = lowered.options.mode
     texts = {mode: text if text is not None else lowered.module(path)}
     if mode in OF_GRADIENT:
-        texts["grad"] = replace(lowered, options=replace(lowered.options, mode="grad")).module(path)
+        gradient = replace(lowered.options, mode="grad", sparse="")
+        texts["grad"] = replace(lowered, options=gradient).module(path)
     elif mode != "jacobian":
         other = "vjp" if mode == "jvp" else "jvp"
         with contextlib.suppress(DifferentiationError):

@@ -102,6 +102,16 @@ def _as_leaf(leaf: Any, change: Any) -> Any:
     return leaf.dtype.type(change) if isinstance(leaf, np.generic) else float(change)
 
 
+def both_ways(value: Any) -> Any:
+    """Two directions in rows, this one and the opposite."""
+    return rebuilt(value, iter([np.stack([leaf, -leaf]) for _, leaf in float_leaves(value)]))
+
+
+def one_way(rows: Any) -> Any:
+    """What goes with the first of two opposite directions; a wrong row of either shows."""
+    return rebuilt(rows, iter([(leaf[0] - leaf[1]) / 2 for _, leaf in float_leaves(rows)]))
+
+
 def weighted(result: Any, weights: Sequence[Any]) -> Any:
     """The sum of the floats of a result, weighted: a scalar that has all of them in it."""
     terms = zip(_number_leaves(result), weights, strict=True)

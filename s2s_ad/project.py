@@ -146,8 +146,6 @@ def _refuse_values(entry: dict[str, Any], where: str) -> None:
         )
     except ValueError as problem:
         raise BadProject(f"{where}: {problem}") from None
-    if entry.get("sparse") and entry.get("verify"):
-        raise BadProject(f"{where}: what is verified is the dense derivative: leave `verify` out")
     if entry.get("sparse") and entry.get("mode") not in ("jacobian", "hessian"):
         raise BadProject(f"{where}: `sparse` is for the modes jacobian and hessian")
     if entry.get("level", 1) not in (0, 1):

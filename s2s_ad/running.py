@@ -16,13 +16,12 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
+from s2s_ad.contractions import with_blocks, with_entries
 from s2s_ad.directions import matched, pattern_of
 from s2s_ad.ir import Formal, Function, records_in
 from s2s_ad.modules import load_module
 from s2s_ad.options import Options
-from s2s_ad.points import as_tangent, copied, float_leaves
+from s2s_ad.points import as_tangent, both_ways, copied, one_way
 from s2s_ad.verify import Subject
 
 OF_GRADIENT = ("hessian", "hvp")  # what is verified is a derivative of the gradient
@@ -129,19 +128,22 @@ def subject(
         return result[0] if options.has_aux else result
 
     run: Callable[[list[Any]], Any] = value
-    reverse = forward = None
+    reverse = forward = matrices = None
     for mode, text in modules.items():
         derived = _defined(text, f"{mode.replace('-', '_')}_{function.name}")
         match mode:
             case "jvp" | "hvp":
                 forward = _forward(derived, formals, wrt, mode, options)
             case "jacobian" | "hessian":
-                reverse, forward = _contractions(derived, formals, wrt, options)
+                matrices = _matrices(derived, formals, options)
             case "grad" if options.mode in OF_GRADIENT:
                 run = _gradient(_reverse(derived, formals, mode, options), run)
             case _:
                 reverse = _reverse(derived, formals, mode, options)
-    return Subject(run, names, wrt, reverse, forward)
+    found = Subject(run, names, wrt, reverse, forward)
+    if matrices is None:
+        return found
+    return with_entries(found, matrices) if options.sparse else with_blocks(found, matrices)
 
 
 def _gradient(
@@ -184,7 +186,10 @@ def _reverse(
         if mode == "vjp":
             value, pullback = result
             value = value[0] if options.has_aux else value
-            return value, pullback(as_tangent(value, weights))
+            adjoint = as_tangent(value, weights)
+            if options.many:
+                return value, one_way(pullback(both_ways(adjoint)))
+            return value, pullback(adjoint)
         if mode == "value-and-grad":
             value, result = result
             value = value[0] if options.has_aux else value
@@ -195,44 +200,16 @@ def _reverse(
     return reverse
 
 
-def _contractions(
-    derived: Callable[..., Any], formals: Sequence[Formal], wrt: Sequence[int], options: Options
-) -> tuple[
-    Callable[[list[Any], list[Any]], tuple[Any, Sequence[Any]]],
-    Callable[[list[Any], list[Any]], tuple[Any, Any]],
-]:
-    """A Jacobian as a pullback and as a tangent: its products with weights and with directions.
+def _matrices(
+    derived: Callable[..., Any], formals: Sequence[Formal], options: Options
+) -> Callable[[list[Any]], Any]:
+    """A Jacobian or Hessian without the auxiliary result."""
 
-    Its leaves stand in the order of the result's, and for each of them in that of the arguments'.
-    """
-
-    def entries(arguments: list[Any], count: int) -> list[list[Any]]:
+    def matrices(arguments: list[Any]) -> Any:
         result = _called(derived, formals, arguments)
-        found = [leaf for _, leaf in float_leaves(result[0] if options.has_aux else result)]
-        return [found[start : start + count] for start in range(0, len(found), count)]
+        return result[0] if options.has_aux else result
 
-    def reverse(arguments: list[Any], weights: list[Any]) -> tuple[Any, Sequence[Any]]:
-        count = sum(1 for place in wrt for _ in float_leaves(arguments[place]))
-        rows = entries(arguments, count)
-        return None, [
-            sum(
-                np.tensordot(weight, row[place], axes=np.ndim(weight))
-                for weight, row in zip(weights, rows, strict=True)
-            )
-            for place in range(count)
-        ]
-
-    def forward(arguments: list[Any], tangents: list[Any]) -> tuple[Any, Any]:
-        along = [leaf for tangent in tangents for _, leaf in float_leaves(tangent)]
-        return None, [
-            sum(
-                np.tensordot(entry, dot, axes=np.ndim(dot))
-                for entry, dot in zip(row, along, strict=True)
-            )
-            for row in entries(arguments, len(along))
-        ]
-
-    return reverse, forward
+    return matrices
 
 
 def _forward(
@@ -252,10 +229,14 @@ def _forward(
             matched(tangent, pattern_of(argument), "the tangent")
             for tangent, argument in zip(tangents, (arguments[place] for place in wrt), strict=True)
         ]
+        if options.many:
+            moving = both_ways(moving)
         named = dict(zip(directions, moving, strict=True))
         result = _called(derived, formals, arguments, **named)
         if mode == "jvp":
-            return result[0], result[1]
-        return None, result[0] if options.has_aux else result
+            value, moved = result[0], result[1]
+        else:
+            value, moved = None, result[0] if options.has_aux else result
+        return value, one_way(moved) if options.many else moved
 
     return forward

@@ -27,6 +27,7 @@ LAYERS = [
     ("sparse",),
     ("targets", "differences", "points", "sampling", "coverage"),
     ("verify",),
+    ("contractions",),
     ("running",),
     ("evidence",),
     ("api",),

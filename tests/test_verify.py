@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from s2s_ad import DifferentiationError, check_grads, cli, declare
+from s2s_ad.checking import MODES
 from s2s_ad.coverage import Recorder, branches
 
 MODEL = """\
@@ -66,6 +67,10 @@ def cubes(x: float, n: int = 1):
     return np.where(x > 0.0, x**3, x)
 
 
+def chain(x: "Float[Array, '4']"):
+    return np.sum((x[1:] - x[:-1] ** 2) ** 2), x[0]
+
+
 @grad
 def decorated(x: float):
     return x**2
@@ -112,6 +117,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         ["single"],
         ["decorated"],
         ["cubes", "--complex-step"],
+        ["loss", "--mode", "vjp", "--many", "--wrt", "X,w"],
+        ["curve", "--mode", "jvp", "--many"],
+        *(["chain", "--has-aux", "--mode", mode] for mode in ("vjp", "jacobian", "hessian")),
+        ["chain", "--has-aux", "--mode", "hvp", "--many"],
+        ["chain", "--mode", "jacobian", "--sparse", "csr"],
     ],
 )
 def test_right_derivatives_are_verified(run: Run, arguments: list[str]) -> None:
@@ -145,6 +155,21 @@ def test_a_module_that_was_edited_is_found(run: Run) -> None:
     Path("out.py").write_text(text.replace("0.5", "0.50001"))
     assert Path("out.py").read_text() != text
     assert run("model.py", "root", "--module", "out.py")[0] == cli.REFUSED
+
+
+def test_entries_of_a_sparse_module(run: Run) -> None:
+    """One that is wrong is found, and so is one that is left out."""
+    mode = "--mode", "jacobian", "--sparse", "triplets"
+    assert cli.main(["model.py", "chain", *mode, "-o", "out.py"]) == cli.DONE
+    text = Path("out.py").read_text()
+    assert run("model.py", "chain", *mode, "--module", "out.py")[0] == cli.DONE
+    for now in ("    values = 2.0 * adjoints", "    values = (ROWS != 1) * adjoints"):
+        Path("out.py").write_text(text.replace("    values = adjoints", now))
+        status, _, err = run("model.py", "chain", *mode, "--module", "out.py")
+        assert (status, "not verified: point 1, reverse, x (4 elements)" in err) == (
+            cli.REFUSED,
+            True,
+        )
 
 
 def test_kinks_are_not_errors(run: Run) -> None:
@@ -278,9 +303,24 @@ def test_wrong_derivatives_raise() -> None:
             check_grads(uses_bad_relu, (np.array([1.0, 2.0]),), modes=modes)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_is_checked(mode: str) -> None:
+    p, y = {"x": np.array([0.5, 1.5]), "b": 2.0}, np.array([1.0, -2.0])
+    rows = check_grads(product, (p, y), 2, mode, kwargs={"n": 3})
+    assert {row.verdict for row in rows} == {"agrees"}
+    short = {"vjp": "reverse", "jvp": "forward", "jacobian": "reverse jacobian"}
+    first = [row for row in rows if row.mode == short.get(mode, mode)]
+    assert first
+    assert len(rows) > len(first) or mode in ("vjp", "jvp", "sparse jacobian")
+    with pytest.raises(AssertionError, match="by differences"):
+        check_grads(lambda x: np.sum(bad_relu(x) ** 2), (y + 3.0,), modes=mode)
+
+
 def test_arguments_of_check_grads() -> None:
     with pytest.raises(ValueError, match="modes"):
         check_grads(product, (1.0,), modes=("reverse",))
+    with pytest.raises(DifferentiationError, match="not-a-scalar"):
+        check_grads(twisted, (np.ones(2),), modes="hvp")
     with pytest.raises(ValueError, match="order"):
         check_grads(product, (1.0,), order=0)
     with pytest.raises(ValueError, match="not finite"):

@@ -88,8 +88,6 @@ def run(options: argparse.Namespace) -> int:
         raise WrongUsage("--verify belongs to --certificate; `s2sad verify` prints what it finds")
     if options.certificate and (options.output is None or options.file == "-"):
         raise WrongUsage("--certificate is about files: name them, the output with -o OUT")
-    if options.verify and options.sparse:
-        raise WrongUsage("what is verified is the dense derivative: leave --sparse out")
     if options.output is not None:
         refuse_output(options.output, options.file)
     lowered = lower(options)

@@ -92,8 +92,6 @@ def _fraction(text: str) -> float:
 
 
 def run(options: argparse.Namespace) -> int:
-    if options.sparse:
-        raise WrongUsage("what is verified is the dense derivative: leave --sparse out")
     """Print the table; fail if anything in it is wrong, or if there is nothing in it."""
     from s2s_ad.evidence import points_text
     from s2s_ad.running import CannotRun
