@@ -32,7 +32,8 @@ from s2s_ad.diagnostics import DifferentiationError
 from tests import golden, programs, programs_in_place
 from tests.every_mode import Disagreement, check_every_mode
 from tests.farm.draw import draw
-from tests.farm.oracle import TooLong, limited, trials_of
+from tests.farm.oracle import trials_of
+from tests.farm.verdicts import TooLong, limited
 from tests.gradbench import gradbench
 
 Wrt = tuple[str, ...] | None  # every parameter with floats, if None

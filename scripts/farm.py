@@ -5,7 +5,8 @@
     python scripts/farm.py --seed 77 --show                    one program, and its verdict
 
 Every program follows from its seed. One for which the derivative is wrong, or the compiler fails,
-is made small and printed as a golden case (`tests/cases`). The exit status is 1 then.
+is made small and printed as a golden case (`tests/cases`), the first of each kind. Of the others
+the seeds are printed. The exit status is 1 then.
 """
 
 from __future__ import annotations
@@ -29,14 +30,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from tests.farm.draw import draw
-from tests.farm.generator import Program
-from tests.farm.oracle import Verdict, judge
-from tests.farm.shrink import shrink
+from tests.farm.oracle import judge
+from tests.farm.report import report
 
 CHUNK = 20
 
 
-def run_chunk(chunk: tuple[int, int], size: int, seconds: float) -> dict[str, Any]:
+def run_chunk(chunk: tuple[int, int], size: int) -> dict[str, Any]:
     """Judge the programs of some seeds. What comes back can be written as JSON."""
     counts: Counter[str] = Counter()
     names: Counter[str] = Counter()
@@ -47,7 +47,7 @@ def run_chunk(chunk: tuple[int, int], size: int, seconds: float) -> dict[str, An
         counts[verdict.kind] += 1
         names.update(verdict.names)
         if verdict.is_wrong:
-            failures.append(report(drawn, verdict, seconds))
+            failures.append([seed, verdict.kind])
     return {"chunk": list(chunk), "counts": counts, "names": names, "failures": failures}
 
 
@@ -57,21 +57,9 @@ def settle_memory() -> None:
     gc.set_threshold(100_000, 20, 50)
 
 
-def report(drawn: Program, verdict: Verdict, seconds: float) -> str:
-    """A failure as a case: a heading, what was seen, the program made small."""
-    second = verdict.kind == "wrong second derivative" or drawn.seed % 16 == 0
-
-    def fails(smaller: Program) -> bool:
-        return judge(smaller, second).kind == verdict.kind
-
-    small = shrink(drawn, fails, seconds)
-    seen = judge(small, second)
-    options = " ".join(f'arg="{name}={type}"' for name, type in small.arguments)
-    last = seen.detail.strip().split("\n")[-1]
-    return (
-        f"## Seed {drawn.seed}: {verdict.kind}\n\n{last[:300]}\n\n"
-        f"```python source {options}\n{small.text}```\n"
-    )
+def small_case(seed: int, size: int, seconds: float) -> str:
+    drawn = draw(seed, size)
+    return report(drawn, judge(drawn), seconds)
 
 
 def chunks(seed: int, count: int, done: set[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -121,7 +109,9 @@ def main(arguments: list[str] | None = None) -> int:
     start = time.monotonic()
     results = recorded(given.state, given.size)
     done = {tuple(result["chunk"]) for result in results}
-    work = partial(run_chunk, size=given.size, seconds=given.shrink)
+    work = partial(run_chunk, size=given.size)
+    kinds: set[str] = set()
+    cases = []
     # programs are many and leave much behind: processes are renewed
     with multiprocessing.Pool(given.jobs, settle_memory, maxtasksperchild=20) as pool:
         for result in pool.imap_unordered(work, chunks(given.seed, given.count, done)):
@@ -129,8 +119,13 @@ def main(arguments: list[str] | None = None) -> int:
             if given.state is not None:
                 with given.state.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({**result, "size": given.size}) + "\n")
-            for failure in result["failures"]:
-                print(failure, flush=True)
+            for seed, kind in result["failures"]:
+                print(f"seed {seed}: {kind}", flush=True)
+                if kind not in kinds:
+                    cases.append(pool.apply_async(small_case, (seed, given.size, given.shrink)))
+                    kinds.add(kind)
+        for case in cases:
+            print(case.get(), flush=True)
     wanted = range(given.seed, given.seed + given.count)
     mine = [r for r in results if r["chunk"][0] in wanted and r["chunk"][1] - 1 in wanted]
     print(summary(mine, time.monotonic() - start))

@@ -37,7 +37,8 @@ from s2s_ad.rewrite import Builder, Names
 from s2s_ad.types import BOOL, FLOAT, INT, Array, Size, Sizes
 from tests.backend.printed import assert_prints_right, assert_program_prints_right, body_of
 from tests.farm.generator import program
-from tests.farm.oracle import POINTS, value_of_type
+from tests.farm.oracle import POINTS
+from tests.farm.trials import value_of_type
 from tests.frontend.lowered import lowered
 from tests.frontend.test_programs import CASES
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +14,19 @@ import numpy as np
 import pytest
 
 import s2s_ad
+from tests.farm import trials
 from tests.farm.catalogue import catalogue_program, samples
+from tests.farm.differences import Slope
 from tests.farm.draw import draw
 from tests.farm.faults import FAULTS, Fault
 from tests.farm.generator import Program, program
-from tests.farm.oracle import judge
+from tests.farm.oracle import judge, trials_of
+from tests.farm.report import report
 from tests.farm.shrink import shrink
+from tests.farm.trials import guarded
+from tests.farm.verdicts import Skipped
 from tests.farm.witnesses import by_autograd, by_numba, complex_step, is_analytic, meets_nan
+from tests.numerics import same_bits
 
 COUNT, CHUNK = 120, 5
 FIRST = 1000
@@ -78,6 +85,56 @@ def test_a_right_program_is_right() -> None:
 def test_programs_that_say_nothing(text: str, kind: str) -> None:
     head = LINEAR.text.rpartition("    return")[0]
     assert judge(replace(LINEAR, text=head + text)).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("x[0] + 1e17 * a - 1e17 * a", "too large"),  # the sum has lost x[0]
+        ("np.sin(1e13 * a)", "too steep"),
+        ("np.sin(1e9 * a)", "do not settle"),
+        ("(0.3 + a * a if False else float(-1 - a * a) ** 0.5)", "no point"),  # complex
+    ],
+)
+def test_what_differences_do_not_see_is_not_wrong(value: str, why: str) -> None:
+    text = f"import numpy as np\n\n\ndef f(x, a):\n    return {value}\n"
+    verdict = judge(replace(LINEAR, text=text))
+    assert (verdict.kind, why in verdict.detail) == ("skipped", True), verdict
+
+
+def test_a_complex_number_on_the_way_is_not_wrong() -> None:
+    def raising(x: float) -> float:
+        return float((x - 1.0) ** 0.5)
+
+    with pytest.raises(Skipped, match="complex"):
+        guarded(raising, [0.0])
+    with pytest.raises(TypeError):
+        guarded(len, [0.0])
+
+
+@pytest.mark.parametrize("seed", [2, 8, 20, 41])
+def test_a_point_is_printed_to_be_replayed(seed: int) -> None:
+    """Programs about operations have sizes and domains of their own."""
+    drawn = draw(seed)
+    for trial in trials_of(drawn):
+        again = eval(f"dict({trial.shown()})", {"np": np})
+        assert list(again) == [name for name, _ in drawn.arguments]
+        for value, given in zip(again.values(), trial.arguments, strict=True):
+            assert type(value) is type(given)
+            assert same_bits(value, given)
+
+
+def test_a_failure_is_reported_as_a_case_that_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the evidence is wrong, not the compiler."""
+    monkeypatch.setattr(trials, "slope", lambda line: Slope(7.0, 1e-9))
+    verdict = judge(LINEAR)
+    assert verdict.kind == "wrong gradient"
+    heading, why, fence, *_ = [line for line in report(LINEAR, verdict, 0.2).split("\n") if line]
+    assert heading == "## Seed 0: wrong gradient"
+    assert "7.0" in why
+    named = dict(word.split("=", 1) for word in shlex.split(fence[3:])[2:])
+    assert named["points"] == "0"
+    assert set(eval(f"dict({named['at']})", {"np": np})) == {"x", "a"}
 
 
 def test_shrinking_keeps_what_is_wrong() -> None:

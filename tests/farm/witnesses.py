@@ -91,6 +91,42 @@ def _where(test: Any, one: Callable[[], Any], other: Callable[[], Any]) -> Any:
     return result
 
 
+def largest_number(text: str, arguments: Sequence[Any]) -> float:
+    """The largest magnitude among the numbers that a program computes on its way."""
+    tree = ast.fix_missing_locations(_Watched().visit(ast.parse(text)))
+    seen = [0.0]
+
+    def see(value: Any) -> Any:
+        if isinstance(value, float | complex | np.ndarray | np.generic):
+            numbers = np.abs(np.asarray(value, complex))
+            seen.append(float(np.max(np.nan_to_num(numbers, nan=np.inf), initial=0.0)))
+        return value
+
+    names: dict[str, Any] = {"__name__": "watched_case", "_see": see}
+    exec(compile(tree, "<watched>", "exec"), names)
+    names["f"](*[_copied(x) for x in arguments])
+    return max(seen)
+
+
+class _Watched(ast.NodeTransformer):
+    """Every result of an operation or a call goes through `_see`; `x += e` is followed by it."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        return self._seen(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        return self._seen(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
+        read = ast.parse(ast.unparse(node.target), mode="eval").body
+        self.generic_visit(node)
+        return [node, ast.Expr(ast.Call(ast.Name("_see", ast.Load()), [read], []))]
+
+    def _seen(self, node: ast.expr) -> ast.AST:
+        self.generic_visit(node)
+        return ast.Call(ast.Name("_see", ast.Load()), [node], [])
+
+
 def by_autograd(text: str, arguments: Sequence[Any], places: Sequence[int]) -> Any:
     """The value and the gradients that autograd gives; None if it refuses, or is not installed."""
     try:
