@@ -45,6 +45,7 @@ from s2s_ad.passes.place_copies import place_copies
 from s2s_ad.passes.propagate_copies import propagate_copies
 from s2s_ad.passes.remove_dead_code import remove_dead_code
 from s2s_ad.passes.save_values import save_values
+from s2s_ad.passes.settle_elements import settle_elements
 from s2s_ad.passes.share_subexpressions import share_subexpressions
 from s2s_ad.passes.simplify_algebra import simplify_algebra
 from s2s_ad.passes.simplify_blocks import simplify_blocks
@@ -81,7 +82,7 @@ CLEAN_UP = UntilStable(
     ),
 )
 # behind save_values; branches are fused where forward and reverse sweep stay one function
-FINISH_PAIR = UntilStable(CLEAN_UP.name, (*CLEAN_UP.steps, gather_sums))
+FINISH_PAIR = UntilStable(CLEAN_UP.name, (*CLEAN_UP.steps, gather_sums, settle_elements))
 FINISH = UntilStable(CLEAN_UP.name, (*FINISH_PAIR.steps, fuse_branches))
 MOST_STEPS = 200
 

@@ -2,7 +2,8 @@
 `g[i] -= v * a; g[j] -= v * b`.
 
 Runs once, behind the passes that tidy up: these put the sign on the smallest factor, where it is
-shared. A negative value disappears if every reader of it can take the sign; otherwise it stays.
+shared. A negative value disappears if every reader of it but one can take the sign; the last one
+then has it to itself. Otherwise it stays.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class _Turner:
             if negative is not None:
                 taken.setdefault(negative, []).append(id(statement))
         for negative, readers in taken.items():
-            if len(readers) == self.uses[negative] > 1:
+            if len(readers) >= self.uses[negative] - 1 > 0:
                 self.turned.update(dict.fromkeys(readers, negative))
 
     def negative_of(self, statement: Assign) -> Var | None:
