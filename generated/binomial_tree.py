@@ -70,7 +70,6 @@ def value_and_grad_call(
     for j in range(n, -1, -1):
         v14 = 2 * j - n
         grad_v15: float = grad_V[j]  # V[j] = max(S * up ** (2 * j - n) - K, 0.0)
-        grad_V[j] = 0.0
         if saved_v7[j]:
             grad_v15 = 0.0
         grad_S += grad_v15 * saved_v6[j]

@@ -28,16 +28,12 @@ def grad_half_log_determinant(A: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
         v1 = L[j, :j]
         v3 = L[j, j]
         for i in range(v2, j, -1):
-            v4 = grad_L[i, j]  # L[i, j] = (A[i, j] - L[i, :j] @ L[j, :j]) / L[j, j]
-            grad_L[i, j] = 0.0
-            v5 = v4 / v3
-            grad_L[j, j] -= v5 * L[i, j]
-            grad_L[j, :j] -= v5 * L[i, :j]
-            grad_L[i, :j] -= v5 * v1
-            grad_A[i, j] += v5
-        v6 = grad_L[j, j]  # L[j, j] = np.sqrt(A[j, j] - L[j, :j] @ L[j, :j])
-        grad_L[j, j] = 0.0
-        v7 = 0.5 * v6 / v3
-        grad_L[j, :j] -= v7 * 2.0 * v1
-        grad_A[j, j] += v7
+            v4 = grad_L[i, j] / v3  # L[i, j] = (A[i, j] - L[i, :j] @ L[j, :j]) / L[j, j]
+            grad_L[j, j] -= v4 * L[i, j]
+            grad_L[j, :j] -= v4 * L[i, :j]
+            grad_L[i, :j] -= v4 * v1
+            grad_A[i, j] = v4
+        v5 = 0.5 * grad_L[j, j] / v3  # L[j, j] = np.sqrt(A[j, j] - L[j, :j] @ L[j, :j])
+        grad_L[j, :j] -= v5 * 2.0 * v1
+        grad_A[j, j] = v5
     return grad_A

@@ -24,7 +24,7 @@ def grad_polynomial(c: npt.NDArray[np.float64], x: float) -> tuple[npt.NDArray[n
     grad_s = 1.0
     grad_x = 0.0
     for k in range(n):
-        grad_c[k] += grad_s  # s = s * x + c[k]
+        grad_c[k] = grad_s  # s = s * x + c[k]
         grad_x += grad_s * saved_s[k]
         grad_s = grad_s * x
     return grad_c, grad_x

@@ -31,12 +31,11 @@ def grad_energy(
     for i in range(n - 1, 0, -1):
         v2 = i - 1
         v3 = grad_y[i]  # y[i] = b * x[i] + a * y[i - 1]
-        grad_y[i] = 0.0
         grad_a += v3 * y[v2]
         grad_y[v2] += v3 * a
         grad_b += v3 * x[i]
-        grad_x[i] += v3 * b
+        grad_x[i] = v3 * b
     v4 = grad_y[0]  # y[0] = b * x[0]
     grad_b += v4 * v1
-    grad_x[0] += v4 * b
+    grad_x[0] = v4 * b
     return grad_x, grad_a, grad_b

@@ -58,11 +58,10 @@ def grad_norm_of_solution(
     for i in range(v6):
         v7 = i + 1
         v8 = grad_x[i]  # x[i] = right[i] - upper[i] * x[i + 1]
-        grad_x[i] = 0.0
         grad_x[v7] -= v8 * upper[i]
-        grad_upper[i] -= v8 * x[v7]
-        grad_right[i] += v8
-    grad_right[v6] += grad_x[v6]  # x[n - 1] = right[n - 1]
+        grad_upper[i] = -v8 * x[v7]
+        grad_right[i] = v8
+    grad_right[v6] = grad_x[v6]  # x[n - 1] = right[n - 1]
     grad_b = np.zeros_like(a)
     grad_a = np.zeros_like(a)
     grad_c = np.zeros_like(a)
@@ -71,23 +70,19 @@ def grad_norm_of_solution(
         v4 = a[i]
         v5 = i - 1
         pivot = saved_pivot[i]
-        v9 = grad_right[i]  # right[i] = (d[i] - a[i] * right[i - 1]) / pivot
-        grad_right[i] = 0.0
-        v10 = v9 / pivot
-        v11 = -v10
-        grad_right[v5] += v11 * v4
-        grad_d[i] += v10
-        v12 = grad_upper[i]  # upper[i] = c[i] / pivot
-        grad_upper[i] = 0.0
-        v13 = v12 / pivot
-        grad_pivot = v11 * right[i] - v13 * upper[i]
-        grad_c[i] += v13
+        v9 = grad_right[i] / pivot  # right[i] = (d[i] - a[i] * right[i - 1]) / pivot
+        v10 = -v9
+        grad_right[v5] += v10 * v4
+        grad_d[i] = v9
+        v11 = grad_upper[i] / pivot  # upper[i] = c[i] / pivot
+        grad_pivot = v10 * right[i] - v11 * upper[i]
+        grad_c[i] = v11
         grad_upper[v5] -= grad_pivot * v4  # pivot = b[i] - a[i] * upper[i - 1]
-        grad_a[i] += v11 * right[v5] - grad_pivot * upper[v5]
-        grad_b[i] += grad_pivot
-    v14 = grad_right[0] / v1  # right[0] = d[0] / b[0]
-    grad_d[0] += v14
-    v15 = grad_upper[0] / v1  # upper[0] = c[0] / b[0]
-    grad_b[0] += -v14 * v3 - v15 * v2
-    grad_c[0] += v15
+        grad_a[i] = v10 * right[v5] - grad_pivot * upper[v5]
+        grad_b[i] = grad_pivot
+    v12 = grad_right[0] / v1  # right[0] = d[0] / b[0]
+    grad_d[0] = v12
+    v13 = grad_upper[0] / v1  # upper[0] = c[0] / b[0]
+    grad_b[0] = -v12 * v3 - v13 * v2
+    grad_c[0] = v13
     return grad_a, grad_b, grad_c, grad_d

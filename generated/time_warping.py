@@ -45,7 +45,6 @@ def grad_distance(
             v4 = i - 1
             v5 = j - 1
             grad_cost = grad_D[i, j]  # D[i, j] = cost + min(...)
-            grad_D[i, j] = 0.0
             if saved_v3[i, j]:
                 grad_v9: float = grad_cost
                 grad_v10 = 0.0
@@ -57,7 +56,7 @@ def grad_distance(
             else:
                 grad_v6 = grad_v10
                 grad_v10 = 0.0
-            grad_D[v4, v5] += grad_v9
+            grad_D[v4, v5] = grad_v9
             grad_D[i, v5] += grad_v10
             grad_D[v4, j] += grad_v6
             grad_v11 = grad_cost * 2.0 * (a[v4] - b[v5])  # cost = (a[i - 1] - b[j - 1]) ** 2

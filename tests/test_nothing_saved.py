@@ -148,3 +148,12 @@ def test_nothing_is_saved(program: Function) -> None:
     for k, unit in enumerate(np.eye(5)):
         ends = [program(x + sign * STEP * unit, c) for sign in (1.0, -1.0)]
         assert found[k] == pytest.approx((ends[0] - ends[1]) / (2.0 * STEP), rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    "program", (feedback, back_substitution, recurrence, cholesky), ids=lambda one: one.__name__
+)
+def test_no_element_is_cleared_that_nobody_reads(program: Function) -> None:
+    derivative = grad(program, wrt=("x",))
+    derivative(np.ones(5), np.ones(5))
+    assert "] = 0.0" not in derivative.source

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from s2s_ad import jvp, value_and_grad
-from tests import programs, programs_in_place, programs_unbound, traps
+from tests import programs, programs_elements, programs_in_place, programs_unbound, traps
 from tests.numerics import central_differences
 
 Program = Callable[..., Any]
 CASES = [
     *programs.CASES,
+    *programs_elements.CASES,
     *programs_in_place.CASES,
     *programs_unbound.CASES,
     *traps.CASES,

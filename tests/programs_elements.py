@@ -1,0 +1,129 @@
+"""Recurrences on elements whose adjoints are read again: later, from the end, in an outer loop, at
+an index that comes twice. Clearing them, and adding to them, must stay; where nobody reads them it
+goes. Each with arguments at which it is smooth.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+RANDOM = np.random.default_rng(11)
+VECTOR = RANDOM.normal(size=6)
+OTHER = RANDOM.normal(size=6)
+MATRIX = RANDOM.normal(size=(5, 5)) + 4.0 * np.eye(5)
+
+
+def element_from_the_end(x):
+    y = x.copy()
+    for i in range(1, len(y)):
+        y[i] = y[i - 1] * y[-1] + x[i]
+    return np.sum(y)
+
+
+def last_element_behind(x):
+    y = np.zeros(6)
+    y[5] = x[0] * x[1]
+    for i in range(5):
+        y[i] = x[i] * y[i + 1]
+    return y[0] * y[-1]
+
+
+def each_element_twice(x):
+    y = np.zeros(6)
+    for i in range(6):
+        y[i // 2] += x[i] * x[i // 2]
+    return np.sum(y * y)
+
+
+def element_written_twice(x):
+    y = x.copy()
+    for i in range(1, 6):
+        y[i] = y[i - 1] * x[i]
+        y[i] = y[i] * y[i] + y[i - 1]
+    return y[5]
+
+
+def steps_of_two(x):
+    y = x.copy()
+    for i in range(2, 6, 2):
+        y[i] = y[i - 2] * y[i - 1] + x[i - 1]
+    return np.sum(y * x)
+
+
+def sweeps_up_and_down(x, steps: int):
+    y = x.copy()
+    for _ in range(steps):
+        for i in range(1, len(y)):
+            y[i] = y[i] * 0.5 + y[i - 1] * x[i]
+        for i in range(len(y) - 2, -1, -1):
+            y[i] = y[i] - y[i + 1] * x[i]
+    return np.sum(y)
+
+
+def new_array_each_trip(x, steps: int):
+    total = 0.0
+    for t in range(steps):
+        y = np.zeros(6)
+        for i in range(1, 6):
+            y[i] = x[i] * y[i - 1] + x[t] * x[i - 1]
+        total += y[5] * y[0] + y[4]
+    return total
+
+
+def overlapping_slices(x):
+    y = np.zeros(6)
+    for i in range(1, 5):
+        y[i - 1 : i + 2] += x[i] * x[i - 1 : i + 2]
+    return np.sum(y * y)
+
+
+def negative_first_index(x, shift: int):
+    y = x.copy()
+    for i in range(4):
+        y[i - shift] = y[i] * x[i - shift]
+    return np.sum(y * y)
+
+
+def lower_solve(L, b):
+    x = np.zeros_like(b)
+    for i in range(len(b)):
+        s = b[i]
+        for j in range(i):
+            s = s - L[i, j] * x[j]
+        x[i] = s / L[i, i]
+    return np.sum(x * x)
+
+
+def until_it_is_large(x):
+    y = np.zeros(6)
+    i = 0
+    while i < 5 and y[i] < 3.0:
+        y[i + 1] = y[i] * x[i] + 1.0
+        i += 1
+    return np.sum(y * y)
+
+
+def in_one_branch(x):
+    y = x.copy()
+    for i in range(1, 6):
+        if x[i] > 0.0:
+            y[i] = y[i - 1] * x[i]
+        else:
+            y[i - 1] = y[i] * x[i - 1]
+    return np.sum(y * y)
+
+
+CASES = [
+    (element_from_the_end, (VECTOR,)),
+    (last_element_behind, (VECTOR,)),
+    (each_element_twice, (VECTOR,)),
+    (element_written_twice, (VECTOR,)),
+    (steps_of_two, (VECTOR,)),
+    (sweeps_up_and_down, (VECTOR, 3)),
+    (new_array_each_trip, (VECTOR, 3)),
+    (overlapping_slices, (VECTOR,)),
+    (negative_first_index, (VECTOR, 2)),
+    (lower_solve, (MATRIX, OTHER[:5])),
+    (until_it_is_large, (VECTOR,)),
+    (in_one_branch, (VECTOR,)),
+]
