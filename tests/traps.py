@@ -5,6 +5,8 @@ values, derivatives and arguments with what NumPy does.
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 
 from tests.collected import Collection
@@ -454,3 +456,53 @@ def fourier(x):
 @case(v(8))
 def recursive_fourier_transform(x):
     return np.sum(np.abs(fourier(x.astype(complex))) ** 2 * np.arange(8.0))
+
+
+# What lists, ranges and objects stand for ---------------------------------------------------------
+
+
+@case(v(5, 5))
+def ranges_as_indices(x):
+    n = len(x)
+    x[range(n), range(n)] = 0.0
+    x[range(1, 4)] *= x[0, list(range(2, 5))][:, None]
+    below = range(n - 1, 0, -2)
+    total = np.dot(range(n), x[0])
+    for k in below:
+        total += x[k, k - 1] ** 2
+    return total * len(below)
+
+
+@case(v(4))
+def rows_that_are_collected(x):
+    rows, pairs = [], [[each, each**2] for each in x]
+    for k in range(len(x)):
+        rows.append((x[k], x[k - 1] * 2.0, 1.0))
+    columns = np.array([[each * 2.0 for each in x], list(x)])
+    return np.sum(np.array(pairs)[:, 1] * np.array(rows)[:, 1]) + np.sum(columns @ np.array(rows))
+
+
+class Spring:
+    stiffness = 3.0
+
+    def __init__(self, length, pull):
+        self.length = length
+        self.stretched = np.zeros(2)
+        self.stretched[0] = length + pull
+
+    def __call__(self, x):
+        return self.stiffness * np.sum((self.stretched - x) ** 2) * self.length
+
+    @classmethod
+    def loose(cls, length):
+        return cls(length, 0.0)
+
+
+HERE = sys.modules[__name__]  # as `import springs` gives it
+SPRING = Spring(0.5, 0.25)
+
+
+@case(0.4, 0.7)
+def classes_and_objects_of_a_module(length, x):
+    own, other = HERE.Spring(length, x), HERE.Spring.loose(x)
+    return own(x) * HERE.Spring.stiffness + other(length) * HERE.SPRING(x) * HERE.np.exp(x)

@@ -229,6 +229,13 @@ def _attribute_of_number(
     return attribute_of(lowering, value, attribute, node) if found.pop() else None
 
 
+def _range(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`range(n)` as a value: gone through later, or taken as an array."""
+    from s2s_ad.frontend.iteration import numbers_of
+
+    return numbers_of(lowering, arguments.rest(), arguments.node)
+
+
 BUILTINS: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "builtins.max": _extreme(">"),
     "builtins.min": _extreme("<"),
@@ -240,6 +247,7 @@ BUILTINS: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "builtins.hasattr": _has_attribute,
     "builtins.getattr": _get_attribute,
     "builtins.float": _float,
+    "builtins.range": _range,
 }
 
 __all__ = ["BUILTINS"]

@@ -11,11 +11,12 @@ from s2s_ad.frontend.containers import container, length_of
 from s2s_ad.frontend.iteration import Counted, through_value, written_out
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand, atom, display, static, static_operand
-from s2s_ad.frontend.values import FreeVariable, Growing, Method, Partial, Value
+from s2s_ad.frontend.values import FreeVariable, Growing, Method, Numbers, Partial, Value
 from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.arrays import COPY, RANGE
 from s2s_ad.operations.effects import PRINT
 from s2s_ad.operations.lists import SUM_ITEMS
+from s2s_ad.operations.support import RANGE_LENGTH
 from s2s_ad.types import Array, is_integer, rank_of
 
 
@@ -143,6 +144,8 @@ def _length(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     value = arguments.positional[0] if arguments.positional else Const(None)
     if isinstance(value, Growing):
         return length_of(lowering, value, arguments.node)
+    if isinstance(value, Numbers):
+        return lowering.assign(RANGE_LENGTH, list(value.bounds), arguments.node, name)
     if isinstance(value, Structure):
         return Const(len(value.items))
     if isinstance(value, Const) and isinstance(value.value, str | tuple):

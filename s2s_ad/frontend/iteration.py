@@ -15,7 +15,7 @@ from s2s_ad.frontend.containers import item_of, length_of
 from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import atom
-from s2s_ad.frontend.values import Container, Growing, Named, Value
+from s2s_ad.frontend.values import Container, Growing, Named, Numbers, Value
 from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.support import GREATER, RANGE_LENGTH, SMALLER
 from s2s_ad.types import Array, Number, Size, scalar_like
@@ -111,6 +111,8 @@ def through_value(
 ) -> Iteration:
     if isinstance(value, Growing):
         return _items(lowering, value, node)
+    if isinstance(value, Numbers):
+        return Counted(value.bounds, lambda index: index, name=_name(target))
     if isinstance(value, Structure):
         keys: list[Value] = [Const(key) for key in value.keys]
         return Known(keys if value.kind == "dict" else value.items, [value])
@@ -214,9 +216,17 @@ def written_out(lowering: Lowering, found: Iteration) -> list[Value] | None:
 
 
 def range_of(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
+    values = [lower_expression(lowering, argument.value) for argument in node.args]
+    return through_value(lowering, numbers_of(lowering, values, node), node, target)
+
+
+def numbers_of(lowering: Lowering, values: Sequence[Value], node: cst.Call) -> Numbers:
+    """`range` of these bounds."""
     bounds: list[Atom] = []
-    for argument in node.args:
-        bound = atom(lowering, lower_expression(lowering, argument.value), argument)
+    plain = len(values) == len(node.args)  # no `*bounds`
+    for place, value in enumerate(values):
+        argument = node.args[place] if plain else node
+        bound = atom(lowering, value, argument)
         if not scalar_like(bound.type) or not str(bound.type).startswith(("i", "u", "bool")):
             raise lowering.refuse(
                 "bad-index",
@@ -231,7 +241,7 @@ def range_of(lowering: Lowering, node: cst.Call, target: Target = None) -> Itera
         bounds.insert(0, Const(0))
     if len(bounds) == 2:
         bounds.append(Const(1))
-    return Counted((bounds[0], bounds[1], bounds[2]), lambda index: index, name=_name(target))
+    return Numbers((bounds[0], bounds[1], bounds[2]))
 
 
 def enumerated(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
@@ -418,6 +428,7 @@ __all__ = [
     "iteration",
     "known_trips",
     "not_iterable",
+    "numbers_of",
     "plainly",
     "range_of",
     "sources_of",

@@ -317,10 +317,16 @@ class LiveScope:
 
     def _item_of_module(self, name: str, module: types.ModuleType, item: str) -> Value | None:
         value = getattr(module, item, None)
-        known = _stands_for_function(value) or isinstance(value, types.FunctionType)
-        if callable(value) and not known:
+        is_read = id(value) in _names_of_objects() or _is_written_in_python(value)
+        if callable(value) and not is_read and not _stands_for_function(value):
             return Named(f"{module.__name__}.{item}")  # of a library: declared, or not known
         return self._attribute(name, lambda: module, ("module", module.__name__), item)
+
+
+def _is_written_in_python(value: object) -> bool:
+    """Whether a function, a class, or an object that can be called has a source to look at."""
+    written = isinstance(type(value).__call__, types.FunctionType)
+    return written or isinstance(value, types.FunctionType | type)
 
 
 def _stands_for_function(value: object) -> bool:

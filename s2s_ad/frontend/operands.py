@@ -15,6 +15,7 @@ from s2s_ad.frontend.values import (
     Growing,
     Method,
     Named,
+    Numbers,
     Peel,
     Poison,
     Raises,
@@ -26,7 +27,7 @@ from s2s_ad.frontend.values import (
 )
 from s2s_ad.frontend.writes import now
 from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
-from s2s_ad.operations.arrays import DISPLAY
+from s2s_ad.operations.arrays import DISPLAY, RANGE
 from s2s_ad.operations.indexing import TUPLE
 from s2s_ad.operations.lists import TO_ARRAY
 from s2s_ad.types import Array, Number, Scalar, Size, is_integer
@@ -146,6 +147,7 @@ def not_a_number(lowering: Lowering, value: Value, node: cst.CSTNode) -> Refused
         UserClass: "a class",
         UserFunction: "a function",
         Method: "a method",
+        Numbers: "a `range`",
     }.get(type(value), "a container")
     return lowering.refuse("not-a-number", f"a number or an array is needed here, not {what}", node)
 
@@ -155,12 +157,24 @@ def array_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
     value = current(lowering, value, node)
     if isinstance(value, Structure):
         return display(lowering, value, None, node)
-    if isinstance(value, Growing) and len(value.items) == 1 and isinstance(value.item, Var | Const):
-        return lowering.assign(TO_ARRAY, [value.items[0]], node)
+    if isinstance(value, Growing) and value.items:
+        return _stacked(lowering, value.item, list(value.items), node)
+    if isinstance(value, Numbers):
+        return lowering.assign(RANGE, list(value.bounds), node)
     if isinstance(value, Const) and isinstance(value.value, tuple):
         items = tuple(Const(item) for item in value.value)
         return display(lowering, tuple_of(items), None, node)
     return atom(lowering, value, node)
+
+
+def _stacked(lowering: Lowering, item: Value, lists: list[Atom], node: cst.CSTNode) -> Atom:
+    """The array of a list of unknown length, whose items may be lists of numbers or of arrays."""
+    if isinstance(item, Var | Const):
+        return lowering.assign(TO_ARRAY, [lists.pop(0)], node)
+    if not isinstance(item, Structure) or item.kind not in ("list", "tuple") or not item.items:
+        raise not_a_number(lowering, item, node)
+    columns = [_stacked(lowering, part, lists, node) for part in item.items]
+    return lowering.assign(lowering.operation("numpy.stack"), [*columns, Const(1)], node)
 
 
 def static_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
@@ -218,6 +232,8 @@ def _layout(
     value = current(lowering, value, node)
     if isinstance(value, Const) and isinstance(value.value, tuple):
         value = Structure("tuple", (), tuple(Const(item) for item in value.value))
+    if isinstance(value, Growing | Numbers):
+        return (), [array_operand(lowering, value, node)]
     if not isinstance(value, Structure):
         return (), [atom(lowering, value, node)]
     if value.kind not in ("tuple", "list"):

@@ -9,8 +9,8 @@ import libcst as cst
 from s2s_ad.frontend.containers import refreshed
 from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.operands import atom, display, item
-from s2s_ad.frontend.values import Container, Growing, Named, Value
+from s2s_ad.frontend.operands import array_operand, atom, display, item
+from s2s_ad.frontend.values import Container, Growing, Named, Numbers, Value
 from s2s_ad.frontend.writes import now
 from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.indexing import SLICE, TUPLE
@@ -125,6 +125,8 @@ def _index_item(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
         value = tuple_of(items)
     if isinstance(value, Structure) and value.kind in ("list", "tuple"):
         return display(lowering, value, None, node)
+    if isinstance(value, Growing | Numbers):
+        return array_operand(lowering, value, node)
     result = atom(lowering, value, node)
     return Const(result.value) if isinstance(result, Const) else result
 

@@ -189,6 +189,13 @@ Container = Structure | Growing
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """A `range` that is no loop's: start, stop and step."""
+
+    bounds: tuple[Atom, Atom, Atom]
+
+
+@dataclass(frozen=True)
 class Chosen:
     """One of two functions: which one is known only when the module runs."""
 
@@ -245,6 +252,7 @@ Value = (
     | UserClass
     | FreeVariable
     | Chosen
+    | Numbers
     | Poison
     | Unsettled
 )
