@@ -179,8 +179,7 @@ class Derivative:
         options = (bool(has_aux), level, checkpoint, bool(trap_nan), direction)
         self._given = (mode, wrt, *options, sparse)
         # what a program that calls this derivative has to know, to be differentiated through
-        if not sparse:
-            self.__s2s_derivation__ = (mode, wrt, bool(has_aux), level, direction)
+        self.__s2s_derivation__ = (mode, wrt, bool(has_aux), level, direction, sparse)
         names = _names(function, wrt, 0 if self._owner is None else 1)
         wanted = Wanted(mode, names, isinstance(wrt, int | str), *options, sparse=sparse)
         self._table = table_of(function, wanted, self._owner, self._kind())

@@ -94,7 +94,14 @@ def _made(root: Path, target: BuildTarget) -> Outcome:
             evidence = _evidence(target, lowered) if target.verify else None
             if evidence is not None and evidence[0].failures:
                 return Outcome(target, problem="\n".join(["not verified:", *evidence[0].failures]))
-            certificate = certify(lowered, target.target.arguments, text, target.output, evidence)
+            certificate = certify(
+                lowered,
+                target.target.arguments,
+                text,
+                target.output,
+                evidence,
+                values=target.target.values,
+            )
             texts.append((target.certificate_path, spelled(certificate)))
         return Outcome(target, tuple(texts), lowered.files)
     finally:

@@ -52,6 +52,7 @@ def certify(
     path: str,
     evidence: tuple[Evidence, Request] | None = None,
     root: str = ".",
+    values: Sequence[str] = (),
 ) -> Certificate:
     """The certificate for a module whose text is to be written to `path`. Paths of sources are
     relative to it, and to `root` as given.
@@ -76,6 +77,7 @@ def certify(
             "has_aux": options.has_aux,
             "level": options.level,
             "args": sorted(arguments),
+            **({"values": sorted(values)} if values else {}),
             **({"checkpoint": options.checkpoint} if options.checkpoint != "" else {}),
             **({"trap_nan": True} if options.trap_nan else {}),
         },

@@ -13,7 +13,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,9 @@ ATTEMPTS, SEARCHES = 12, 150
 MOST_SEARCHED = 1_000_000
 
 Progress = Callable[[int, int], None]
+
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def silent(done: int, all: int) -> None:
@@ -129,16 +132,17 @@ def gather(
     source: tuple[str, str, str],
     request: Request,
     progress: Progress = silent,
+    known: Mapping[str, Any] = NOTHING,
 ) -> Evidence:
     """Compare at the points of a request. `source` is the path of the file as compiled, its text
-    and the name of the function.
+    and the name of the function; parameters that are `known` have these values at every point.
     """
     path, text, name = source
     search = _Search(subject, formals, records, Recorder(path), np.random.default_rng(request.seed))
     for given in request.given or [{}] * request.points:
-        search.find(given)
+        search.find({**known, **given})
     if not request.given:
-        _search_branches(search, lambda: branches(text, name, search.recorder)[1])
+        _search_branches(search, lambda: branches(text, name, search.recorder)[1], known)
     rows: list[Row] = []
     for number, arguments in enumerate(search.points, start=1):
         progress(number, len(search.points))
@@ -153,14 +157,16 @@ def gather(
     return Evidence(tuple(search.points), tuple(rows), tuple(taken), tuple(missed), problem)
 
 
-def _search_branches(search: _Search, missed: Callable[[], Sequence[Branch]]) -> None:
+def _search_branches(
+    search: _Search, missed: Callable[[], Sequence[Branch]], known: Mapping[str, Any]
+) -> None:
     """Draw further points for branches that were not reached, and keep those that reach one."""
     left = missed()
     search.searched = 0
     for attempt in range(SEARCHES):
         if not left or not search.points or search.searched > MOST_SEARCHED:
             return
-        point = search.try_point({}, attempt + 1)
+        point = search.try_point(known, attempt + 1)
         now = missed()
         if point is not None and len(now) < len(left):
             search.points.append(point)
@@ -232,4 +238,5 @@ def gather_for(
         (compiled, source, function.name),
         request,
         progress,
+        lowered.values,
     )

@@ -32,6 +32,7 @@ KEYS = {
     "sparse": str,
     "wrt": (str, list),
     "args": dict,
+    "values": dict,
     "level": int,
     "has-aux": bool,
     "certificate": bool,
@@ -127,8 +128,9 @@ def _target(entry: dict[str, Any], where: str) -> BuildTarget:
         sparse=entry.get("sparse", ""),
     )
     arguments = tuple(f"{name}={text}" for name, text in entry.get("args", {}).items())
+    values = tuple(f"{name}={given}" for name, given in entry.get("values", {}).items())
     return BuildTarget(
-        Target(_plain(entry["file"]), entry["function"], options, arguments),
+        Target(_plain(entry["file"]), entry["function"], options, arguments, values),
         _plain(entry["output"]),
         entry.get("certificate", False) or entry.get("verify", False),
         entry.get("verify", False),
@@ -148,6 +150,8 @@ def _refuse_values(entry: dict[str, Any], where: str) -> None:
         raise BadProject(f"{where}: {problem}") from None
     if entry.get("sparse") and entry.get("mode") not in ("jacobian", "hessian"):
         raise BadProject(f"{where}: `sparse` is for the modes jacobian and hessian")
+    if entry.get("values") and not entry.get("sparse"):
+        raise BadProject(f"{where}: `values` are for what a sparse derivative depends on")
     if entry.get("level", 1) not in (0, 1):
         raise BadProject(f"{where}: `level` is 0 or 1, not {entry['level']!r}")
     if entry.get("points", 1) < 1:

@@ -7,9 +7,10 @@ function is a DifferentiationError; a target that makes no sense as written is a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from s2s_ad.diagnostics import DifferentiationError, refusal
 from s2s_ad.frontend.annotations import BadType, TypeReader, TypeTree, split_argument
@@ -17,7 +18,8 @@ from s2s_ad.frontend.lower import lower_function
 from s2s_ad.frontend.resolve import FileScope
 from s2s_ad.frontend.source import ParsedFile, parse_file
 from s2s_ad.frontend.values import UserFunction
-from s2s_ad.ir import Const, Function
+from s2s_ad.ir import Const, Function, Var
+from s2s_ad.known_values import BadValue, KnownValues, known_values
 from s2s_ad.options import Options, differentiable
 from s2s_ad.pipeline import NestedDerivatives, generate
 
@@ -28,23 +30,27 @@ class BadTarget(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """A function of a file and the derivative wanted; `arguments` are the texts of `--arg`."""
+    """A function of a file and the derivative wanted; `arguments` are the texts of `--arg`, and
+    `values` those of `--value`: integers that a sparse derivative is made for.
+    """
 
     file: str
     function: str
     options: Options
     arguments: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Lowered:
     """A target's function as IR, with the parameters to differentiate decided, and the files that
-    were read for it.
+    were read for it. `values` are those of parameters that are known.
     """
 
     function: Function
     options: Options
     files: tuple[str, ...]
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     def module(self, source: str) -> str:
         """The text of the module; `source` names the user's file in its header."""
@@ -52,8 +58,17 @@ class Lowered:
             if self.options.sparse:
                 from s2s_ad.sparse.generate import generate_sparse
 
-                return generate_sparse(self.function, self.options, source).text
+                return generate_sparse(self.function, self.options, source, self._given()).text
             return generate(self.function, self.options, source)
+
+    def _given(self) -> dict[str, Any]:
+        """The known values by the names of the variables that stand for them."""
+        by_name = {formal.name: formal.tree for formal in self.function.formals}
+        return {
+            variable.name: value
+            for name, value in self.values.items()
+            if isinstance(variable := by_name[name], Var)
+        }
 
 
 def lower_target(target: Target, parsed: ParsedFile | None = None) -> Lowered:
@@ -83,13 +98,18 @@ def _lowered(target: Target, parsed: ParsedFile | None) -> Lowered:
             raise BadTarget(f"cannot read {target.file}: {problem.strerror}") from None
     scope = FileScope(parsed)
     user_function = _find(scope, target.function)
+    known = _known_values(target, user_function)
     types = _argument_types(target.arguments, user_function)
+    both = [name for name in known.values if name in types]
+    if both:
+        raise BadTarget(f"values: the type of `{both[0]}` is that of its value: leave it out")
+    types |= known.types
     function, _ = lower_function(user_function, types, derive=NestedDerivatives())
     wrt = differentiable(function, target.options)
     # a pullback gives a tuple always, as in JAX
     bare = len(wrt) == 1 and target.options.mode != "vjp"
     options = replace(target.options, wrt=wrt, bare=bare)
-    return Lowered(function, options, tuple(_files_read(scope)))
+    return Lowered(function, options, (*_files_read(scope), *known.files), known.values)
 
 
 def _files_read(scope: FileScope) -> Iterator[str]:
@@ -149,16 +169,32 @@ def _unknown_function(scope: FileScope, name: str) -> DifferentiationError:
     )
 
 
+def _known_values(target: Target, user_function: UserFunction) -> KnownValues:
+    """Raises BadTarget."""
+    if not target.values:
+        return KnownValues()
+    try:
+        known = known_values(target.values)
+    except BadValue as problem:
+        raise BadTarget(f"values: {problem}") from None
+    for name in known.values:
+        _require_parameter(user_function, name, "values")
+    return known
+
+
+def _require_parameter(user_function: UserFunction, name: str, what: str) -> None:
+    """Raises BadTarget."""
+    parameters = user_function.node.params
+    every = (*parameters.posonly_params, *parameters.params, *parameters.kwonly_params)
+    if all(param.name.value != name for param in every):
+        raise BadTarget(f"{what}: `{user_function.name}` has no parameter `{name}`")
+
+
 def _argument_types(
     texts: Sequence[str], user_function: UserFunction
 ) -> dict[str, TypeTree | Const]:
     """The types that `--arg` gives. Raises BadTarget."""
 
-    parameters = user_function.node.params
-    known = [
-        param.name.value
-        for param in (*parameters.posonly_params, *parameters.params, *parameters.kwonly_params)
-    ]
     types: dict[str, TypeTree | Const] = {}
     reader = TypeReader()
     for text in texts:
@@ -167,6 +203,5 @@ def _argument_types(
             types[name] = reader.argument(spelled)
         except BadType as problem:
             raise BadTarget(f"argument types: {problem}") from None
-        if name not in known:
-            raise BadTarget(f"argument types: `{user_function.name}` has no parameter `{name}`")
+        _require_parameter(user_function, name, "argument types")
     return types

@@ -25,6 +25,7 @@ LAYERS = [
     ("pipeline",),
     ("modules", "directions", "specialise", "stacked", "explain"),
     ("sparse",),
+    ("known_values",),
     ("targets", "differences", "points", "sampling", "coverage"),
     ("verify",),
     ("contractions",),

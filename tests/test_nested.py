@@ -19,6 +19,7 @@ import s2s_ad
 from s2s_ad import (
     DifferentiationError,
     check_grads,
+    cli,
     grad,
     hessian,
     hvp,
@@ -488,3 +489,55 @@ def test_a_saddle_point(tmp_path: Path) -> None:
     step = 1e-4
     differences = (module.lowest(0.4 + step, 0.3) - module.lowest(0.4 - step, 0.3)) / (2 * step)
     assert grad(module.lowest)(0.4, 0.3) == pytest.approx(differences, rel=1e-5)
+
+
+# Sparse ones are no arrays -----------------------------------------------------------------------
+
+
+def neighbours(x: Array) -> Any:
+    return x[1:] * x[:-1]
+
+
+ENTRIES = jacobian(neighbours, sparse="triplets")
+
+
+@jacobian(sparse="csr")
+def decorated_neighbours(x: Array) -> Any:
+    return x[1:] * x[:-1]
+
+
+REFUSED = [
+    lambda x: np.sum(jacobian(neighbours, sparse="csr")(x) @ x),
+    lambda x: np.sum(ENTRIES(x)[0] ** 2),
+    lambda x: np.sum(decorated_neighbours(x) @ x),
+]
+
+
+@pytest.mark.parametrize("f", REFUSED, ids=["written", "bound", "decorated"])
+def test_sparse_derivatives_are_refused(f: Callable[[Array], Any]) -> None:
+    with pytest.raises(DifferentiationError, match="leave `sparse` out"):
+        grad(f)(X)
+
+
+@pytest.mark.parametrize("what", ["ENTRIES(x)[0]", "below(x)[0]", "jacobian(f, sparse='csr')(x)"])
+def test_sparse_derivatives_are_refused_in_files(
+    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [
+        "import numpy as np",
+        "from s2s_ad import jacobian",
+        "def f(x):",
+        "    return x[1:] * x[:-1]",
+        "ENTRIES = jacobian(f, sparse='triplets', direction='mixed')",
+        "@jacobian(sparse='triplets')",
+        "def below(x):",
+        "    return x**2",
+        "def g(x: 'Float[Array, \"3\"]'):",
+        f"    return np.sum({what})",
+    ]
+    path = tmp_path / "entries.py"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert cli.main([str(path), "g"]) == cli.REFUSED
+    said = capsys.readouterr().err
+    assert "error[nested-derivative]: a sparse derivative is a matrix of its own kind" in said
+    assert "entries.py:10:" in said

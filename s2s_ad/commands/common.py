@@ -79,6 +79,13 @@ def add_function(parser: argparse.ArgumentParser) -> None:
         help="type of a parameter, as in X=float[n,d]; may be repeated",
     )
     what.add_argument(
+        "--value",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="with --sparse, integers that it is made for: k=[0,2], or k=FILE.npy; may be repeated",
+    )
+    what.add_argument(
         "-O",
         dest="level",
         type=int,
@@ -135,7 +142,9 @@ def lower(options: argparse.Namespace) -> Lowered:
         sparse=options.sparse,
     )
     _refuse_sparse(wanted)
-    target = Target(options.file, options.function, wanted, tuple(options.arg))
+    target = Target(
+        options.file, options.function, wanted, tuple(options.arg), tuple(options.value)
+    )
     try:
         if options.file == "-":
             return lower_target(target, parse_text(_standard_input(), "<stdin>"))
@@ -158,6 +167,10 @@ def refuse_useless(options: argparse.Namespace) -> None:
         if getattr(options, name) and options.mode not in modes:
             flag = f"--{name.replace('_', '-')}"
             raise WrongUsage(f"{flag} goes with {', '.join(modes)}, not with {options.mode}")
+    if options.value and not options.sparse:
+        raise WrongUsage(
+            "--value is for what a sparse derivative depends on: it goes with --sparse"
+        )
 
 
 def _refuse_sparse(wanted: Options) -> None:

@@ -126,7 +126,9 @@ def _certified(options: argparse.Namespace, lowered: Lowered, text: str) -> tupl
         if evidence[0].failures:
             raise NotVerified("\n".join(evidence[0].failures))
     path = certificate_path(options.output)
-    return path, spelled(certify(lowered, options.arg, text, options.output, evidence))
+    return path, spelled(
+        certify(lowered, options.arg, text, options.output, evidence, values=options.value)
+    )
 
 
 def refuse_output(output: str, source: str) -> None:

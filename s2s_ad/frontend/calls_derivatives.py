@@ -44,20 +44,13 @@ def _derived(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         options[option] = given.value
     function = arguments.take(0, "f", Const(None))
     no_more(lowering, arguments)
-    if options["sparse"]:
-        raise lowering.refuse(
-            "nested-derivative",
-            "a sparse derivative is a matrix of its own kind, which a program cannot compute with",
-            node,
-            help="leave `sparse` out: inside of a program derivatives are arrays",
-        )
     level = 1 if options["level"] is None else int(options["level"])
-    direction = options["direction"] or ""
-    if direction not in ("", "forward", "reverse"):
+    direction, sparse = options["direction"] or "", options["sparse"] or ""
+    if direction not in ("", "forward", "reverse") and not sparse:
         what = f"the direction of a Jacobian is `forward` or `reverse`, not `{direction}`"
         raise lowering.refuse("bad-call", what, node)
     has_aux = bool(options["has_aux"])
-    return Derived(mode, function, wrt, bare, has_aux, level, direction)
+    return Derived(mode, function, wrt, bare, has_aux, level, direction, sparse)
 
 
 def _function_name(lowering: Lowering, node: cst.Call) -> str:
@@ -91,6 +84,13 @@ def _wrt(lowering: Lowering, arguments: Arguments) -> tuple[tuple[int | str, ...
 def call_derived(lowering: Lowering, derived: Derived, arguments: Arguments) -> Value:
     """The derivative of a function at these arguments."""
     node = arguments.node
+    if derived.sparse:
+        raise lowering.refuse(
+            "nested-derivative",
+            "a sparse derivative is a matrix of its own kind, which a program cannot compute with",
+            node,
+            help="leave `sparse` out: inside of a program derivatives are arrays",
+        )
     places = [place_of(lowering, derived.function, item, arguments) for item in derived.wrt]
     captured, wrt = capture_call(lowering, derived.function, arguments, places, derived.mode)
     options = Options(

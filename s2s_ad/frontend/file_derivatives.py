@@ -14,6 +14,7 @@ import libcst as cst
 from s2s_ad.frontend.source import Unit
 from s2s_ad.frontend.values import CustomFunction, Derived, Partial, UserFunction, Value
 from s2s_ad.ir import Const
+from s2s_ad.options import DIRECTIONS, SPARSE_FORMS
 
 if TYPE_CHECKING:
     from s2s_ad.frontend.resolve import FileScope
@@ -27,7 +28,7 @@ MODES = {
 }
 # What states the derivative of a function, by the method that does so
 CUSTOM = {"s2s_ad.custom_vjp": "defvjp", "s2s_ad.custom_jvp": "defjvp"}
-OPTIONS = ("wrt", "argnums", "has_aux", "level", "checkpoint", "direction", "trap_nan")
+OPTIONS = ("wrt", "argnums", "has_aux", "level", "checkpoint", "direction", "sparse", "trap_nan")
 
 
 def decorated(scope: FileScope, node: cst.FunctionDef, function: UserFunction) -> Value | None:
@@ -102,6 +103,7 @@ def _made(scope: FileScope, name: str, function: Value, given: Any, first: int =
         bool(options.get("has_aux", False)),
         options.get("level", 1),
         options.get("direction", ""),
+        options.get("sparse", ""),
     )
 
 
@@ -157,18 +159,25 @@ def states_rule(scope: FileScope, node: cst.FunctionDef, name: str, method: str)
 
 
 def derived(
-    mode: str, function: Value, wrt: Any, has_aux: bool, level: Any, direction: Any
+    mode: str,
+    function: Value,
+    wrt: Any,
+    has_aux: bool,
+    level: Any,
+    direction: Any,
+    sparse: Any = "",
 ) -> Derived | None:
     """A derivative with these options; None where they make no sense."""
     bare = isinstance(wrt, int | str)
     items = (wrt,) if bare else wrt
     if not isinstance(items, tuple | list) or not items or level not in (0, 1):
         return None
-    if direction not in ("", "forward", "reverse"):
+    known = DIRECTIONS if sparse else ("forward", "reverse")
+    if direction not in ("", *known) or sparse not in ("", *SPARSE_FORMS):
         return None
     if not all(isinstance(item, int | str) for item in items):
         return None
-    return Derived(mode, function, tuple(items), bare, has_aux, level, direction)
+    return Derived(mode, function, tuple(items), bare, has_aux, level, direction, sparse)
 
 
 def _partial(scope: FileScope, expression: cst.Call) -> Value | None:

@@ -83,6 +83,7 @@ class Derived:
     has_aux: bool = False
     level: int = 1
     direction: str = ""
+    sparse: str = ""
 
 
 @dataclass(frozen=True, eq=False)

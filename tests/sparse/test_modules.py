@@ -196,3 +196,58 @@ def test_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None
     values, rows, columns = names["jacobian_f"](np.arange(9.0))
     np.testing.assert_array_equal(values, np.arange(9.0)[np.where(rows == columns, rows + 1, rows)])
     assert cli.main([str(path), "f", "--sparse", "csr"]) == cli.WRONG_USAGE
+
+
+PICK = """\
+import numpy as np
+
+
+def pick(x: "Float[Array, '6']", k: "Int[Array, 'm']", n: int = 1):
+    return x[k] ** 2 * x[n]
+"""
+SPARSE = ("pick", "--mode", "jacobian", "--sparse", "csr")
+
+
+@pytest.mark.parametrize("given", ["k=[0,2,4]", "k=k.npy", "k=k.npz"])
+def test_integers_may_be_known_to_the_command(
+    given: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A pattern has the entries that these integers pick, and no others."""
+    monkeypatch.chdir(tmp_path)
+    Path("pick.py").write_text(PICK, encoding="utf-8")
+    k = np.array([0, 2, 4])
+    np.save("k.npy", k)
+    np.savez("k.npz", k=k)
+    values = "--value", given, "--value", "n=5"
+    assert cli.main(["pick.py", *SPARSE, *values, "-o", "out.py"]) == cli.DONE
+    assert capsys.readouterr().err == "s2sad: 6 entries of 3 x 6 from 2 tangents.\n"
+    assert cli.main(["verify", "pick.py", *SPARSE, *values, "--module", "out.py"]) == cli.DONE
+    names: dict[str, Any] = {}
+    exec(Path("out.py").read_text(encoding="utf-8"), names)
+    x = np.arange(1.0, 7.0)
+    expected = np.zeros((3, 6))
+    expected[range(3), k], expected[:, 5] = 2.0 * x[k] * x[5], x[k] ** 2
+    np.testing.assert_allclose(names["jacobian_pick"](x, k, 5).toarray(), expected)
+    for wrong in ((x, k[::-1], 5), (x, k, 4)):
+        with pytest.raises(ValueError, match="generated for another value of"):
+            names["jacobian_pick"](*wrong)
+
+
+WRONG_VALUES = ["k=[0.5]", "k=none.npy", "k=other.npz", "k=foo", "j=[1]", "k", "x=[[1],2]"]
+
+
+@pytest.mark.parametrize("given", WRONG_VALUES)
+def test_values_that_make_no_sense(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pick.py").write_text(PICK, encoding="utf-8")
+    np.savez("other.npz", i=np.arange(3))
+    assert cli.main(["pick.py", *SPARSE, "--value", given]) == cli.WRONG_USAGE
+    assert "error: values: " in capsys.readouterr().err
+    twice = "--value", "k=[0]", "--arg", "k=int[1]"
+    assert cli.main(["pick.py", *SPARSE, *twice]) == cli.WRONG_USAGE
+    assert cli.main(["pick.py", "pick", "--value", "k=[0]"]) == cli.WRONG_USAGE
