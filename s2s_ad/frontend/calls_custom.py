@@ -1,5 +1,4 @@
-"""Calls of functions whose derivative the program states: `custom_vjp`, `custom_jvp`; and the
-identities `stop_gradient` and `on_adjoint`.
+"""Calls of functions whose derivative the program states: `custom_vjp`, `custom_jvp`.
 
 The function and what states its derivative are captured for the arguments of the call, as functions
 of the same operands: the arguments' numbers and arrays, and what any of the functions reads from
@@ -13,62 +12,34 @@ from dataclasses import dataclass, replace
 
 import libcst as cst
 
-from s2s_ad.diagnostics import DifferentiationError, SourceFile
-from s2s_ad.frontend.arguments import Arguments, no_more
+from s2s_ad.diagnostics import DifferentiationError
+from s2s_ad.frontend.arguments import Arguments
 from s2s_ad.frontend.blocks import settled
 from s2s_ad.frontend.calls import bind_arguments, call
 from s2s_ad.frontend.captures import Inside, capture
-from s2s_ad.frontend.containers import container, leaves_of
+from s2s_ad.frontend.containers import container
+from s2s_ad.frontend.custom_parts import (
+    NOBODY,
+    Part,
+    Pending,
+    adjoints_like,
+    bad_rule,
+    has_effect,
+    is_operand,
+    kind_of,
+    operands_in,
+    tangents_like,
+    with_signature,
+)
 from s2s_ad.frontend.lower import Lowering, inline
 from s2s_ad.frontend.operands import current
-from s2s_ad.frontend.rules import RuleScope
-from s2s_ad.frontend.source import Unit
 from s2s_ad.frontend.values import CustomFunction, Refused, UserFunction, Value
-from s2s_ad.frontend.writes import now
-from s2s_ad.ir import Assign, Atom, Block, Const, Function, Structure, Var, tuple_of
-from s2s_ad.operations.custom import STOP, CustomRule, call_custom
-from s2s_ad.operations.effects import BREAKPOINT
+from s2s_ad.ir import Atom, Const, Function, Structure, Var, tuple_of
+from s2s_ad.operations.custom import CustomRule, call_custom
 from s2s_ad.options import Options
-from s2s_ad.rewrite import all_statements, flat_formals, flat_output
 from s2s_ad.types import DTYPES, Array, Number, Scalar, Type, is_float, is_numeric, shape_of
 
 Action = Callable[[list[Value], dict[str, Value]], Value]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One of the functions of a rule: what it is told besides, the arguments, what it reads."""
-
-    function: Function
-    special: int  # how many parameters are not operands of the call
-    own: int  # how many parameters are not read from around
-
-    @property
-    def outer(self) -> tuple[Var, ...]:
-        return self.function.body.parameters[self.own :]
-
-    def of(self, outer: Sequence[Var]) -> Function:
-        """The function with all that is read from around as its last parameters."""
-        own = self.function.body.parameters[: self.own]
-        return with_signature(self.function, (*own, *outer), self.function.body.results)
-
-
-def with_signature(
-    function: Function, parameters: Sequence[Var], results: Sequence[Atom]
-) -> Function:
-    body = Block(tuple(parameters), function.body.statements, tuple(results))
-    formals = flat_formals(parameters)
-    return replace(function, formals=formals, body=body, output=flat_output(results))
-
-
-@dataclass
-class Pending:
-    """A rule while its functions are lowered, and what its call gives."""
-
-    rule: CustomRule
-    template: Value
-    called: bool = False  # whether one of them calls the function itself
-
 
 # Functions with a rule ----------------------------------------------------------------------------
 
@@ -77,11 +48,13 @@ def call_custom_function(lowering: Lowering, custom: CustomFunction, arguments: 
     """A call of a function with a derivative of its own."""
     node, function = arguments.node, custom.function
     if not isinstance(function, UserFunction):
-        raise _bad(lowering, "only functions written in Python can have a derivative stated", node)
+        raise bad_rule(
+            lowering, "only functions written in Python can have a derivative stated", node
+        )
     if custom.reverse is None and custom.tangent is None:
         message = f"the derivative of `{function.name}` is not stated"
         help = f"call `{function.name}.defvjp(forward, reverse)` where it is defined"
-        raise _bad(lowering, message, node, help)
+        raise bad_rule(lowering, message, node, help)
     arguments.positional[:0] = function.bound
     bound = bind_arguments(lowering, function, arguments)
     values: dict[str, Value] = {}
@@ -119,7 +92,7 @@ class Making:
     def call(self) -> Value:
         lowering = self.lowering
         arguments = [atom for value in self.values.values() for atom in operands_in(value)]
-        key = (self.custom.origin, tuple(_kind(value) for value in self.values.values()))
+        key = (self.custom.origin, tuple(kind_of(value) for value in self.values.values()))
         pending = lowering.customs.get(key)
         if pending is not None:  # from within one of its functions: the rule that is being made
             pending.called = True
@@ -130,7 +103,7 @@ class Making:
         if not operands_in(template):
             raise self.bad(f"`{self.function.name}` gives no number that depends on its arguments")
         rule = CustomRule(self.function.name, len(arguments), self.moving(), primal.function)
-        rule.effect = _has_effect(primal.function)
+        rule.effect = has_effect(primal.function)
         lowering.customs[key] = pending = Pending(rule, template)
         try:
             parts = {"primal": primal, **self.parts(template)}
@@ -138,7 +111,7 @@ class Making:
             del lowering.customs[key]
         outer = tuple(dict.fromkeys(var for part in parts.values() for var in part.outer))
         if outer and pending.called:
-            raise _bad(
+            raise bad_rule(
                 lowering,
                 f"the rule of `{rule.name}` calls it, and reads `{outer[0].base_name}` from around",
                 self.node,
@@ -152,7 +125,7 @@ class Making:
         else:
             rule.turned = self.turned(rule, parts["reverse"].special)
         every = (rule.primal, rule.forward)
-        rule.effect = any(_has_effect(part) for part in every if part is not None)
+        rule.effect = any(has_effect(part) for part in every if part is not None)
         return self.append(rule, [*arguments, *outer], template)
 
     def moving(self) -> tuple[int, ...]:
@@ -174,7 +147,7 @@ class Making:
         name, node = self.function.name, self.node
         captured = capture(self.lowering, name, node, inside, lambda: action(told, names))
         if captured.writes:
-            raise _bad(
+            raise bad_rule(
                 self.lowering,
                 f"`{name}`, or what states its derivative, writes to an argument",
                 node,
@@ -197,7 +170,7 @@ class Making:
             return {"tangent": self.tangent(template)}
         kept: list[Value] = []
         forward = self.part([], lambda _, names: self.kept(kept, names, template))
-        grads = _adjoints_like(template)
+        grads = adjoints_like(template)
         reverse = self.part([(kept[0], "saved"), (grads, "grad_out")], self.pulled)
         return {"forward": forward, "reverse": reverse}
 
@@ -246,7 +219,7 @@ class Making:
         special: list[tuple[Value, str]] = []
         for name, value in self.values.items():
             if name not in self.custom.fixed:
-                special.append((_tangents_like(value), f"dot_{name}"))
+                special.append((tangents_like(value), f"dot_{name}"))
 
         def pushed(told: list[Value], names: dict[str, Value]) -> Value:
             assert self.custom.tangent is not None
@@ -328,7 +301,7 @@ class Making:
                 raise self.bad(f"{what} has to have the structure of what the function gives")
             pairs = zip(given.items, template.items, strict=True)
             return [a for one, two in pairs for a in self.alike(one, two, what, floats)]
-        if not _is_operand(template):
+        if not is_operand(template):
             return []
         assert isinstance(template, Var)
         if floats and not is_float(template.type):
@@ -393,147 +366,10 @@ class Making:
                 return replace(template, items=tuple(items))
             keys = template.keys
             return container(self.lowering, template.kind, items, keys, template.constructor)
-        return next(supply) if _is_operand(template) else template
+        return next(supply) if is_operand(template) else template
 
     def bad(self, message: str) -> Exception:
-        return _bad(self.lowering, message, self.node)
+        return bad_rule(self.lowering, message, self.node)
 
 
-# Identities ---------------------------------------------------------------------------------------
-
-
-def stop_gradient(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    """`stop_gradient(x)`: the value, which carries no derivative."""
-    node = arguments.node
-    value = current(lowering, arguments.take(0, "x", Const(None)), node)
-    no_more(lowering, arguments)
-
-    def stopped(value: Value) -> Value:
-        value = current(lowering, value, node)
-        if isinstance(value, Structure):
-            items = [stopped(item) for item in value.items]
-            return container(lowering, value.kind, items, value.keys, value.constructor)
-        if isinstance(value, Var) and is_float(value.type):
-            return lowering.assign(STOP, [value], node)
-        return value
-
-    return stopped(value)
-
-
-def on_adjoint(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    """`on_adjoint(x, function)`: the value; its adjoint goes through the function."""
-    node = arguments.node
-    value = current(lowering, arguments.take(0, "x", Const(None)), node)
-    function = arguments.take(1, "function", Const(None))
-    no_more(lowering, arguments)
-    if not (isinstance(value, Var) and is_float(value.type)):
-        if isinstance(value, Const):
-            return value
-        message = "code for an adjoint needs one number or array"
-        raise _bad(lowering, message, node, "call `on_adjoint` for each of them")
-    inside = Inside(lowering, node)
-    grad = inside.argument(Var(value.name, _adjoint_type(value.type)), f"grad_{value.name}", False)
-    inside.argument(value, value.name, False)
-
-    def changed() -> Value:
-        found = call(lowering, function, Arguments([grad], {}, {}, node), "")
-        found = current(lowering, found, node)
-        making = Making(lowering, CustomFunction(function, (), None), NOBODY, {}, node)
-        what = "what the function gives for the adjoint"
-        if found == Const(None):
-            return grad
-        return making.fitting(found, value, what)
-
-    captured = capture(lowering, "on_adjoint", node, inside, changed)
-    _, inner, *outer = captured.function.body.parameters
-    same = with_signature(captured.function, (inner, *outer), (inner,))
-    same = replace(same, body=replace(same.body, statements=()))
-    rule = CustomRule("on_adjoint", 1, (0,), same, same, captured.function, identity=True)
-    return lowering.assign(call_custom(rule), [value, *outer], node, name)
-
-
-def breakpoint_here(lowering: Lowering, arguments: Arguments, _: str) -> Value:
-    """`breakpoint()`: what the function has in its variables is there for the debugger to show."""
-    node = arguments.node
-    found: dict[Var, None] = {}
-    frame = lowering.frame
-    parameters = frame.function.node.params
-    own = {param.name.value for param in (*parameters.params, *parameters.kwonly_params)}
-    for name in (name for name in frame.names if name in own | frame.locals):
-        value = frame.names[name]
-        if isinstance(value, Var | Structure):
-            found.update(dict.fromkeys(now(lowering, var, node) for var in operands_in(value)))
-    lowering.builder.span = lowering.span(node)
-    lowering.effect(BREAKPOINT, list(found))
-    return Const(None)
-
-
-NOBODY = UserFunction(
-    "on_adjoint",
-    cst.Lambda(params=cst.Parameters(), body=cst.Name("x")),
-    Unit(SourceFile("", ""), cst.Module(body=[]), 1),
-    RuleScope(),
-)
-
-
-# Values -------------------------------------------------------------------------------------------
-
-
-def _is_operand(value: Value) -> bool:
-    return isinstance(value, Var) and is_numeric(value.type)
-
-
-def operands_in(value: Value) -> list[Var]:
-    """The numbers and arrays in a value that are not known when compiling."""
-    return [leaf for leaf in leaves_of(value) if isinstance(leaf, Var) and is_numeric(leaf.type)]
-
-
-def _adjoint_type(type: Type) -> Type:
-    """The type of an adjoint: a number's may be NumPy's."""
-    return Scalar("f64") if isinstance(type, Number) else type
-
-
-def _adjoints_like(value: Value) -> Value:
-    """An adjoint for each float in a value, None for all else."""
-    if isinstance(value, Structure):
-        items = tuple(_adjoints_like(item) for item in value.items)
-        return replace(value, items=items, identity=None)
-    if isinstance(value, Var) and is_float(value.type):
-        return Var(value.name, _adjoint_type(value.type), value.version)
-    return Const(None)
-
-
-def _tangents_like(value: Value) -> Value:
-    if isinstance(value, Structure):
-        items = tuple(_tangents_like(item) for item in value.items)
-        return replace(value, items=items, identity=None)
-    if isinstance(value, Var) and is_float(value.type):
-        return value
-    return Const(0.0) if isinstance(value, Const) and is_float(value.type) else Const(None)
-
-
-def _kind(value: Value) -> object:
-    """What a rule depends on: types, and whatever is known when compiling."""
-    if isinstance(value, Structure):
-        return value.kind, value.keys, value.constructor, tuple(map(_kind, value.items))
-    return value.type if _is_operand(value) and isinstance(value, Var) else value
-
-
-def _has_effect(function: Function) -> bool:
-    return any(
-        isinstance(statement, Assign) and statement.op.effect
-        for statement in all_statements(function.body)
-    )
-
-
-def _bad(lowering: Lowering, message: str, node: cst.CSTNode, help: str = "") -> Exception:
-    return lowering.refuse("custom-derivative", message, node, help=help)
-
-
-CUSTOM: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
-    "s2s_ad.stop_gradient": stop_gradient,
-    "s2s_ad.on_adjoint": on_adjoint,
-    "builtins.breakpoint": breakpoint_here,
-}
-
-__all__ = ["CUSTOM", "call_custom_function", "on_adjoint", "stop_gradient"]
+__all__ = ["Making", "call_as_whole", "call_custom_function"]

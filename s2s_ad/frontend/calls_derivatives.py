@@ -11,8 +11,8 @@ from collections.abc import Callable
 import libcst as cst
 
 from s2s_ad.frontend.arguments import Arguments, no_more
-from s2s_ad.frontend.calls_custom import CUSTOM
 from s2s_ad.frontend.calls_directions import call_pullback, hvp, jvp, vjp
+from s2s_ad.frontend.calls_identities import IDENTITIES
 from s2s_ad.frontend.captured_derivatives import (
     capture_call,
     not_known,
@@ -109,7 +109,7 @@ DERIVATIVES: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "s2s_ad.jvp": jvp,
     "s2s_ad.hvp": hvp,
     "s2s_ad.vjp": vjp,
-    **CUSTOM,
+    **IDENTITIES,
 }
 
 __all__ = ["DERIVATIVES", "call_derived", "call_pullback"]

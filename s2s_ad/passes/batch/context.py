@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from s2s_ad.frontend.rules import lower_line
 from s2s_ad.ir import UNDEFINED, Assign, Atom, Const, Function, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.indexing import TUPLE
 from s2s_ad.operations.lists import new_list
+from s2s_ad.operations.result_types import normal_axes
 from s2s_ad.operations.support import ASTYPE, BROADCAST_TO, DIMENSION, JOINED_SHAPE, NUMPY_SHAPE
 from s2s_ad.passes.contributions import named
 from s2s_ad.passes.sizes import can_compute, compute
 from s2s_ad.rewrite import Builder, Names, definitions, first_unused_size
-from s2s_ad.types import DTYPES, Array, ListOf, Number, Scalar, Size, Sizes, Type, dtype_of
+from s2s_ad.types import DTYPES, Array, ListOf, Number, Scalar, Size, Sizes, Type, dtype_of, rank_of
 
+Operands = Mapping[str, Atom]
+Rule = Callable[["Context", Assign, Operands], Atom | None]
 ZEROS = ("numpy.zeros_like", "numpy.zeros")
 
 
@@ -187,3 +191,29 @@ class Context:
 def operands_by_name(statement: Assign, context: Context) -> Mapping[str, Atom]:
     names = statement.op.operand_names(len(statement.operands))
     return dict(zip(names, map(context.now, statement.operands), strict=True))
+
+
+def rank_before(statement: Assign, name: str) -> int | None:
+    """The rank of an operand without the leading axis."""
+    names = statement.op.operand_names(len(statement.operands))
+    return rank_of(statement.operands[names.index(name)].type)
+
+
+def raised(context: Context, rows: Atom, rank: int) -> Atom:
+    """The rows as values of this rank: `rows[:, None]`."""
+    now = rank_of(rows.type)
+    if now is None or rank < now:
+        return rows
+    index = (slice(None), *[None] * (rank - now + 1))
+    return context.call("getitem", rows, Const(index))
+
+
+def behind(axis: Any, rank: int) -> Const:
+    """Axes of a value of this rank, as axes of rows of such."""
+    places = tuple(place + 1 for place in normal_axes(axis, rank))
+    return Const(places if isinstance(axis, tuple) else places[0])
+
+
+def same(context: Context, statement: Assign, operands: Operands) -> Atom | None:
+    """The operation itself, of whatever rank."""
+    return context.builder.assign(statement.op, *operands.values())

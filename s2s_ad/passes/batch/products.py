@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from s2s_ad.ir import Assign, Atom, Const
-from s2s_ad.passes.batch.context import Context
+from s2s_ad.passes.batch.context import Context, Operands, Rule
 from s2s_ad.types import rank_of
-
-Operands = Mapping[str, Atom]
-Rule = Callable[[Context, Assign, Operands], Atom | None]
 
 # The product of a and b by their ranks, where a or b has the leading axis.
 LEFT = {
