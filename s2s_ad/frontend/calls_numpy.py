@@ -16,6 +16,7 @@ from s2s_ad.frontend import calls_writes as writes
 from s2s_ad.frontend.calls_elements import ELEMENTS
 from s2s_ad.frontend.calls_fourier import FOURIER
 from s2s_ad.frontend.calls_operator import FUNCTIONS_OF_OPERATOR
+from s2s_ad.frontend.calls_padding import PADDING
 from s2s_ad.frontend.calls_polynomials import POLYNOMIALS
 from s2s_ad.frontend.calls_products import PRODUCTS
 from s2s_ad.frontend.calls_scipy import SCIPY
@@ -88,6 +89,7 @@ FUNCTIONS: dict[str, Function] = {
         **joins.JOINS,
         **ELEMENTS,
         **FOURIER,
+        **PADDING,
         **POLYNOMIALS,
         **PRODUCTS,
         "add.accumulate": sums.accumulate("cumsum"),

@@ -1,4 +1,5 @@
-"""Calls of NumPy's functions of polynomials that are written out: `polyder`, `polyint`, `poly`."""
+"""Calls of NumPy's functions of polynomials that are written out: `polyder`, `polyint`, `poly`,
+`polydiv`."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from s2s_ad.frontend.arguments import Arguments, no_more
 from s2s_ad.frontend.calls_tools import (
     NOTHING,
     Function,
+    apply,
     known,
     known_rank,
     operand,
@@ -81,6 +83,20 @@ def lower_from_roots(lowering: Lowering, arguments: Arguments, name: str) -> Val
     return expand(lowering, "polynomial_from_roots", node, roots=roots)
 
 
+def lower_division(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`np.polydiv`: quotient and remainder, whose leading zeros NumPy drops."""
+    node = arguments.node
+    parts: list[Atom] = []
+    for place, key in enumerate("uv"):
+        part = operand(lowering, arguments, place, key)
+        if known_rank(lowering, part, node) == 0:
+            part = apply(lowering, node, "reshape", part, Const((1,)))
+        _vector(lowering, part, arguments)
+        parts.append(part)
+    no_more(lowering, arguments)
+    return expand(lowering, "polynomial_division", node, u=parts[0], v=parts[1])
+
+
 def _vector(lowering: Lowering, p: Atom, arguments: Arguments) -> None:
     if known_rank(lowering, p, arguments.node) != 1:
         message = "a vector of coefficients is needed"
@@ -91,4 +107,5 @@ POLYNOMIALS: dict[str, Function] = {
     "polyder": lower_derivative,
     "polyint": lower_integral,
     "poly": lower_from_roots,
+    "polydiv": lower_division,
 }

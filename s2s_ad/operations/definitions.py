@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from s2s_ad.operations.helpers import leading_zeros
+
 # Sums ---------------------------------------------------------------------------------------------
 
 
@@ -115,6 +117,18 @@ def polynomial_from_roots(roots: Any) -> Any:
     for zero in roots:
         a = np.convolve(a, np.array([1.0, -zero]))
     return a
+
+
+def polynomial_division(u: Any, v: Any) -> Any:
+    """The quotient, and the remainder without its leading zeros."""
+    scale = 1.0 / v[0]
+    steps = np.size(u) - np.size(v) + 1
+    rest = u + 0.0
+    quotient = np.zeros(max(steps, 1), dtype=rest.dtype)
+    for k in range(steps):
+        quotient[k] = scale * rest[k]
+        rest[k : k + np.size(v)] -= quotient[k] * v
+    return quotient, rest[leading_zeros(rest) :]
 
 
 # Spacing ------------------------------------------------------------------------------------------

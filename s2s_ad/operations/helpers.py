@@ -136,6 +136,14 @@ def trimmed_places(filt: Any, trim: Any) -> Any:
     return np.arange(start, stop)
 
 
+def leading_zeros(p: Any) -> int:
+    """How many coefficients `np.polydiv` drops in front of a remainder: all but the last may be."""
+    count = 0
+    while count < len(p) - 1 and np.allclose(p[count], 0, rtol=1e-14):
+        count += 1
+    return count
+
+
 def fitted(x: Any, size: Any, axis: Any) -> Any:
     """The first elements of `x` along an axis, so many; zeros stand for those that it has not."""
     moved = np.moveaxis(x, axis, -1)[..., :size]

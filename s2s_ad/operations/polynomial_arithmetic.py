@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from s2s_ad.ir import Atom, Rule
 from s2s_ad.operations.declare import Catalogue
 from s2s_ad.operations.result_types import known_shape, require_numeric, strong_promotion
-from s2s_ad.types import ONE, Array, Size, Sizes, Type, TypeProblem
+from s2s_ad.types import INT, ONE, Array, Size, Sizes, Type, TypeProblem
 
 CATALOGUE = Catalogue()
 operation = CATALOGUE.operation
@@ -114,6 +114,8 @@ operation(
     ),
     note="leading zeros are dropped, as in NumPy, and have no adjoint",
 )
+
+operation("out = leading_zeros(p)", infer=lambda _, __: INT, constant=True, helper="leading_zeros")
 
 
 # Zeros at the ends ----------------------------------------------------------------------------
