@@ -147,6 +147,62 @@ WITH_OPTIONS = {
         lambda ab, b: np.sum(scipy.linalg.solve_banded((1, 1), ab, b) ** 2),
         (MATRIX[:3] + np.array([[0.0], [4.0], [0.0]]), VECTOR[:4]),
     ),
+    "a Toeplitz system": (
+        lambda c, r, b: (
+            np.sum(scipy.linalg.solve_toeplitz((c, r), b) ** 2)
+            + np.sum(scipy.linalg.solve_toeplitz(c, b) ** 2)
+        ),
+        (MATRIX[0] + np.array([6.0, 0.0, 0.0, 0.0]), MATRIX[1], VECTOR[:4]),
+    ),
+    "a symmetric banded system": (
+        lambda ab, b: np.sum(scipy.linalg.solveh_banded(ab, b, lower=True) ** 2),
+        (MATRIX[:2] + np.array([[5.0], [0.0]]), VECTOR[:4]),
+    ),
+    "generalised eigenvalues": (
+        lambda a, b: (
+            scipy.linalg.eigh(a + a.T, b @ b.T + np.eye(4), eigvals_only=True) @ np.arange(4.0)
+            + np.sum(scipy.linalg.eigh(a, b @ b.T + np.eye(4))[1] ** 3)
+        ),
+        (MATRIX, MATRIX[::-1]),
+    ),
+    "tridiagonal eigenvalues": (
+        lambda d, e: (
+            scipy.linalg.eigh_tridiagonal(d, e, eigvals_only=True) @ np.arange(4.0)
+            + np.sum(scipy.linalg.eigh_tridiagonal(d, e)[1] ** 3)
+        ),
+        (MATRIX[0], VECTOR[:3]),
+    ),
+    "polar factors": (
+        lambda a: (
+            np.sum(np.sin(scipy.linalg.polar(a)[0])) + np.sum(scipy.linalg.polar(a, "left")[1] ** 2)
+        ),
+        (MATRIX,),
+    ),
+    "norms": (
+        lambda a: (
+            scipy.linalg.norm(a) + scipy.linalg.norm(a[0], 2) * np.sum(scipy.linalg.norm(a, axis=1))
+        ),
+        (MATRIX,),
+    ),
+    "matrices of a pattern": (
+        lambda a, s: np.sum(
+            scipy.linalg.companion(a)
+            @ np.cos(scipy.linalg.leslie(a[1:], s) * scipy.linalg.fiedler(a[:5]))
+        ),
+        (VECTOR, MATRIX[0]),
+    ),
+    "trends": (
+        lambda x: (
+            np.sum(scipy.signal.detrend(x) ** 3)
+            + np.sum(scipy.signal.detrend(x[:4], axis=0, type="constant") ** 3)
+            + scipy.stats.sem(x)
+        ),
+        (VECTOR,),
+    ),
+    "a filter": (
+        lambda b, a, x: np.sum(scipy.signal.lfilter(b, a, x) ** 2),
+        (MATRIX[0], np.array([1.5, 0.3, -0.2]), VECTOR),
+    ),
     "shares": (
         lambda x, alpha: (
             scipy.stats.dirichlet.logpdf(x / np.sum(x), alpha)

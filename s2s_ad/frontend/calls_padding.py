@@ -152,9 +152,7 @@ def _ramp(
     getitem = lowering.operation("getitem")
     edge = lowering.assign(getitem, [x, along(axis, -1 if is_last else 0)], node)
     start = array_operand(lowering, end, node)
-    ramp = apply(
-        lowering, node, "linspace", start, edge, num=Const(width), endpoint=Const(False)
-    )
+    ramp = apply(lowering, node, "linspace", start, edge, num=Const(width), endpoint=Const(False))
     if is_last:
         ramp = apply(lowering, node, "flip", ramp, axis=Const(0))
     if axis:

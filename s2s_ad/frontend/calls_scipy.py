@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from s2s_ad.frontend.arguments import Arguments, call_operation
+from s2s_ad.frontend.arguments import Arguments, call_operation, no_more
+from s2s_ad.frontend.calls_scipy_parts import PARTS
 from s2s_ad.frontend.calls_sums import integral
 from s2s_ad.frontend.calls_tools import (
     Function,
@@ -14,8 +15,9 @@ from s2s_ad.frontend.calls_tools import (
     unsupported,
 )
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import array_operand
 from s2s_ad.frontend.values import Value
-from s2s_ad.ir import Const, tuple_of
+from s2s_ad.ir import Const, Structure, tuple_of
 
 # Arguments that change nothing in the result, with the values that do not
 ANY = "any constant"
@@ -25,8 +27,9 @@ COMPUTING: dict[str, object] = dict.fromkeys(
 HARMLESS: dict[str, dict[str, object]] = {
     **{
         f"scipy.linalg.{name}": COMPUTING
-        for name in ("det", "pinv", "svdvals", "eigvalsh", "solve_banded")
+        for name in ("det", "pinv", "svdvals", "solve_banded", "norm")
     },
+    "scipy.linalg.solveh_banded": {**COMPUTING, "overwrite_ab": ANY},
     "scipy.linalg.qr": {**COMPUTING, "pivoting": False, "lwork": None},
     "scipy.linalg.lu": {**COMPUTING, "permute_l": False, "p_indices": False},
     "scipy.linalg.logm": {"disp": True},
@@ -71,8 +74,49 @@ def _eigenvalues(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`scipy.linalg.eigh`, which gives one array or two."""
     drop_harmless(arguments, {**COMPUTING, "b": None, "type": 1})
     only = arguments.keywords.pop("eigvals_only", Const(False)) == Const(True)
+    second = arguments.take(1, "b", Const(None))
+    if second != Const(None):
+        return _general_eigenvalues(lowering, arguments, second, only)
+    del arguments.positional[1:2]
     function = "scipy.linalg.eigvalsh" if only else "scipy.linalg.eigh"
     return call_operation(lowering, lowering.operation(function), arguments, name)
+
+
+def _general_eigenvalues(
+    lowering: Lowering, arguments: Arguments, second: Value, only: bool
+) -> Value:
+    """`scipy.linalg.eigh(a, b)`"""
+    arguments.positional[1:2] = [second]
+    function = "scipy.linalg.eigvalsh[b]" if only else "scipy.linalg.eigh[b]"
+    return call_operation(lowering, lowering.operation(function), arguments, "")
+
+
+def _only_eigenvalues(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`scipy.linalg.eigvalsh`"""
+    arguments.keywords["eigvals_only"] = Const(True)
+    return _eigenvalues(lowering, arguments, name)
+
+
+def _tridiagonal_eigenvalues(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`scipy.linalg.eigh_tridiagonal`, which gives one array or two."""
+    drop_harmless(arguments, {"select": "a", "check_finite": ANY, "lapack_driver": "auto"})
+    only = arguments.take(2, "eigvals_only", Const(False)) == Const(True)
+    del arguments.positional[2:3]
+    function = "eigvalsh_tridiagonal" if only else "eigh_tridiagonal"
+    return call_operation(lowering, lowering.operation(f"scipy.linalg.{function}"), arguments, name)
+
+
+def _toeplitz_system(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`solve_toeplitz(c, b)` and `solve_toeplitz((c, r), b)`"""
+    drop_harmless(arguments, {"check_finite": ANY})
+    node = arguments.node
+    matrix, right = arguments.take(0, "c_or_cr", Const(None)), arguments.take(1, "b", Const(None))
+    no_more(lowering, arguments)
+    pair = [matrix, Const(None)]
+    if isinstance(matrix, Structure) and len(matrix.items) == 2:
+        pair = list(matrix.items)
+    operands = [array_operand(lowering, each, node) for each in (*pair, right)]
+    return lowering.assign(lowering.operation("scipy.linalg.solve_toeplitz"), operands, node, name)
 
 
 def _log_sum(lowering: Lowering, arguments: Arguments, name: str) -> Value:
@@ -100,9 +144,13 @@ def _cumulative_trapezoid(lowering: Lowering, arguments: Arguments, name: str) -
 
 
 SCIPY: dict[str, Function] = {
+    **PARTS,
     **{function: without_harmless(function, harmless) for function, harmless in HARMLESS.items()},
     "scipy.linalg.svd": _singular_values,
     "scipy.linalg.eigh": _eigenvalues,
+    "scipy.linalg.eigvalsh": _only_eigenvalues,
+    "scipy.linalg.eigh_tridiagonal": _tridiagonal_eigenvalues,
+    "scipy.linalg.solve_toeplitz": _toeplitz_system,
     "scipy.special.logsumexp": _log_sum,
     "scipy.integrate.cumulative_trapezoid": _cumulative_trapezoid,
 }

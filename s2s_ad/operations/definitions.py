@@ -172,3 +172,39 @@ def interp_periodic(x: Any, xp: Any, fp: Any, period: Any) -> Any:
     knots, values = within[order], fp[order]
     knots = np.concatenate((knots[-1:] - p, knots, knots[0:1] + p))
     return np.interp(x % p, knots, np.concatenate((values[-1:], values, values[0:1])))
+
+
+# SciPy --------------------------------------------------------------------------------------------
+
+
+def standard_error(a: Any, axis: Any, ddof: Any) -> Any:
+    """The standard deviation of a mean: `scipy.stats.sem`."""
+    return np.std(a, axis=axis, ddof=ddof) / np.shape(a)[axis] ** 0.5
+
+
+def companion(a: Any) -> Any:
+    """The matrix whose characteristic polynomial has these coefficients."""
+    n = np.size(a) - 1
+    c = np.zeros((n, n), dtype=a.dtype)
+    c[0, :] = -a[1:] / (1.0 * a[0:1])
+    c[np.arange(1, n), np.arange(0, n - 1)] = 1.0
+    return c
+
+
+def fiedler(a: Any) -> Any:
+    """The distances of the elements from each other."""
+    return np.abs(a[:, np.newaxis] - a[np.newaxis, :])
+
+
+def leslie(f: Any, s: Any) -> Any:
+    """The matrix of a population: fertilities in the first row, survivals below the diagonal."""
+    n = np.size(f)
+    a = np.zeros((n, n), dtype=s.dtype)
+    a[0] = f
+    a[np.arange(1, n), np.arange(0, n - 1)] = s
+    return a
+
+
+def detrend_constant(data: Any, axis: Any) -> Any:
+    """What is left of a signal without its mean."""
+    return data - np.mean(data, axis, keepdims=True)

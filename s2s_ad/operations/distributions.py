@@ -296,3 +296,12 @@ declare(
     samples=({"k": "i[3]<5", "mu": "f[2,3]"},),
     note=COUNTS,
 )
+declare(
+    "bernoulli.cdf(k, p)",
+    "grad_p += np.where((k >= 0) & (k < 1), -grad_out, 0.0)",
+    refused=("k",),
+    domains={"p": "probability"},
+    samples=({"k": "i[3]<2", "p": "f[2,3]"},),
+    note=COUNTS,
+)
+declare("bernoulli.ppf(q, p)", samples=({"q": "r[3]", "p": "r[2,3]"},))

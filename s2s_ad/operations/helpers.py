@@ -11,6 +11,11 @@ import numpy as np
 
 from s2s_ad.operations.careful_slopes import digamma_rise as digamma_rise
 from s2s_ad.operations.careful_slopes import sinc_derivative as sinc_derivative
+from s2s_ad.operations.structured_helpers import filter_sums as filter_sums
+from s2s_ad.operations.structured_helpers import lagged_sums as lagged_sums
+from s2s_ad.operations.structured_helpers import lower_toeplitz as lower_toeplitz
+from s2s_ad.operations.structured_helpers import minus_transpose as minus_transpose
+from s2s_ad.operations.structured_helpers import without_first as without_first
 
 
 def unbroadcast(grad: Any, like: Any) -> Any:

@@ -137,11 +137,16 @@ operation(
 
 
 def _band_type(_: Sizes, operands: Sequence[Atom]) -> Type:
-    rows = constant(operands[2], "lower") + constant(operands[3], "upper") + 1
+    rows = Size.of(1)
+    for operand in operands[2:]:
+        count = getattr(operand.type, "value", None)
+        if count is None:
+            raise unsupported("the number of bands has to be known", "give it as a constant")
+        rows = rows + count
     shape = shape_of(operands[1].type)
     if shape is None:
         return Array(dtype_of(operands[0].type), None)
-    return Array(dtype_of(operands[0].type), (Size.of(rows), shape[0]))
+    return Array(dtype_of(operands[0].type), (rows, shape[0]))
 
 
 operation(

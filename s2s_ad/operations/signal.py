@@ -79,18 +79,27 @@ def convolved_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
     )
 
 
-def correlated_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
-    mode = constant(operands[2], "mode")
-    if mode == "valid":
+def correlated(turned: bool) -> Callable[[Sequence[Atom]], tuple[str, ...]]:
+    """The lines of a correlation; `turned` if its middle is counted from the other end, which is
+    another one where the second array has an even length.
+    """
+
+    def lines(operands: Sequence[Atom]) -> tuple[str, ...]:
+        mode = constant(operands[2], "mode")
+        if mode == "valid":
+            return (
+                f"grad_in1 += {CONVOLVE}(grad_out, in2)",
+                f'grad_in2 += {CORRELATE}(in1, grad_out, "valid")',
+            )
+        middle = "np.flip(middle_in_full(np.flip(grad_out), in2))"
+        middle = middle if turned else "middle_in_full(grad_out, in2)"
+        full = middle if mode == "same" else "grad_out"
         return (
-            f"grad_in1 += {CONVOLVE}(grad_out, in2)",
-            f'grad_in2 += {CORRELATE}(in1, grad_out, "valid")',
+            f'grad_in1 += {CONVOLVE}({full}, in2, "valid")',
+            f'grad_in2 += np.flip({CORRELATE}({full}, in1, "valid"))',
         )
-    full = "middle_in_full(grad_out, in2)" if mode == "same" else "grad_out"
-    return (
-        f'grad_in1 += {CONVOLVE}({full}, in2, "valid")',
-        f'grad_in2 += np.flip({CORRELATE}({full}, in1, "valid"))',
-    )
+
+    return lines
 
 
 def declare(name: str, lines: Callable[[Sequence[Atom]], tuple[str, ...]]) -> None:
@@ -152,7 +161,85 @@ CATALOGUE.operation(
 declare("convolve", convolved_lines)
 declare("fftconvolve", convolved_lines)
 declare("convolve2d", convolved_lines)
-declare("correlate", correlated_lines)
+declare("correlate", correlated(turned=False))
+declare("correlate2d", correlated(turned=True))
+
+
+# Filters and trends ---------------------------------------------------------------------------
+
+
+def _filtered_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    function = "scipy.signal.lfilter"
+    types = [operand.type for operand in operands[:3]]
+    if not all(map(is_float, types)):
+        raise TypeProblem("unsupported-dtype", f"`{function}` is supported for floats")
+    dtype = scipy_dtype(types, function)
+    above, below, x = (known_shape(operand, function) for operand in operands[:3])
+    if len(above) != 1 or len(below) != 1 or not x:
+        raise TypeProblem("shape-mismatch", f"`{function}` takes two vectors and a signal")
+    normal_axes(constant(operands[3], "axis"), len(x))
+    return Array(dtype, x)
+
+
+FILTER = "scipy.signal.lfilter"
+BACKWARDS = f"np.flip({FILTER}({{0}}, {{1}}, np.flip(grad_out, axis=axis), axis=axis), axis=axis)"
+CATALOGUE.operation(
+    f"out = {FILTER}(b, a, x, axis=-1)",
+    f"grad_x += {BACKWARDS.format('b', 'a')}",
+    f"grad_b += filter_sums(grad_out, {FILTER}(np.ones(1), a, x, axis=axis), b, axis)",
+    f"grad_a += -filter_sums(grad_out, {FILTER}(np.ones(1), a, out, axis=axis), a, axis)",
+    infer=_filtered_type,
+    tangent=(
+        f"tangent_out = {FILTER}(b, a, tangent_x, axis=axis)",
+        f"tangent_out = {FILTER}(tangent_b, a, x, axis=axis)",
+        f"tangent_out = -{FILTER}(tangent_a, a, out, axis=axis)",
+    ),
+    domains={"a": "dominant-first"},
+    samples=(
+        {"b": "f[3]", "a": "f[2]", "x": "f[5]"},
+        {"b": "f[2]", "a": "f[3]", "x": "f[4,2]", "axis": 0},
+        {"b": "f[4]", "a": "f[1]", "x": "f[2,3]"},
+    ),
+)
+
+
+def _sums_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    return Array(dtype_of(operands[2].type), known_shape(operands[2], "filter_sums"))
+
+
+CATALOGUE.operation(
+    "out = filter_sums(x, y, c, axis)",
+    f"grad_x += {FILTER}(grad_out, np.ones(1), y, axis=axis)",
+    f"grad_y += np.flip({FILTER}(grad_out, np.ones(1), np.flip(x, axis=axis), axis=axis), "
+    "axis=axis)",
+    infer=_sums_type,
+    bilinear=("x", "y"),
+    shape_only=("c",),
+    helper="filter_sums",
+    samples=(
+        {"x": "f[5]", "y": "f[5]", "c": "f[3]", "axis": 0},
+        {"x": "f[4,2]", "y": "f[4,2]", "c": "f[2]", "axis": 0},
+        {"x": "f[2,3]", "y": "f[2,3]", "c": "f[4]", "axis": -1},
+    ),
+)
+
+
+def _trendless_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    function = "scipy.signal.detrend"
+    dtype = scipy_dtype([operands[0].type], function)
+    constant(operands[2], "bp")
+    normal_axes(constant(operands[1], "axis"), len(known_shape(operands[0], function)))
+    return Array(dtype, shape_of(operands[0].type))
+
+
+CATALOGUE.operation(
+    "out = scipy.signal.detrend(data, axis=-1, bp=0)",
+    "grad_data += scipy.signal.detrend(grad_out, axis=axis, bp=bp)",
+    infer=_trendless_type,
+    linear=("data",),
+    samples=({"data": "f[5]"}, {"data": "f[4,2]", "axis": 0}, {"data": "f[2,6]", "bp": 3}),
+    note="a projection, which is its own adjoint",
+)
 
 
 # Integrals ----------------------------------------------------------------------------------------

@@ -82,6 +82,15 @@ def declare_special(catalogue: Catalogue, call: str, *slopes: str, **properties:
     catalogue.elementwise(f"out = scipy.special.{call}", *lines, **properties)
 
 
+def _double_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    """The type of a function that chooses its precision by the version of SciPy."""
+    if dtype_of(operands[0].type) != "f64":
+        message = "this function of SciPy is supported for numbers of double precision"
+        raise TypeProblem("unsupported-dtype", message, "use `.astype(float)`")
+    shape = shape_of(operands[0].type)
+    return operands[0].type if isinstance(operands[0].type, Array) else of_shape("f64", shape)
+
+
 special = partial(declare_special, CATALOGUE)
 
 POSITIVE = {"domains": {"x": "positive"}}
@@ -126,6 +135,12 @@ special("poch(a, m)", "a: out * digamma_rise(a, m)",
 special("binom(n, k)", "n: out * digamma_rise(n - k + 1.0, k)",
         "k: out * (sp.digamma(n - k + 1.0) - sp.digamma(k + 1.0))",
         domains={"n": "large", "k": "positive"})  # fmt: skip
+
+special("comb(N, k)", "N: out * digamma_rise(N - k + 1.0, k)",
+        "k: out * (sp.digamma(N - k + 1.0) - sp.digamma(k + 1.0))",
+        infer=uniform_type, domains={"N": "large", "k": "fraction"})  # fmt: skip
+special("factorial(n)", "n: out * sp.digamma(n + 1.0)",
+        infer=_double_type, domains={"n": "positive"})  # fmt: skip
 
 CATALOGUE.elementwise(
     "out = digamma_rise(x, d)",
