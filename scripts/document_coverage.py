@@ -17,6 +17,7 @@ import numpy as np
 
 from s2s_ad.files import write_atomically
 from s2s_ad.frontend.calls import SPECIAL
+from s2s_ad.frontend.calls_linalg import refuse_family
 from s2s_ad.frontend.calls_numpy import FUNCTIONS
 from s2s_ad.operations import catalogue
 
@@ -253,7 +254,10 @@ def inside(module: Any, space: str) -> Any:
 def ours(name: str) -> str:
     """What the catalogue says."""
     full = name if name.startswith("scipy.") else f"numpy.{name}"
-    if full in FUNCTIONS or full in SPECIAL:
+    special = FUNCTIONS.get(full) or SPECIAL.get(full)
+    if special is not None and special.__qualname__.startswith(refuse_family.__name__):
+        return NO
+    if special is not None:
         return CONSTANT if name.endswith(("indices", "nonzero", "arange")) else YES
     op = catalogue().operations.get(full)
     if op is None:
