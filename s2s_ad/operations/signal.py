@@ -194,7 +194,7 @@ CATALOGUE.operation(
         f"tangent_out = {FILTER}(tangent_b, a, x, axis=axis)",
         f"tangent_out = -{FILTER}(tangent_a, a, out, axis=axis)",
     ),
-    domains={"a": "dominant-first"},
+    domains={"a": "leading"},
     samples=(
         {"b": "f[3]", "a": "f[2]", "x": "f[5]"},
         {"b": "f[2]", "a": "f[3]", "x": "f[4,2]", "axis": 0},

@@ -137,7 +137,7 @@ def in_domain(domain: str, normal: Any, rng: np.random.Generator) -> Any:
             return normal + 3.0 * np.eye(*np.shape(normal)[-2:])
         case "dominant":  # the last row, which is a diagonal
             return normal + np.array([[0.0], [5.0]])
-        case "dominant-first":
+        case "leading":
             return normal + 4.0 * (np.arange(len(normal)) == 0)
         case "definite":
             return normal @ np.swapaxes(normal, -1, -2) + 2.0 * np.eye(np.shape(normal)[-1])
