@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.farm.expressions import ARRAYS, VECTORS, ExpressionWriter, Helper, Scope
+from tests.farm.idioms import IdiomWriter
 from tests.farm.writes import WriteWriter
 
 PLAIN = {
@@ -50,16 +51,21 @@ class Program:
         return any("float32" in type for _, type in self.arguments)
 
 
-def program(seed: int, size: int = 14, mathematics: tuple[str, ...] = ()) -> Program:
+def program(
+    seed: int, size: int = 14, mathematics: tuple[str, ...] = (), idiomatic: bool = False
+) -> Program:
     """The program of a seed, of about `size` statements."""
-    return ProgramWriter(Random(seed), size, mathematics).program(seed)
+    return ProgramWriter(Random(seed), size, mathematics, idiomatic).program(seed)
 
 
-class ProgramWriter(WriteWriter, ExpressionWriter):
+class ProgramWriter(WriteWriter, IdiomWriter, ExpressionWriter):
     """Writes a program: helpers, then `f`."""
 
-    def __init__(self, random: Random, size: int, mathematics: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, random: Random, size: int, mathematics: tuple[str, ...] = (), idiomatic: bool = False
+    ) -> None:
         super().__init__(random, mathematics)
+        self.idiomatic = idiomatic
         self.size = size
         self.fuel = 0
         self.lines: list[str] = []
@@ -172,6 +178,7 @@ class ProgramWriter(WriteWriter, ExpressionWriter):
         self.fuel -= 1
         plain = [self.assign] * 4 + [self.write] * 4 + [self.swap, self.alias, self.call_statement]
         plain += [self.local_function, self.update] + [self.grow] * 3 * self.grows
+        plain += [self.idiom] * 12 * self.idiomatic
         if depth < 5 and self.chance(0.45):
             choices = [self.branch, self.branch, self.loop_while]
             if self.loops < 3:
@@ -256,13 +263,14 @@ class ProgramWriter(WriteWriter, ExpressionWriter):
             self.block(depth + 1, scopes[-1], in_loop)
         else:
             scopes.append(scope.inner())
-        self.join(scope, scopes)
+        self.join(scope, scopes, in_loop)
 
-    def join(self, scope: Scope, scopes: list[Scope]) -> None:
+    def join(self, scope: Scope, scopes: list[Scope], in_loop: bool = False) -> None:
         """After branches the names of all; sometimes also one that only some paths define."""
         for name, kind in [item for inner in scopes for item in inner.kinds.items()]:
             everywhere = all(inner.kinds.get(name) == kind for inner in scopes)
-            if everywhere or (name not in scope.kinds and self.chance(0.1)):
+            new = name not in scope.kinds
+            if everywhere or (new and self.chance(0.4 if in_loop and self.idiomatic else 0.1)):
                 scope.kinds[name] = kind
             elif name in scope.kinds and scope.kinds[name] != kind:
                 del scope.kinds[name]
