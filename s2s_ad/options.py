@@ -13,6 +13,14 @@ MODES = (*SWEEPS, "jacobian", "hessian", "hvp")
 # of a Jacobian; "": as the sizes suggest. Mixed are sparse ones only
 DIRECTIONS = ("forward", "reverse", "mixed")
 SPARSE_FORMS = ("csr", "triplets")
+# The options that only some modes have a use for
+USEFUL = {
+    "direction": ("jacobian",),
+    "sparse": ("jacobian", "hessian"),
+    "many": ("jvp", "vjp", "hvp"),
+    "trap_nan": SWEEPS,
+    "checkpoint": SWEEPS,
+}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from s2s_ad.certificate import certificate_path
-from s2s_ad.options import MODES, Options, sparse_options
+from s2s_ad.options import MODES, USEFUL, Options, checkpoint_option, sparse_options
 from s2s_ad.targets import Target
 
 KEYS = {
@@ -35,6 +35,9 @@ KEYS = {
     "values": dict,
     "level": int,
     "has-aux": bool,
+    "checkpoint": (int, str),
+    "trap-nan": bool,
+    "many": bool,
     "certificate": bool,
     "verify": bool,
     "points": int,
@@ -124,6 +127,9 @@ def _target(entry: dict[str, Any], where: str) -> BuildTarget:
         wrt=None if wrt is None else (wrt,) if isinstance(wrt, str) else tuple(wrt),
         has_aux=entry.get("has-aux", False),
         level=entry.get("level", 1),
+        checkpoint=checkpoint_option(entry.get("checkpoint", "")),
+        trap_nan=entry.get("trap-nan", False),
+        many=entry.get("many", False),
         direction=entry.get("direction", ""),
         sparse=entry.get("sparse", ""),
     )
@@ -143,15 +149,18 @@ def _refuse_values(entry: dict[str, Any], where: str) -> None:
     if entry.get("mode", "grad") not in MODES:
         raise BadProject(f"{where}: `mode` is one of {', '.join(MODES)}, not {entry['mode']!r}")
     try:
+        checkpoint_option(entry.get("checkpoint", ""))
         sparse_options(
             entry.get("direction", ""), entry.get("sparse", ""), entry.get("has-aux", False)
         )
     except ValueError as problem:
         raise BadProject(f"{where}: {problem}") from None
-    if entry.get("sparse") and entry.get("mode") not in ("jacobian", "hessian"):
-        raise BadProject(f"{where}: `sparse` is for the modes jacobian and hessian")
     if entry.get("values") and not entry.get("sparse"):
         raise BadProject(f"{where}: `values` are for what a sparse derivative depends on")
+    for name, modes in USEFUL.items():
+        key = name.replace("_", "-")
+        if entry.get(key) and entry.get("mode", "grad") not in modes:
+            raise BadProject(f"{where}: `{key}` is for the modes {', '.join(modes)}")
     if entry.get("level", 1) not in (0, 1):
         raise BadProject(f"{where}: `level` is 0 or 1, not {entry['level']!r}")
     if entry.get("points", 1) < 1:

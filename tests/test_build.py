@@ -144,6 +144,18 @@ def test_what_is_up_to_date_is_skipped(run: Run, monkeypatch: pytest.MonkeyPatch
     assert run() == (cli.DONE, "", "")
 
 
+def test_targets_have_the_options_of_the_plain_command(run: Run) -> None:
+    edit("pyproject.toml", "level = 0", "level = 0\ntrap-nan = true\nmany = true\ncheckpoint = 4")
+    assert run()[0] == cli.DONE
+    plain = ["--trap-nan", "--many", "--checkpoint", "4", "--mode", "vjp", "-O", "0"]
+    names = ["--wrt", "r,t", "--arg", "t=float[n]", "-o", "plain.py"]
+    assert cli.main(["src/model.py", "curve", *plain, *names]) == cli.DONE
+    assert Path("plain.py").read_text() == Path("generated/curve.py").read_text()
+    assert "raise FloatingPointError" in Path("plain.py").read_text()
+    edit("pyproject.toml", "trap-nan = true", "trap-nan = false")
+    assert "curve.py is not up to date" in run("--check")[2]
+
+
 def test_a_refusal_does_not_keep_others_from_being_written(run: Run) -> None:
     edit("pyproject.toml", 'function = "loss"', 'function = "refused"')
     status, _, err = run()
@@ -176,6 +188,10 @@ def test_differences_are_shown_and_nothing_written(run: Run) -> None:
         ("level = 0", "level = 3", "`level` is 0 or 1"),
         ("level = 0", "level = true", "`level` cannot be True"),
         ("level = 0", "points = 0", "`points` is 1 or more"),
+        ("level = 0", 'checkpoint = "halves"', "checkpoint is a number of snapshots or"),
+        ("level = 0", "trap-nan = 1", "`trap-nan` cannot be 1"),
+        ('mode = "vjp"', 'mode = "hessian"\ntrap-nan = true', "`trap-nan` is for the modes grad"),
+        ('mode = "vjp"', 'direction = "forward"', "`direction` is for the modes jacobian"),
         ('wrt = ["r", "t"]', "wrt = [1]", "`wrt` holds names"),
         ("args = {", "args = { r = 1,", "the type of `r` is a text"),
         ("generated/curve.py", "generated/loss_grad.py", "both write"),

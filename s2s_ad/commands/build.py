@@ -25,7 +25,8 @@ in pyproject.toml:
   [[tool.s2s_ad.targets]]
   file = "model.py"                     a target: these three, and
   function = "loss"                     what the plain command has as options:
-  output = "generated/loss_grad.py"     wrt, mode, args, level, has-aux
+  output = "generated/loss_grad.py"     wrt, mode, args, level, has-aux,
+                                        checkpoint, trap-nan, many, direction, sparse
   wrt = ["w", "b"]
   args = { X = "float[n, d]" }
   certificate = true                    a file of hashes beside the module

@@ -155,15 +155,9 @@ def lower(options: argparse.Namespace) -> Lowered:
 
 def refuse_useless(options: argparse.Namespace) -> None:
     """Raise WrongUsage for an option that a mode has no use for."""
-    composed = ("jacobian", "hessian", "hvp")
-    useful = {
-        "direction": ("jacobian",),
-        "sparse": ("jacobian", "hessian"),
-        "many": ("jvp", "vjp", "hvp"),
-        "trap_nan": tuple(mode for mode in MODES if mode not in composed),
-        "checkpoint": tuple(mode for mode in MODES if mode not in composed),
-    }
-    for name, modes in useful.items():
+    from s2s_ad.options import USEFUL
+
+    for name, modes in USEFUL.items():
         if getattr(options, name) and options.mode not in modes:
             flag = f"--{name.replace('_', '-')}"
             raise WrongUsage(f"{flag} goes with {', '.join(modes)}, not with {options.mode}")
