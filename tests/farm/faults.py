@@ -135,11 +135,11 @@ FAULTS = (
     Fault("two arrays of a loop become one", "passes/place_copies.py",
           "            if is_shared or (is_owned and not where <= ours | made):",
           "            if is_owned and not where <= ours | made:"),
-    Fault("what is added in place is read again", "passes/accumulate.py",
-          "if statement.operands[0] not in live[id(statement)]:", "if True:"),
     # simplification
     Fault("products are shared whatever their order", "passes/share_subexpressions.py",
           "if op.name in COMMUTATIVE else operands", "if len(operands) == 2 else operands"),
+    Fault("a maximum that does not cancel is taken for a constant", "passes/cancelling_shifts.py",
+          "    return not any(atom in moves for atom in block.results)", "    return True"),
     Fault("the sign of a product is lost", "passes/algebra/products.py",
           "                atom, negate = context.assign(\"-x\", atom), False",
           "                negate = False"),
@@ -156,7 +156,7 @@ FAULTS = (
     Fault("only one term of a tangent", "passes/tangent_lines.py",
           "        return self.spread(self.sum(values), statement, mark)",
           "        return self.spread(self.sum(values[:1]), statement, mark)"),
-    Fault("a tangent is not broadcast", "passes/tangent_lines.py",
-          "        return spread_to(self.builder, value, statement.target)",
-          "        return value"),
+    Fault("a tangent is not broadcast", "passes/contributions.py",
+          "        value = builder.assign(BROADCAST_TO, value, builder.assign(NUMPY_SHAPE, like))\n    return cast_like",  # noqa: E501
+          "        pass\n    return cast_like"),
 )  # fmt: skip

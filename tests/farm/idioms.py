@@ -75,12 +75,14 @@ class IdiomWriter(ExpressionWriter):
         one, other = f"u{number}", f"w{number}"
         self.add(depth, f"{one}, {other} = 0.5 * {name}, {self.pick(f'{name}.copy()', name)}")
         index = self._loop(depth, "3")
-        if self.chance(0.7):
-            self.add(depth + 1, f"if len({name}) > 0:")
-            read = f"{one}[{index} % len({name})] * {other}[-1]"
-            self.add(depth + 2, f"{total} += 0.3 * {read}")
-        new = self.pick(f"{self.scalar(scope, 0)} * {name}", f"{one}", f"{one} - {other}")
-        self.add(depth + 1, f"{one}, {other} = 0.5 * ({one} + {other}), {new}")
+        read = [
+            f"if len({name}) > 0:",
+            f"    {total} += 0.3 * {one}[{index} % len({name})] * {other}[-1]",
+        ]
+        new = self.pick(f"{self.scalar(scope, 0)} * {name}", one, f"0.5 * ({one} + {other})")
+        step = [f"{one}, {other} = 0.5 * ({one} + {other}), {new}"]
+        for line in [*read, *step] if self.chance(0.5) else [*step, *read]:
+            self.add(depth + 1, line)
         self.add(depth, f"{total} += np.sum({one} * {other})")
 
     def _two_differences(self, depth: int, scope: Scope, name: str) -> None:
