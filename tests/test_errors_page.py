@@ -26,6 +26,7 @@ OTHERS = {
     "has-aux",
     "hessian-products",
     "positional-only",
+    "trap-nan",
     "utf-8",
     "utf-8-sig",
     "value-and-grad",
