@@ -54,12 +54,12 @@ def tangents_residuals(
     v4 = np.sqrt(np.sum(v3**2, axis=1, keepdims=True))
     dot_v4 = (dot_v3 * v3).sum(axis=2, keepdims=True) / v4
     axis = v3 / v4
-    dot_axis = dot_v3 / v4 - dot_v4 / v4 * axis
+    dot_axis = dot_v3 / v4 - axis / v4 * dot_v4
     along = np.sum(axis * point, axis=1, keepdims=True)
     dot_along = (dot_axis * point + dot_point * axis).sum(axis=2, keepdims=True)
     v5 = np.cos(v4)
     v6 = np.sin(v4)
-    dot_v5 = -dot_v4 * v6
+    dot_v5 = -v6 * dot_v4
     v7 = np.cross(axis, point)
     v8 = np.empty((12, 36, 3))
     for direction in range(12):
@@ -67,7 +67,7 @@ def tangents_residuals(
     v9 = np.empty((12, 36, 3))
     for direction in range(12):
         v9[direction] = np.cross(axis, dot_point[direction])
-    dot_v10 = dot_v5 * point + dot_point * v5 + (dot_v4 * v5 * v7 + (v8 + v9) * v6)
+    dot_v10 = dot_v5 * point + dot_point * v5 + (v5 * v7 * dot_v4 + (v8 + v9) * v6)
     v11 = 1.0 - v5
     v12 = v11 * along
     turned = v5 * point + v6 * v7 + v12 * axis
@@ -76,14 +76,14 @@ def tangents_residuals(
     dot_place = dot_turned + dot_camera[:, :, 3:6]
     v13 = place[:, 2:3]
     flat = -place[:, 0:2] / v13
-    v14 = dot_place[:, :, 2:3] / v13 * flat
+    v14 = flat / v13 * dot_place[:, :, 2:3]
     dot_flat = -dot_place[:, :, 0:2] / v13 - v14
     square = np.sum(flat**2, axis=1, keepdims=True)
     dot_square = 2.0 * (dot_flat * flat).sum(axis=2, keepdims=True)
     v15 = camera[:, 7:8]
     v16 = camera[:, 8:9]
     v17 = square**2
-    dot_v18 = dot_camera[:, :, 8:9] * v17 + dot_square * 2.0 * square * v16
+    dot_v18 = dot_camera[:, :, 8:9] * v17 + 2.0 * square * v16 * dot_square
     distortion = 1.0 + v15 * square + v16 * v17
     v19 = camera[:, 6:7]
     v20 = (dot_camera[:, :, 7:8] * square + dot_square * v15 + dot_v18) * v19

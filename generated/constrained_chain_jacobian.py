@@ -28,8 +28,8 @@ def adjoints_lengths(
     chain = np.concatenate((np.zeros((1, 2)), np.reshape(joints, (11, 2)), v1))
 
     # reverse sweep
-    v2 = np.expand_dims(directions, 2) * 2.0  # return np.sum((chain[1:] - chain[:-1]) ** 2, axis=1)
-    grad_v3 = v2 * (chain[1:] - chain[:-1])
+    v2 = 2.0 * (chain[1:] - chain[:-1])  # return np.sum((chain[1:] - chain[:-1]) ** 2, axis=1)
+    grad_v3 = v2 * np.expand_dims(directions, 2)
     grad_chain = np.zeros((2, 13, 2))
     grad_chain[:, :-1] = -grad_v3
     grad_chain[:, 1:] += grad_v3

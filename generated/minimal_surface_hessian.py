@@ -62,13 +62,13 @@ def hessian_products_area(
     right = np.sqrt(1.0 + v5**2 + v6**2)
     v7 = 0.5 * step**2
     v8 = v7 / right  # right = np.sqrt(1.0 + along[:, 1:] ** 2 + across[1:, :] ** 2)
-    dot_v8 = -0.5 * (dot_v5 * 2.0 * v5 + dot_v6 * 2.0 * v6) / right / right * v8
+    dot_v8 = -0.5 * v8 / right / right * (2.0 * v5 * dot_v5 + 2.0 * v6 * dot_v6)
     dot_grad_v2 = np.zeros((7, 10, 9))
     dot_grad_v2[:, 1:, :] = dot_v8 * v6 + dot_v6 * v8
     dot_grad_v1 = np.zeros((7, 9, 10))
     dot_grad_v1[:, :, 1:] = dot_v8 * v5 + dot_v5 * v8
     v9 = v7 / left  # left = np.sqrt(1.0 + along[:, :-1] ** 2 + across[:-1, :] ** 2)
-    dot_v9 = -0.5 * (dot_v3 * 2.0 * v3 + dot_v4 * 2.0 * v4) / left / left * v9
+    dot_v9 = -0.5 * v9 / left / left * (2.0 * v3 * dot_v3 + 2.0 * v4 * dot_v4)
     dot_grad_v2[:, :-1, :] += dot_v9 * v4 + dot_v4 * v9
     dot_grad_v1[:, :, :-1] += dot_v9 * v3 + dot_v3 * v9
     dot_grad_v10 = dot_grad_v2 / step

@@ -9,9 +9,12 @@ from contextlib import contextmanager
 
 from s2s_ad.ir import Assign, Atom, Const, Function, Operation, Statement, Var
 from s2s_ad.operations import catalogue
+from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.propagate_copies import prefers_name
 from s2s_ad.rewrite import Builder, Names, all_statements, count_uses
 from s2s_ad.types import Sizes
+
+MOST_BACK = 200  # statements that are looked through
 
 
 class Context:
@@ -66,6 +69,23 @@ class Context:
         """The statement that computes an atom, if its operation has one of these names."""
         found = self.definition(atom)
         return found if found is not None and found.op.name in names else None
+
+    def recalled(self, atom: Atom) -> Atom:
+        """The value of the forward sweep that the atom is, where it is recalled."""
+        found = self.definition(atom)
+        return atom if found is None or found.op is not RECALL else found.operands[0]
+
+    def computed(self, name: str, *operands: Atom) -> Var | None:
+        """The value of an operation that stands not far before in this block."""
+        for statement in reversed(self.statements[-MOST_BACK:]):
+            if (
+                isinstance(statement, Assign)
+                and statement.op.name == name
+                and statement.operands == operands
+                and len(statement.targets) == 1
+            ):
+                return statement.target
+        return None
 
     def is_single(self, atom: Atom) -> bool:
         """Whether the atom has one reader, so that it disappears with it."""

@@ -7,13 +7,16 @@ denominators, and put together again from small to large, if that costs less.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from s2s_ad.ir import Assign, Atom, Const, Var
+from s2s_ad.ir import Assign, Atom, Const
+from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.algebra.context import Context, number
 from s2s_ad.types import Array, Number, dtype_of, is_float, rank_of, scalar_like
 
-ARRAY_COST = 10
+AXIS_COST = 10
+UNKNOWN_RANK = 3
 
 
 @dataclass
@@ -29,7 +32,11 @@ class Product:
 
 
 def cost_of(value: Atom) -> int:
-    return ARRAY_COST if isinstance(value.type, Array) else 1
+    """What an elementwise operation costs whose result is like the value: more with each axis."""
+    if not isinstance(value.type, Array):
+        return 1
+    rank = rank_of(value.type)
+    return AXIS_COST * max(1, UNKNOWN_RANK if rank is None else rank)
 
 
 def take_apart(context: Context, atom: Atom, product: Product, inverse: bool = False) -> None:
@@ -163,33 +170,35 @@ def use_logistic_output(context: Context, product: Product) -> bool:
     Where y rounds to 1, `1 - y` loses the relative accuracy that `e / (1 + e)` has; the absolute
     error is one ulp of y.
     """
-    for below in product.denominators:
-        total = context.defined_by(below, "+")
-        if total is None:
+    for output in product.numerators:
+        made = context.defined_by(context.recalled(output), "/")
+        if made is None or number(made.operands[0]) != 1:
             continue
-        for above in product.numerators:
-            if above not in total.operands or not any(number(atom) == 1 for atom in total.operands):
-                continue
-            output = _reciprocal_of(context, below)
-            if output is not None and output in product.numerators:
-                product.numerators.remove(above)
-                product.denominators.remove(below)
-                product.numerators.append(context.assign("-", Const(1.0), output))
-                return True
+        total = context.defined_by(made.operands[1], "+")
+        if total is None or not any(number(atom) == 1 for atom in total.operands):
+            continue
+        below = _first(context, product.denominators, made.operands[1:])
+        above = _first(context, product.numerators, total.operands)
+        if below is not None and above is not None:
+            product.numerators.remove(above)
+            product.denominators.remove(below)
+            product.numerators.append(_one_minus(context, output))
+            return True
     return False
 
 
-def _reciprocal_of(context: Context, atom: Atom) -> Var | None:
-    """y, where y = 1 / atom has been computed."""
-    for statement in context.statements:
-        if (
-            isinstance(statement, Assign)
-            and statement.op.name == "/"
-            and statement.operands[1] == atom
-            and number(statement.operands[0]) == 1
-        ):
-            return statement.target
-    return None
+def _first(context: Context, factors: Sequence[Atom], wanted: Sequence[Atom]) -> Atom | None:
+    """The first of the factors that is one of the wanted values, or that value recalled."""
+    return next((factor for factor in factors if context.recalled(factor) in wanted), None)
+
+
+def _one_minus(context: Context, output: Atom) -> Atom:
+    """1 - y, as it has been computed or from the start."""
+    known = context.computed("-", Const(1.0), output)
+    if known is None:
+        computed = context.computed("-", Const(1.0), context.recalled(output))
+        known = context.computed(RECALL.name, computed) if computed is not None else None
+    return known or context.assign("-", Const(1.0), output)
 
 
 def multiply_by_one(context: Context, statement: Assign) -> Atom | None:

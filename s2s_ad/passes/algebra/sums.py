@@ -16,6 +16,7 @@ from s2s_ad.passes.algebra.products import (
     may_reorder,
     put_together,
     take_apart,
+    use_logistic_output,
 )
 from s2s_ad.types import Array
 
@@ -112,7 +113,7 @@ def _factored(context: Context, statement: Assign, first: Atom, last: Atom) -> A
     before = left.cost + right.cost + cost_of(statement.target)
     common = shared(left.numerators, right.numerators)
     below = shared(left.denominators, right.denominators)
-    if not common or left.cost == 0 or right.cost == 0:
+    if not (common or below) or left.cost == 0 or right.cost == 0:
         return None
     if not (may_reorder(left, statement.target) and may_reorder(right, statement.target)):
         return None
@@ -141,6 +142,7 @@ def cancel_in_sum(context: Context, statement: Assign) -> Atom | None:
     take_apart(context, statement.operands[1], product, inverse=statement.op.name == "/")
     if not may_reorder(product, statement.target):
         return None
+    use_logistic_output(context, product)
     for total in product.numerators:
         made = context.defined_by(total, "+", "-")
         if made is None or made.role == "primal" or not context.is_single(total):
