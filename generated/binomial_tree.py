@@ -69,12 +69,11 @@ def value_and_grad_call(
     grad_S = 0.0
     for j in range(n, -1, -1):
         v14 = 2 * j - n
-        grad_v15: float = grad_V[j]  # V[j] = max(S * up ** (2 * j - n) - K, 0.0)
-        if saved_v7[j]:
-            grad_v15 = 0.0
-        grad_S += grad_v15 * saved_v6[j]
-        v16 = grad_v15 * S * v14 * up ** np.where(v14 == 0, 1.0, v14 - 1.0)
-        grad_up += v16
+        v15 = grad_V[j]  # V[j] = max(S * up ** (2 * j - n) - K, 0.0)
+        if not saved_v7[j]:
+            grad_S += v15 * saved_v6[j]
+            v16 = v15 * S * v14 * up ** np.where(v14 == 0, 1.0, v14 - 1.0)
+            grad_up += v16
     v17 = grad_p / v3  # p = (np.exp(r * dt) - 1.0 / up) / (up - 1.0 / up)
     grad_v3 = -v17 * p
     grad_sigma = ((grad_up + grad_v3) * up - (-grad_v3 - v17) * v2) * v1  # up = np.exp(...)

@@ -10,17 +10,11 @@ def grad_huber(r: float, d: float) -> tuple[float, float]:
     if not (isinstance(r, NUMBER) and isinstance(d, NUMBER)):
         raise TypeError("grad_huber: expected numbers: r, d")
 
-    # forward sweep
     v1 = abs(r)
     if v1 <= d:
-        grad_r = r
         grad_d = 0.0
-        d = 0.0
+        grad_r = r
     else:
-        v2 = 0.5 * d
-        grad_d = v1 - v2 - v2  # y = d * (abs(r) - 0.5 * d)
-        grad_r = 0.0
-
-    # reverse sweep
-    grad_r += d * np.sign(r)
+        grad_d = v1 - d  # y = d * (abs(r) - 0.5 * d)
+        grad_r = d * np.sign(r)
     return grad_r, grad_d

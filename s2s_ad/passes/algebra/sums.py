@@ -107,6 +107,21 @@ def join_terms(context: Context, statement: Assign) -> Atom | None:
     return None
 
 
+def subtract_again(context: Context, statement: Assign) -> Atom | None:
+    """x - a - a is x - 2 * a, where that is nothing to compute: a is half of something."""
+    first, last = statement.operands
+    made = context.defined_by(first, "-")
+    if made is None or not context.is_single(first) or made.operands[1] != last:
+        return None
+    if made.operands[0].type != statement.target.type:
+        return None
+    twice = factors_of(context, last)
+    twice.coefficient *= 2.0
+    if not may_reorder(twice, statement.target) or cost_together(twice) > 0:
+        return None
+    return context.assign("-", made.operands[0], put_together(context, twice))
+
+
 def _factored(context: Context, statement: Assign, first: Atom, last: Atom) -> Atom | None:
     """A sum or difference of two terms with their common factor taken out."""
     left, right = (factors_of(context, operand) for operand in (first, last))
@@ -208,5 +223,6 @@ REWRITINGS = [
     (("+",), add_to_itself, False),
     (("+", "-"), take_out_factor, False),
     (("+", "-"), join_terms, False),
+    (("-",), subtract_again, False),
     (("*", "/"), cancel_in_sum, False),
 ]
