@@ -416,7 +416,9 @@ def leaves(tree: Tree) -> Iterator[Atom]:
 
 
 def with_leaves(tree: Tree, atoms: Sequence[Atom]) -> Tree:
-    """The same tree with other atoms at its leaves, in order."""
+    """The same tree with other atoms at its leaves, in order; None is returned for nothing."""
+    if not atoms:
+        return tree
     supply = iter(atoms)
 
     def build(tree: Tree) -> Tree:

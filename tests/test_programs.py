@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from s2s_ad import jvp, value_and_grad
-from tests import programs, programs_elements, programs_in_place, programs_unbound, traps
+from tests import (
+    programs,
+    programs_elements,
+    programs_in_place,
+    programs_unbound,
+    traps,
+    traps_more,
+)
 from tests.numerics import central_differences
 
 Program = Callable[..., Any]
@@ -20,6 +27,7 @@ CASES = [
     *programs_in_place.CASES,
     *programs_unbound.CASES,
     *traps.CASES,
+    *traps_more.CASES,
 ]
 NAMES = [function.__name__ for function, _ in CASES]
 

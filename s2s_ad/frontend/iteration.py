@@ -110,7 +110,7 @@ def through_value(
     lowering: Lowering, value: Value, node: cst.CSTNode, target: Target = None
 ) -> Iteration:
     if isinstance(value, Growing):
-        return _items(lowering, value, node)
+        return items_of(lowering, value, node)
     if isinstance(value, Numbers):
         return Counted(value.bounds, lambda index: index, name=_name(target))
     if isinstance(value, Structure):
@@ -154,7 +154,7 @@ def _rows(lowering: Lowering, array: Var, node: cst.CSTNode, name: str) -> Count
     return Counted((Const(0), length, Const(1)), row)
 
 
-def _items(lowering: Lowering, items: Growing, node: cst.CSTNode) -> Counted:
+def items_of(lowering: Lowering, items: Growing, node: cst.CSTNode) -> Counted:
     length = length_of(lowering, items, node)
 
     def at(index: Atom) -> Value:
@@ -180,7 +180,7 @@ def _slice(lowering: Lowering, items: Growing, part: cst.Slice, node: cst.CSTNod
             help="go through the numbers of a `range`",
         )
     length = length_of(lowering, items, node)
-    whole = _items(lowering, items, node)
+    whole = items_of(lowering, items, node)
     if values[2] == -1:
         if values[:2] != [None, None]:
             raise lowering.refuse(
@@ -272,23 +272,6 @@ def enumerated(lowering: Lowering, node: cst.Call, target: Target = None) -> Ite
     )
 
 
-def zipped(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
-    columns = columns_of(lowering, node, target)
-    if all(isinstance(column, list) for column in columns):
-        rows = zip(*[column for column in columns if isinstance(column, list)], strict=False)
-        return Known([tuple_of(list(row)) for row in rows], sources_of(*columns))
-    if any(isinstance(column, list) for column in columns):
-        return _zip_with_known(lowering, columns, node)
-    counted = [plainly(lowering, column, node) for column in columns if isinstance(column, Counted)]
-    length = counted[0].trip[1]
-    for column in counted[1:]:
-        length = _shorter(lowering, length, column.trip[1], node)
-    return Counted(
-        (Const(0), length, Const(1)),
-        lambda index: tuple_of([column.item(index) for column in counted]),
-    )
-
-
 def columns_of(lowering: Lowering, node: cst.Call, target: Target = None) -> list[Iteration]:
     """What each argument gives when it is gone through; `*rows` stands for several."""
     from s2s_ad.frontend.unpacking import star_items
@@ -303,32 +286,6 @@ def columns_of(lowering: Lowering, node: cst.Call, target: Target = None) -> lis
         else:
             columns.append(iteration(lowering, argument.value, part))
     return columns
-
-
-def _zip_with_known(lowering: Lowering, columns: list[Iteration], node: cst.CSTNode) -> list[Value]:
-    """Containers beside arrays, whose lengths have to be known then."""
-    lengths: list[int] = []
-    parts: list[Iteration] = []
-    for column in columns:
-        if isinstance(column, Counted):
-            column = plainly(lowering, column, node)
-            known = _known(lowering, column.trip[1])
-            if known is None:
-                raise lowering.refuse(
-                    "not-constant",
-                    "how long this array is is not known, beside a container of known length",
-                    node,
-                    help="go through the numbers of a `range`",
-                )
-            lengths.append(known)
-        else:
-            lengths.append(len(column))
-        parts.append(column)
-    rows = [
-        tuple_of([part.item(Const(k)) if isinstance(part, Counted) else part[k] for part in parts])
-        for k in range(min(lengths))
-    ]
-    return Known(rows, sources_of(*columns))
 
 
 def turned_round(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
@@ -376,34 +333,19 @@ def plainly(lowering: Lowering, counted: Counted, node: cst.CSTNode) -> Counted:
     return Counted((Const(0), length, Const(1)), item)
 
 
-def _shorter(lowering: Lowering, left: Atom, right: Atom, node: cst.CSTNode) -> Atom:
-    """The smaller of two lengths."""
-    from s2s_ad.frontend.branches import select
-
-    sizes = [_size(lowering, atom) for atom in (left, right)]
-    if None not in sizes and sizes[0] == sizes[1]:
-        return left
-    known = [_known(lowering, atom) for atom in (left, right)]
-    if known[0] is not None and known[1] is not None:
-        return Const(min(known[0], known[1]))
-    test = lowering.assign(lowering.operation("<"), [right, left], node)
-    chosen = select(lowering, test, lambda: right, lambda: left, node)
-    return atom(lowering, chosen, node)
-
-
-def _size(lowering: Lowering, atom: Atom) -> Size | None:
+def size_of(lowering: Lowering, atom: Atom) -> Size | None:
     value = atom.type.value if isinstance(atom.type, Number) else None
     return None if value is None else lowering.sizes.resolve(value)
 
 
-def _known(lowering: Lowering, atom: Atom) -> int | None:
-    size = _size(lowering, atom)
+def number_of(lowering: Lowering, atom: Atom) -> int | None:
+    size = size_of(lowering, atom)
     return None if size is None else size.constant
 
 
 def known_trips(lowering: Lowering, counted: Counted) -> range | None:
     """The numbers, where they are known when compiling."""
-    bounds = [_known(lowering, bound) for bound in counted.trip]
+    bounds = [number_of(lowering, bound) for bound in counted.trip]
     if None in bounds or bounds[2] == 0:
         return None
     return range(*(bound for bound in bounds if bound is not None))
@@ -425,15 +367,17 @@ __all__ = [
     "check_unchanged",
     "columns_of",
     "enumerated",
+    "items_of",
     "iteration",
     "known_trips",
     "not_iterable",
+    "number_of",
     "numbers_of",
     "plainly",
     "range_of",
+    "size_of",
     "sources_of",
     "through_value",
     "turned_round",
     "written_out",
-    "zipped",
 ]

@@ -25,10 +25,10 @@ from s2s_ad.frontend.iteration import (
     sources_of,
     turned_round,
     written_out,
-    zipped,
 )
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Value
+from s2s_ad.frontend.zips import zipped
 from s2s_ad.ir import Const, Structure, tuple_of
 
 

@@ -13,6 +13,7 @@ from s2s_ad.frontend.operands import array_operand, atom, display, item
 from s2s_ad.frontend.values import Container, Growing, Named, Numbers, Value
 from s2s_ad.frontend.writes import now
 from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
+from s2s_ad.operations.arrays import COPY
 from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
 from s2s_ad.types import Array, Items, Scalar, shape_of
@@ -50,6 +51,10 @@ def lower_subscript(lowering: Lowering, node: cst.Subscript, name: str) -> Value
             help="annotate the parameter as an array if it is one",
         )
     index = index_of(lowering, node.slice, node)
+    if isinstance(x.type, Scalar):
+        if index == Const(()):
+            return x
+        x = lowering.assign(COPY, [x], node)  # what an adjoint is added to has to be an array
     if isinstance(x, Var):
         x = now(lowering, x, node)  # the index may have written to the array
     return lowering.assign(lowering.operation("getitem"), [x, index], node, name)
