@@ -9,7 +9,7 @@ entry of a function can compute have plain names (`n`), sizes known only while r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -492,6 +492,23 @@ def symbols_in(type: Type) -> frozenset[str]:
     return frozenset()
 
 
+def with_sizes(type: Type, change: Callable[[Size], Size]) -> Type:
+    """The type with other sizes."""
+    match type:
+        case Array(dtype, shape) if shape is not None:
+            return Array(dtype, tuple(change(size) for size in shape))
+        case Number(kind, value) if value is not None:
+            return Number(kind, change(value))
+        case Slice(parts):
+            start, stop, step = (with_sizes(part, change) for part in parts)
+            return Slice((start, stop, step))
+        case Items(items):
+            return Items(tuple(with_sizes(item, change) for item in items))
+        case ListOf(item):
+            return ListOf(with_sizes(item, change))
+    return type
+
+
 @cache
 def _result_dtype(parts: tuple[str, ...]) -> str:
     """NumPy's promotion (NEP 50): Python numbers are weak. Parts are short dtypes, or `float`,
@@ -684,16 +701,4 @@ class Sizes:
     def resolve_type(self, type: Type) -> Type:
         if not self.values and not self.lengths:
             return type
-        match type:
-            case Array(dtype, shape) if shape is not None:
-                return Array(dtype, tuple(self.resolve(size) for size in shape))
-            case Number(kind, value) if value is not None:
-                return Number(kind, self.resolve(value))
-            case Slice(parts):
-                start, stop, step = (self.resolve_type(part) for part in parts)
-                return Slice((start, stop, step))
-            case Items(items):
-                return Items(tuple(self.resolve_type(item) for item in items))
-            case ListOf(item):
-                return ListOf(self.resolve_type(item))
-        return type
+        return with_sizes(type, self.resolve)

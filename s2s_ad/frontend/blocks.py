@@ -27,7 +27,7 @@ from s2s_ad.frontend.aliases import (
     relate,
     relation,
 )
-from s2s_ad.frontend.containers import item_type, named
+from s2s_ad.frontend.containers import as_objects, item_type, named
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import (
@@ -175,10 +175,11 @@ class Checkpoint:
 
 @dataclass
 class Path:
-    """A block that was lowered, and the state at its end."""
+    """A block that was lowered, and the state at its end; `start` is the time of its beginning."""
 
     statements: list[Statement]
     end: State
+    start: int
     refused: bool = False
 
     @property
@@ -203,7 +204,7 @@ def lower_path(lowering: Lowering, action: Callable[[], None]) -> Path:
             lowering.frame.names[DEAD] = Const(True)
         end = capture(lowering)
     resume(lowering, start)
-    return Path(statements, end, refused)
+    return Path(statements, end, start.time, refused)
 
 
 @contextmanager
@@ -339,7 +340,7 @@ class Merge:
 
     def __post_init__(self) -> None:
         self.joiner = Joiner(self.lowering.sizes)
-        self.time = capture(self.lowering).time
+        self.time = min(path.start for path in self.paths)
 
     def merged(self, left: Found, right: Found, hint: str) -> Found:
         """The value after the branch, where its paths give these."""
@@ -409,15 +410,6 @@ class Merge:
         assert isinstance(shape, Container)
         sides: list[list[Found]] = []
         for side in (left, right):
-            outer = (
-                isinstance(side, Container)
-                and side.identity is not None
-                and not in_place
-                and side.identity.born <= self.time
-            )
-            if outer:
-                # writes to it would have to be seen under its other name
-                return changes_kind(hint, "one container", "another")
             if isinstance(side, Missing):
                 sides.append([MISSING] * len(shape.items))
             elif isinstance(side, Container) and alike(side, shape):
@@ -434,9 +426,16 @@ class Merge:
         merged = replace(shape, items=items)
         if shape.identity is None or in_place:
             return merged
-        if isinstance(merged, Growing):
-            return named(self.lowering, merged)
+        outer = [side for side in (left, right) if self._was_there(side)]
+        if outer:
+            # writes to it would have to be seen under its other name
+            return as_objects(self.lowering, replace(merged, identity=None), outer)
         return named(self.lowering, merged)
+
+    def _was_there(self, side: Found) -> bool:
+        """Whether a container is older than the branch."""
+        identity = side.identity if isinstance(side, Container) else None
+        return identity is not None and identity.born <= self.time
 
     def leaf(self, left: Atom, right: Atom, hint: str) -> Value:
         """One variable for two atoms."""

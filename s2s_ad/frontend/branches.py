@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -152,7 +153,7 @@ def _between(lowering: Lowering, as_outside: bool = False) -> Iterator[None]:
 
 def merge(lowering: Lowering, test: Atom, merge: Merge) -> None:
     """Append the `If` of two paths."""
-    start = capture(lowering)
+    start = replace(capture(lowering), time=merge.time)  # what a path made is none of the other's
     first, second = merge.paths
     if first.end.is_dead and second.end.is_dead:
         _append(lowering, test, merge)

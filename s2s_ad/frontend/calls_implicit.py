@@ -22,6 +22,7 @@ from s2s_ad.frontend.recursion import (
     hidden_atoms,
     lower_apart,
     numeric_atoms,
+    result_types,
 )
 from s2s_ad.frontend.values import Named, Partial, Poison, UserFunction, Value
 from s2s_ad.ir import Atom, Const, Structure, Var
@@ -238,7 +239,7 @@ def call_solver(
             node,
             help="let it return the solution alone: a float or an array of floats",
         )
-    type = lowering.sizes.resolve_type(own.results[0])
+    (type,) = result_types(lowering, own, own.arguments)
     unknown = lowering.builder.names.fresh("x", type)
     wanted = [param.name.value for param in equation.node.params.params[1:]]
     shared = {name: names[name] for name in wanted if name in names}

@@ -68,7 +68,12 @@ def change(lowering: Lowering, before: Container, after: Container, node: cst.CS
     memory, identity = lowering.memory, before.identity
     if identity is None or identity.fixed:
         what = "a tuple" if before.kind == "tuple" else "a container that may be one of several"
-        raise lowering.refuse("write-in-place", f"{what} cannot be changed here", node)
+        raise lowering.refuse(
+            "write-in-place",
+            f"{what} cannot be changed here",
+            node,
+            help="make a new one: `list(...)`, `dict(...)`",
+        )
     memory.contents[identity] = replace(after, identity=identity)
     lose(lowering, memory.overlaps.get(identity, ()), node)
 

@@ -31,7 +31,7 @@ from s2s_ad.frontend.writes import replace
 from s2s_ad.ir import Assign, Block, Const, Function, Structure, Var
 from s2s_ad.operations.calls import Callee, call_of
 from s2s_ad.rewrite import Builder, Names, all_statements, flat_formals, flat_output
-from s2s_ad.types import Number, Sizes, Type
+from s2s_ad.types import Array, Number, Size, Sizes, Symbol, Type, symbols_in, with_sizes
 
 MOST_TRIALS = 8
 
@@ -222,7 +222,7 @@ def _append(
     lowering: Lowering, recursion: Recursion, values: dict[str, Value], node: cst.CSTNode
 ) -> Value:
     """Append the call. What the function writes to its arguments are further results."""
-    types = [lowering.sizes.resolve_type(type) for type in recursion.results]
+    types = result_types(lowering, recursion, values)
     changes = {
         name: [_plain(atom.type) for atom in numeric_leaves(values[name])]
         for name in recursion.written
@@ -248,6 +248,28 @@ def _append(
     return filled(recursion.result, targets[: len(types)])
 
 
+def result_types(lowering: Lowering, recursion: Recursion, values: dict[str, Value]) -> list[Type]:
+    """The types of the results of a call. A size that is only known inside of the function is that
+    of an argument of this call, or one of which nothing is known here.
+    """
+    sizes = lowering.sizes
+    known: dict[Symbol, Size] = {}
+    for inside, atom in zip(recursion.types, numeric_atoms(values), strict=True):
+        outside = sizes.resolve_type(atom.type)
+        if isinstance(inside, Array) and isinstance(outside, Array):
+            for size, other in zip(inside.shape or (), outside.shape or (), strict=False):
+                if size.is_local and size.symbol is not None:
+                    known.setdefault(size.symbol, other)
+
+    def seen(size: Size) -> Size:
+        if not size.is_local:
+            return sizes.resolve(size)
+        local = {symbol for symbol in size.symbols if symbol.startswith("?")}
+        return sizes.resolve(size.substitute(known)) if local <= known.keys() else sizes.fresh()
+
+    return [with_sizes(type, seen) for type in recursion.results]
+
+
 def hidden_atoms(lowering: Lowering, recursion: Recursion) -> list[Var]:
     """The free variables that the function reads, as the caller has them."""
     free = [lowering.hidden[name][1] for name in recursion.hidden]
@@ -263,7 +285,8 @@ def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -
     sizes = Sizes()
     sizes.assume = False
     # what is left open in the types of arguments and results keeps its symbol from trial to trial
-    sizes.counter = max((int(symbol[1:]) for symbol in recursion.open), default=0)
+    taken = recursion.open.union(*map(symbols_in, (*recursion.types, *recursion.results)))
+    sizes.counter = max((int(symbol[1:]) for symbol in taken if symbol[0] == "?"), default=0)
     child = Lowering(lowering.reporter, Builder(Names(words), sizes), sizes, words=words)
     child.memory.exact = lowering.memory.exact
     child.recursions = {**lowering.recursions, function.node: recursion}
@@ -379,4 +402,11 @@ def _function(
     return with_settled_calls(as_known_now(child, made))
 
 
-__all__ = ["Recursion", "call_recursive", "closure_of", "hidden_atoms", "lower_apart"]
+__all__ = [
+    "Recursion",
+    "call_recursive",
+    "closure_of",
+    "hidden_atoms",
+    "lower_apart",
+    "result_types",
+]
