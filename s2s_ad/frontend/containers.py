@@ -21,7 +21,7 @@ from s2s_ad.ir import Assign, Atom, Const, Structure, Var
 from s2s_ad.operations.lists import APPEND, DISPLAY, ITEM, LENGTH, POP, SET_ITEM, new_list
 from s2s_ad.types import ListOf, Number, Type, is_numeric
 
-Kind = TypeVar("Kind", Structure, Growing)
+Kind = TypeVar("Kind", Structure, Growing, Container)
 
 
 def container(

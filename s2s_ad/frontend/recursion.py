@@ -300,7 +300,7 @@ def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -
         parameters += own
         inside = filled(value, own) if own else value
         if isinstance(inside, Container) and getattr(value, "identity", None) is not None:
-            inside = named(child, inside)  # type: ignore[type-var]
+            inside = named(child, inside)
         names[name] = inside
     child.parameters = set(parameters)
     frame = Frame(function, names, function.unit, function.scope, node)
