@@ -13,7 +13,7 @@ BUILTINS = frozenset(
 )
 
 
-STANDARD = frozenset({"math", "builtins"})
+STANDARD = frozenset({"math", "builtins", "warnings"})
 # What an argument that is a number may be an instance of, by the name of the module's constant
 KINDS = {
     "NUMBER": ("builtins.float", "builtins.int"),

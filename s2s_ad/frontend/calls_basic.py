@@ -11,10 +11,10 @@ from s2s_ad.frontend.containers import container, length_of
 from s2s_ad.frontend.iteration import Counted, through_value, written_out
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand, atom, display, static, static_operand
-from s2s_ad.frontend.values import FreeVariable, Growing, Method, Numbers, Partial, Value
+from s2s_ad.frontend.values import FreeVariable, Growing, Method, Named, Numbers, Partial, Value
 from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.arrays import COPY, RANGE
-from s2s_ad.operations.effects import PRINT
+from s2s_ad.operations.effects import PRINT, WARN
 from s2s_ad.operations.lists import SUM_ITEMS
 from s2s_ad.operations.support import RANGE_LENGTH
 from s2s_ad.types import Array, is_integer, rank_of
@@ -185,6 +185,22 @@ def _print(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     return Const(None)
 
 
+def _warn(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`warnings.warn("no convergence", RuntimeWarning)` warns once, in the forward sweep."""
+    node = arguments.node
+    operands = [atom(lowering, arguments.take(0, "message", Const(None)), node)]
+    for place, (option, default) in enumerate((("category", None), ("stacklevel", 1)), start=1):
+        value = arguments.take(place, option, Const(default))
+        if not isinstance(value, Named | Const):
+            message = f"the {option} of this warning is not known here"
+            raise lowering.refuse("not-constant", message, node, help="use one of Python's own")
+        operands.append(static_operand(lowering, value, node))
+    no_more(lowering, arguments)
+    lowering.builder.span = lowering.span(node)
+    lowering.effect(WARN, operands)
+    return Const(None)
+
+
 def _execution(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     raise lowering.refuse(
         "unsupported-syntax",
@@ -246,6 +262,7 @@ BASIC: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "builtins.slice": _slice,
     "functools.partial": _partial,
     "builtins.print": _print,
+    "warnings.warn": _warn,
     "builtins.type": _type,
     "builtins.exec": _execution,
     "builtins.eval": _execution,

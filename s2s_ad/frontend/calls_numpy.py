@@ -13,6 +13,7 @@ from s2s_ad.frontend import calls_reductions as reductions
 from s2s_ad.frontend import calls_several as several
 from s2s_ad.frontend import calls_sums as sums
 from s2s_ad.frontend import calls_writes as writes
+from s2s_ad.frontend import equalities
 from s2s_ad.frontend.calls_elements import ELEMENTS
 from s2s_ad.frontend.calls_fourier import FOURIER
 from s2s_ad.frontend.calls_operator import FUNCTIONS_OF_OPERATOR
@@ -84,6 +85,9 @@ FUNCTIONS: dict[str, Function] = {
         "place": writes.lower_place,
         "putmask": writes.lower_put_mask,
         "copyto": writes.lower_copy_to,
+        "dtype": equalities.lower_dtype,
+        "issubdtype": equalities.lower_is_subdtype,
+        "isscalar": equalities.lower_is_scalar,
         "fill_diagonal": writes.lower_fill_diagonal,
         "put_along_axis": writes.lower_put_along_axis,
         **joins.JOINS,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import libcst as cst
 
 from s2s_ad.frontend.branches import select, truth
+from s2s_ad.frontend.equalities import compared
 from s2s_ad.frontend.expressions import (
     COMPARISONS,
     OPERATORS,
@@ -71,9 +72,9 @@ def _compared(
     made = with_operator(lowering, symbol, [left, right], node)
     if made is not None:
         return made
-    decided = _decided(lowering, symbol, left, right)
-    if decided is not None:
-        return decided
+    known = _decided(lowering, symbol, left, right) or compared(lowering, symbol, left, right, node)
+    if known is not None:
+        return known
     operands = [
         arithmetic_operand(lowering, left, left_node),
         arithmetic_operand(lowering, right, target.comparator),

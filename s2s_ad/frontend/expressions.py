@@ -317,7 +317,9 @@ def attribute_of(
             raise lowering.refuse("unknown-name", message, node)
         return found
     if isinstance(base, Named):
-        return Named(f"{base.name}.{attribute}")
+        from s2s_ad.frontend.equalities import attribute_of_dtype
+
+        return attribute_of_dtype(base, attribute) or Named(f"{base.name}.{attribute}")
     if isinstance(base, Derived) and attribute == "primal":
         return base.function
     is_named = isinstance(base, Structure) and base.kind in ("record", "tuple")

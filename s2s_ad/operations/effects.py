@@ -5,6 +5,7 @@ repeated. What they say is the user's text, with a placeholder for each value in
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,6 +77,14 @@ PRINT = CATALOGUE.operation(
     constant=True,
     effect=True,
     evaluate=print,
+)
+WARN = CATALOGUE.operation(
+    "out = warnings.warn(message, category=None, stacklevel=1)",
+    infer=_no_value,
+    constant=True,
+    effect=True,
+    evaluate=lambda message, *_: warnings.warn(message, stacklevel=2),
+    module="warnings",
 )
 # `values` are what the debugger is to show: they are there, under their names
 BREAKPOINT = CATALOGUE.operation(
