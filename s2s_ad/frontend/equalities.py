@@ -60,6 +60,8 @@ def _items(lowering: Lowering, value: Value, node: cst.CSTNode) -> list[Value] |
     if isinstance(value, Const) and isinstance(value.value, tuple):
         return [Const(item) for item in value.value]
     if isinstance(value, Var) and isinstance(value.type, Items):
+        if any(isinstance(item, Array) for item in value.type.items):
+            return None  # the shape of an array of unknown rank
         return unpack(lowering, value, len(value.type.items), node)
     return None
 
