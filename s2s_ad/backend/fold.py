@@ -26,6 +26,7 @@ from s2s_ad.types import Items, Slice
 LONGEST_LINE = 84  # of a right side with folded values; the limit of a line is 100
 LONGEST_ADJOINT = 68  # the same in code that is not the user's, which has no names to help
 MOST_OPERATIONS = 9
+MOST_IN_RESULT = 4  # in a result that has a name
 MOST_IN_NAMED = 6  # operations in a value that would have had a name of the user's
 PLACE = re.compile(r"{\d}")  # of an operand in a template
 ALWAYS = (TUPLE, SLICE, SHAPE_ATTRIBUTE, DIMENSION, NUMPY_SHAPE)
@@ -233,7 +234,8 @@ class _Folder:
             return
         (result,) = results
         estimate = self.estimates.get(result)
-        if estimate is None or estimate.operations > 4 or estimate.length > LONGEST_LINE - 8:
+        most = MOST_OPERATIONS if result.is_temporary else MOST_IN_RESULT
+        if estimate is None or estimate.operations > most or estimate.length > LONGEST_LINE - 8:
             return
         if not self.writes.between(estimate.reads, estimate.position, self.last):
             self.folding.inlined.add(result)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from s2s_ad.ir import Assign, Atom, Const
 from s2s_ad.passes.algebra.context import Context
+from s2s_ad.passes.algebra.products import factors_of_product, may_reorder, put_together
 from s2s_ad.types import Shape, rank_of, scalar_like, shape_of
 
 COLUMN = Const((slice(None), None))
@@ -41,8 +42,21 @@ def _row(matrix: Atom) -> Shape | None:
     return None if shape is None else shape[1:]
 
 
+def _scale_of(context: Context, atom: Atom) -> Atom | None:
+    """c, where the atom is `np.eye(n) * c` for one reader."""
+    found = context.defined_by(atom, "*")
+    if found is None or found.role == "primal" or not context.is_single(atom):
+        return None
+    for matrix, c in (found.operands, found.operands[::-1]):
+        if is_identity(context, matrix) and scalar_like(c.type):
+            return c
+    return None
+
+
 def product_with_identity(context: Context, statement: Assign) -> Atom | None:
-    """eye @ A is A, diag(v) @ A scales the rows of A, A @ diag(v) its columns."""
+    """eye @ A is A, (eye * c) @ A is c * A, diag(v) @ A scales the rows of A, A @ diag(v) its
+    columns.
+    """
     left, right = statement.operands
     if left.type == right.type or rank_of(right.type) in (1, 2):
         if is_identity(context, left):
@@ -51,25 +65,33 @@ def product_with_identity(context: Context, statement: Assign) -> Atom | None:
         if v is not None:
             column = v if rank_of(right.type) == 1 else context.assign("getitem", v, COLUMN)
             return context.assign("*", column, right)
+        c = _scale_of(context, left)
+        if c is not None:
+            return context.assign("*", c, right)
     if rank_of(left.type) in (1, 2):
         if is_identity(context, right):
             return left
         v = diagonal_of(context, right)
         if v is not None:
             return context.assign("*", left, v)
+        c = _scale_of(context, right)
+        if c is not None:
+            return context.assign("*", left, c)
     return None
 
 
 def diagonal_from_identity(context: Context, statement: Assign) -> Atom | None:
-    """eye * v is diag(v), and eye / v is diag(1 / v)."""
-    left, right = statement.operands
-    pairs = [(left, right)] if statement.op.name == "/" else [(left, right), (right, left)]
-    for matrix, v in pairs:
-        if is_identity(context, matrix) and shape_of(v.type) == _row(matrix):
-            if statement.op.name == "/":
-                v = context.assign("/", Const(1.0), v)
-            return context.assign("numpy.diag", v, Const(0))
-    return None
+    """eye * v is diag(v), and eye / v is diag(1 / v), with numbers between: eye * 2.0 * v."""
+    product = factors_of_product(context, statement)
+    matrices = [atom for atom in product.numerators if is_identity(context, atom)]
+    if len(matrices) != 1 or not may_reorder(product, statement.target):
+        return None
+    product.numerators.remove(matrices[0])
+    factors = [*product.numerators, *product.denominators]
+    rows = [atom for atom in factors if not scalar_like(atom.type)]
+    if not rows or any(shape_of(atom.type) != _row(matrices[0]) for atom in rows):
+        return None
+    return context.assign("numpy.diag", put_together(context, product), Const(0))
 
 
 def operation_on_diagonal(context: Context, statement: Assign) -> Atom | None:
@@ -96,39 +118,90 @@ def operation_on_diagonal(context: Context, statement: Assign) -> Atom | None:
 
 
 def transpose_inside(context: Context, statement: Assign) -> Atom | None:
-    """A.T.T is A; (A.T * v).T is A * v[:, None]; (A @ B.T).T is B @ A.T."""
+    """What a matrix is computed from is transposed, where that takes no more transposes."""
     x = statement.operands[0]
     if rank_of(x.type) != 2 or len(statement.operands) > 1:
         return None
+    if _price(context, x) < 1:
+        return _turned(context, x)
+    return _transposed_product(context, x)
+
+
+def _price(context: Context, x: Atom) -> int:
+    """How many transposes more it takes to compute a matrix transposed."""
+    inner = context.defined_by(x, *TRANSPOSES)
+    if inner is not None and transposed(context, x) is not None:
+        return -1 if context.is_single(x) else 0
+    if is_identity(context, x) or diagonal_of(context, x) is not None:
+        return 0
+    found = _elementwise(context, x)
+    if found is None:
+        return 1
+    if found.op.name == "numpy.stack":
+        return 0
+    prices = [
+        0 if _column_of(context, atom, x) is not None else _price(context, atom)
+        for atom in found.operands
+    ]
+    return sum(prices)
+
+
+def _turned(context: Context, x: Atom) -> Atom:
+    """The transpose: of A.T it is A, of A.T * v it is A * v[:, None], of u[:, None] * v it is
+    v[:, None] * u, of diag(v) it is diag(v), and so on for sums of these.
+    """
     inner = transposed(context, x)
     if inner is not None:
         return inner
     if is_identity(context, x) or diagonal_of(context, x) is not None:
         return x
-    if not context.is_single(x):
-        return None
-    return _transposed_scaling(context, x) or _transposed_product(context, x)
+    found = _elementwise(context, x)
+    if found is None:
+        return context.assign("ndarray.T", x)
+    if found.op.name == "numpy.stack":
+        return context.assign(found.op, *found.operands[:-1], Const(0))
+    turned = []
+    for atom in found.operands:
+        v = _column_of(context, atom, x)
+        is_row = v is not None and shape_of(atom.type) == _row(x)
+        column = context.assign("getitem", atom, COLUMN) if is_row else v
+        turned.append(_turned(context, atom) if column is None else column)
+    return context.assign(found.op, *turned)
 
 
-def _transposed_scaling(context: Context, x: Atom) -> Atom | None:
-    product = context.defined_by(x, "*")
-    if product is None or product.role == "primal":
+def _elementwise(context: Context, x: Atom) -> Assign | None:
+    """The statement that gives a matrix for one reader, where that may be computed transposed."""
+    found = context.definition(x)
+    if found is None or found.role == "primal" or not context.is_single(x):
         return None
-    for place in (0, 1):
-        matrix, v = product.operands[place], product.operands[1 - place]
-        inner = transposed(context, matrix)
-        if inner is None or shape_of(matrix.type) != shape_of(x.type):
-            continue
-        if scalar_like(v.type):
-            return context.assign("*", inner, v)
-        if shape_of(v.type) == _row(x):
-            return context.assign("*", inner, context.assign("getitem", v, COLUMN))
-    return None
+    if found.op.name == "numpy.stack":
+        return found if found.operands[-1] == Const(1) else None
+    if found.op.name not in ("+", "-", "*", "/", "-x"):
+        return None
+    matrices = [atom for atom in found.operands if shape_of(atom.type) == shape_of(x.type)]
+    vectors = [atom for atom in found.operands if _column_of(context, atom, x) is not None]
+    row, column = (any(rank_of(v.type) == rank for v in vectors) for rank in (1, 2))
+    fits = len(matrices) + len(vectors) == len(found.operands) and bool(
+        matrices or (row and column)
+    )
+    return found if fits else None
+
+
+def _column_of(context: Context, atom: Atom, x: Atom) -> Atom | None:
+    """What stands in the transpose of an elementwise x for a number, a row or a column, which is
+    the number, the row that is to be a column, or the row that the column was.
+    """
+    if scalar_like(atom.type) or shape_of(atom.type) == _row(x):
+        return atom
+    column = context.defined_by(atom, "getitem")
+    if column is None or column.operands[1] != COLUMN or shape_of(atom.type) == shape_of(x.type):
+        return None
+    return column.operands[0] if rank_of(column.operands[0].type) == 1 else None
 
 
 def _transposed_product(context: Context, x: Atom) -> Atom | None:
     product = context.defined_by(x, "@")
-    if product is None or product.role == "primal":
+    if product is None or product.role == "primal" or not context.is_single(x):
         return None
     left, right = product.operands
     if rank_of(left.type) != 2 or rank_of(right.type) != 2:

@@ -76,6 +76,17 @@ def factors_of(context: Context, atom: Atom) -> Product:
     return product
 
 
+def factors_of_product(context: Context, statement: Assign) -> Product:
+    """The factors of a product, a quotient or a negative."""
+    product = Product(cost=cost_of(statement.target))
+    if statement.op.name == "-x":
+        product.coefficient = -1.0
+    take_apart(context, statement.operands[0], product)
+    for other in statement.operands[1:]:
+        take_apart(context, other, product, inverse=statement.op.name == "/")
+    return product
+
+
 def _size_order(atom: Atom) -> int:
     rank = rank_of(atom.type)
     return 99 if rank is None else rank
@@ -143,13 +154,7 @@ def cost_together(product: Product) -> int:
 
 
 def simplify_product(context: Context, statement: Assign) -> Atom | None:
-    product = Product(cost=cost_of(statement.target))
-    if statement.op.name == "-x":
-        product.coefficient = -1.0
-        take_apart(context, statement.operands[0], product)
-    else:
-        take_apart(context, statement.operands[0], product)
-        take_apart(context, statement.operands[1], product, inverse=statement.op.name == "/")
+    product = factors_of_product(context, statement)
     if not may_reorder(product, statement.target):
         return None
     changed = use_logistic_output(context, product)
