@@ -129,3 +129,41 @@ def test_what_was_followed_is_not_pickled() -> None:
     derivative(X, square)
     with pytest.raises(pickle.PicklingError):
         pickle.dumps(derivative)
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.n = 2.0
+        self.seen: Any = None
+
+    def add(self, x: Any) -> Any:
+        self.n = self.n + x
+        return self.n
+
+    def maybe(self, x: Any) -> Any:
+        if x > 0.0:
+            self.n = x
+        return self.n * x
+
+    def down(self, x: Any) -> Any:
+        self.seen = x
+        return x if x < 1.0 else self.down(x / 2.0) * self.seen
+
+
+@pytest.mark.parametrize("method", ["add", "maybe", "down"])
+def test_an_object_that_every_call_would_find_changed(method: str) -> None:
+    with pytest.raises(DifferentiationError) as refused:
+        grad(getattr(Counter(), method))(3.0)
+    assert refused.value.diagnostics[0].name == "unsupported-value"
+    assert "from outside" in str(refused.value)
+
+
+def test_what_a_method_keeps_lasts_as_long_as_the_call() -> None:
+    counter = Counter()
+
+    def kept(x: float) -> float:
+        counter.seen = x * x
+        return counter.seen * counter.n
+
+    assert grad(kept)(3.0) == 12.0
+    assert counter.seen is None

@@ -721,3 +721,57 @@ def numbers_of_numpy_are_indexed(x, a):
     total = np.sum(x)
     column = total[None, None] * x[0][np.newaxis]
     return total[()] * np.sum(column**2) * np.array(a)[()] * total[...]
+
+
+# Objects from outside, which stay as they are -----------------------------------------------------
+
+
+class Layer:
+    __slope = 0.5
+
+    def __init__(self, weights):
+        self.weights = weights
+        self.inputs = None
+
+    def forward(self, x):
+        self.inputs = x
+        self.outputs = np.tanh(self.weights * x)
+        return self.outputs * self.__slope
+
+    def backward(self, grad):
+        return self.__factor() * grad * self.weights * self.inputs
+
+    def __factor(self):
+        return (1.0 - self.outputs**2) * self.__slope
+
+
+class Steeper(Layer):
+    __slope = 3.0
+
+    def both(self, x):
+        return self.forward(x) * self.__slope
+
+
+FIRST, SECOND = Layer(0.7), Steeper(np.array([0.5, 0.25, 2.0]))
+
+
+@case(v(3))
+def layers_that_remember(x):
+    y = SECOND.both(FIRST.forward(x))
+    return np.sum(FIRST.backward(SECOND.backward(y))) * np.sum(SECOND.outputs)
+
+
+@case(v(4, 3))
+def layers_in_a_loop(rows):
+    total = 0.0
+    for row in rows:
+        total += np.sum(FIRST.forward(row))
+    return total + np.sum(FIRST.backward(rows[0])) * rows[3, 0]
+
+
+@case(v(3))
+def one_object_two_names(x):
+    other = FIRST
+    other.bias = x[0]
+    FIRST.bias *= x[1]
+    return other.bias * np.sum(x)

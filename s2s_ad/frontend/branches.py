@@ -142,13 +142,13 @@ def _both(lowering: Lowering, test: Atom, then: Action, orelse: Action) -> tuple
 def _between(lowering: Lowering, as_outside: bool = False) -> Iterator[None]:
     """Code that not every path runs: nothing may be assumed for all of them."""
     sizes = lowering.sizes
-    outside = sizes.assume, lowering.branches
+    outside = sizes.assume, lowering.branches, lowering.choices
     if not as_outside:
-        sizes.assume, lowering.branches = False, outside[1] + 1
+        sizes.assume, lowering.branches, lowering.choices = False, outside[1] + 1, outside[2] + 1
     try:
         yield
     finally:
-        sizes.assume, lowering.branches = outside
+        sizes.assume, lowering.branches, lowering.choices = outside
 
 
 def merge(lowering: Lowering, test: Atom, merge: Merge) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
-from s2s_ad.frontend.values import ClassField, Member, UserClass, UserFunction, Value
+from s2s_ad.frontend.values import ClassField, Member, UserClass, UserFunction, Value, private_name
 from s2s_ad.ir import Const
 
 if TYPE_CHECKING:
@@ -165,15 +165,17 @@ def file_class(scope: FileScope, node: cst.ClassDef) -> UserClass:
 
 def _file_member(scope: FileScope, node: cst.ClassDef, name: str) -> Member | None:
     """What the class holds, or those that it is made from."""
+    called = partial(private_name, node.name.value)
     for line in reversed(node.body.body):
-        if isinstance(line, cst.FunctionDef) and line.name.value == name:
+        if isinstance(line, cst.FunctionDef) and called(line.name.value) == name:
             decorators = [_text(each.decorator) for each in line.decorators]
             kind = decorators[0] if decorators else "method"
             if len(decorators) > 1 or kind not in KINDS.values():
                 return None
-            return Member(kind, UserFunction(name, line, scope.parsed.unit(line), scope))
+            unit = scope.parsed.unit(line)
+            return Member(kind, UserFunction(name, line, unit, scope, owner=node.name.value))
         if isinstance(line, cst.SimpleStatementLine):
-            value = _assigned(line, name)
+            value = _assigned(line, name, called)
             if value is not None:
                 literal = _literal(value)
                 return None if literal is None else Member("value", literal)
@@ -186,7 +188,9 @@ def _file_member(scope: FileScope, node: cst.ClassDef, name: str) -> Member | No
     return None
 
 
-def _assigned(line: cst.SimpleStatementLine, name: str) -> cst.BaseExpression | None:
+def _assigned(
+    line: cst.SimpleStatementLine, name: str, called: Callable[[str], str]
+) -> cst.BaseExpression | None:
     """What a line of a class gives a name."""
     for small in line.body:
         if not isinstance(small, cst.Assign | cst.AnnAssign):
@@ -194,7 +198,7 @@ def _assigned(line: cst.SimpleStatementLine, name: str) -> cst.BaseExpression | 
         targets = [small.target] if isinstance(small, cst.AnnAssign) else []
         if isinstance(small, cst.Assign):
             targets = [each.target for each in small.targets]
-        if any(isinstance(each, cst.Name) and each.value == name for each in targets):
+        if any(isinstance(each, cst.Name) and called(each.value) == name for each in targets):
             return small.value
     return None
 

@@ -14,6 +14,7 @@ from typing import Any
 import libcst as cst
 
 from s2s_ad.frontend.containers import container, named, with_item
+from s2s_ad.frontend.held import attribute_of_object
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.objects import attribute_of_class, found_in_class, with_operator
 from s2s_ad.frontend.operands import MOST_ITEMS, array_operand, atom, current, static
@@ -31,6 +32,7 @@ from s2s_ad.frontend.values import (
     UserClass,
     UserFunction,
     Value,
+    private_name,
 )
 from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.operations import catalogue
@@ -292,7 +294,7 @@ def _comparison(lowering: Lowering, node: cst.Comparison, name: str) -> Value:
 
 
 def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:
-    attribute = node.attr.value
+    attribute = private_name(lowering.frame.function.owner, node.attr.value)
     if isinstance(node.value, cst.Name | cst.Attribute):
         base = HANDLERS[type(node.value)](lowering, node.value, "")
         if not isinstance(base, FreeVariable) or base.attribute is None:
@@ -311,7 +313,7 @@ def attribute_of(
     if isinstance(base, UserClass):
         return attribute_of_class(lowering, base, attribute, node)
     if isinstance(base, FreeVariable) and base.attribute is not None:
-        found = base.attribute(attribute)
+        found = attribute_of_object(lowering, base, attribute, node)
         if found is None:
             message = f"`{base.name}` has no attribute `{attribute}`"
             raise lowering.refuse("unknown-name", message, node)
@@ -365,7 +367,8 @@ def _subscript(lowering: Lowering, node: cst.Subscript, name: str) -> Value:
 def _lambda(lowering: Lowering, node: cst.Lambda, name: str) -> Value:
     frame = lowering.frame
     defaults = lower_defaults(lowering, node.params)
-    return UserFunction("lambda", node, frame.unit, frame.scope, frame.names, defaults)
+    owner = frame.function.owner
+    return UserFunction("lambda", node, frame.unit, frame.scope, frame.names, defaults, owner=owner)
 
 
 def lower_defaults(lowering: Lowering, parameters: cst.Parameters) -> dict[str, Value]:

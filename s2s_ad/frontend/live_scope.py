@@ -460,7 +460,17 @@ def _located(function: types.FunctionType, scope: LiveScope) -> UserFunction:
     node = _first_function(parsed.module, code.co_name)
     if node is None:
         raise _no_source(function)
-    return UserFunction(code.co_name, node, Unit(parsed.file, parsed.module, first), scope)
+    unit = Unit(parsed.file, parsed.module, first)
+    return UserFunction(code.co_name, node, unit, scope, owner=_class_of(function))
+
+
+def _class_of(function: types.FunctionType) -> str:
+    """The name of the class that a function was written in, be it within a method."""
+    for path in reversed(function.__qualname__.split(".<locals>.")):
+        names = path.split(".")
+        if len(names) > 1:
+            return names[-2]
+    return ""
 
 
 def relative_path(path: str) -> str:

@@ -26,6 +26,7 @@ from s2s_ad.frontend.values import (
     FreeVariable,
     Given,
     Growing,
+    Identity,
     RecursionFound,
     Refused,
     Scope,
@@ -113,6 +114,7 @@ class Lowering:
     sizes: Sizes
     outer: list[list[Statement]] = field(default_factory=list)  # of the blocks around this one
     branches: int = 0  # how many branches and loops are around this place
+    choices: int = 0  # how many of them are branches
     postponed: int = 0  # how many statements read what is not known yet
     plans: dict[object, object] = field(default_factory=dict)  # of loops lowered before
     frames: list[Frame] = field(default_factory=list)
@@ -134,6 +136,8 @@ class Lowering:
     derive: Derive | None = None
     apart: dict[Any, Any] = field(default_factory=dict)  # functions that solvers call
     classes: dict[str, UserClass] = field(default_factory=dict)  # of objects that were made
+    held: dict[int, Identity] = field(default_factory=dict)  # what objects from outside were given
+    asked: set[tuple[int, str]] = field(default_factory=set)  # attributes read from such objects
     customs: dict[Any, Any] = field(default_factory=dict)  # rules of calls that are being made
 
     @property

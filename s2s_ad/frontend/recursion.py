@@ -292,6 +292,7 @@ def _lower_callee(lowering: Lowering, recursion: Recursion, node: cst.CSTNode) -
     child.recursions = {**lowering.recursions, function.node: recursion}
     child.recursive, child.branches = lowering.recursive, 1
     child.derive = lowering.derive
+    child.held = lowering.held
     parameters: list[Var] = []
     names: dict[str, Value] = {}
     supply = iter(recursion.types)

@@ -16,13 +16,23 @@ from s2s_ad.frontend.calls_iterables import items_of_iterator
 from s2s_ad.frontend.containers import call_method, change, container, refreshed, store
 from s2s_ad.frontend.expressions import lower_defaults, lower_expression, operator_name
 from s2s_ad.frontend.guards import raise_if
+from s2s_ad.frontend.held import assign_attribute
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.objects import may_have, with_operator
 from s2s_ad.frontend.operands import atom, item
 from s2s_ad.frontend.resolve import imported_names, solver_declaration
 from s2s_ad.frontend.subscripts import index_of
 from s2s_ad.frontend.unpacking import bind_starred, refine_rank, unpack
-from s2s_ad.frontend.values import Container, Growing, Named, Refused, UserFunction, Value
+from s2s_ad.frontend.values import (
+    Container,
+    FreeVariable,
+    Growing,
+    Named,
+    Refused,
+    UserFunction,
+    Value,
+    private_name,
+)
 from s2s_ad.frontend.writes import addition_for, now, replace, write
 from s2s_ad.ir import Assign, Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.declared import IMPLICIT_NAME
@@ -102,7 +112,9 @@ def bind(lowering: Lowering, target: cst.CSTNode, value: Value) -> None:
 def _store_attribute(lowering: Lowering, target: cst.Attribute, value: Value) -> None:
     """`record.field = v`"""
     base = lower_expression(lowering, target.value)
-    name = target.attr.value
+    name = private_name(lowering.frame.function.owner, target.attr.value)
+    if isinstance(base, FreeVariable) and assign_attribute(lowering, base, name, value, target):
+        return
     is_new = isinstance(base, Structure) and name not in base.keys
     known = isinstance(base, Structure) and base.kind == "record"
     if (
@@ -308,6 +320,7 @@ def _function(lowering: Lowering, node: cst.FunctionDef) -> None:
         frame.names,
         lower_defaults(lowering, node.params),
         solves=solves,
+        owner=frame.function.owner,
     )
 
 

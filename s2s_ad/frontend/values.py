@@ -38,7 +38,8 @@ class UserFunction:
 
     `defaults` are those of its parameters that were evaluated where the function was defined, and
     `bound` are its first arguments if it is a bound method. `solves` says what it finds, if it was
-    declared to be a solver: "root" and the function that is zero there.
+    declared to be a solver: "root" and the function that is zero there. `owner` is the class
+    that it was written in.
     """
 
     name: str
@@ -49,6 +50,14 @@ class UserFunction:
     defaults: dict[str, Value] = field(default_factory=dict)
     bound: tuple[Value, ...] = ()
     solves: tuple[str, UserFunction] | None = None
+    owner: str = ""
+
+
+def private_name(owner: str, attribute: str) -> str:
+    """The name that `self.__k` has in the object: `_Model__k`, in methods of a class `Model`."""
+    plain = owner.lstrip("_")
+    is_private = attribute.startswith("__") and not attribute.endswith("__")
+    return f"_{plain}{attribute}" if is_private and plain else attribute
 
 
 @dataclass(frozen=True)
