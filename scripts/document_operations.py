@@ -117,6 +117,7 @@ differentiated again.
 # Families with a section of their own; those without a title have only helpers
 FAMILIES = {
     "elementwise": "Element by element",
+    "math_functions": "Functions of `math` for numbers and lists of them",
     "choices": "Choices element by element",
     "reductions": "Sums and extremes",
     "nan_reductions": "Sums that leave elements out",

@@ -39,9 +39,11 @@ def emit_module(
     texts = []
     for other in called:
         own = replace(options, mode=other.mode, wrt=_moved(other) if other.mode == "jvp" else None)
-        printer = FunctionPrinter(other.function, other.primal, own, module, other)
+        printer = FunctionPrinter.of(other.function, other.primal, own, module, other)
         texts.append(printer.lines())
-    texts += [FunctionPrinter(function, primal, options, module).lines() for function in functions]
+    texts += [
+        FunctionPrinter.of(function, primal, options, module).lines() for function in functions
+    ]
     if options.mode == "vjp":
         texts.append(_pullback(functions, primal, module))
     where = f" in {within_quotes(os.path.basename(source))}" if source else ""

@@ -36,6 +36,7 @@ from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.support import DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
 from s2s_ad.options import Options, differentiable
 from s2s_ad.passes.calls import Called
+from s2s_ad.passes.undefined import bound_where_moved
 from s2s_ad.rewrite import all_statements, count_uses
 from s2s_ad.types import Scalar
 
@@ -86,6 +87,7 @@ class FunctionPrinter:
             self.folding.inlined |= late
             self.plan = plan(function, self.is_printed)
         naming = name_variables(function, self.plan, self.folding, self.reserved, options.level)
+        self.unbound = naming.unbound
         self.names = naming.names
         self.used_names = (
             set(self.names.values()) | self.reserved | {formal.name for formal in function.formals}
@@ -106,6 +108,21 @@ class FunctionPrinter:
             unread,
             naming.widened - {formal.name for formal in function.formals} if blocks else (),
         )
+
+    @classmethod
+    def of(
+        cls,
+        function: Function,
+        primal: Function,
+        options: Options,
+        module: Module,
+        called: Called | None = None,
+    ) -> FunctionPrinter:
+        """The printer of a function in which no name is moved before it is bound."""
+        printer = cls(function, primal, options, module, called)
+        if not printer.unbound:
+            return printer
+        return cls(bound_where_moved(function, printer.unbound), primal, options, module, called)
 
     def is_printed(self, statement: Assign) -> bool:
         """Whether a statement has a line."""

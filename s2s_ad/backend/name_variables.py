@@ -14,7 +14,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from s2s_ad.backend.fold import Folding
-from s2s_ad.backend.live_ranges import LiveRanges, Range, live_ranges, merged, overlap
+from s2s_ad.backend.live_ranges import (
+    LiveRanges,
+    Range,
+    is_undefined,
+    live_ranges,
+    merged,
+    overlap,
+)
 from s2s_ad.backend.plan import (
     ForLoop,
     Line,
@@ -49,6 +56,7 @@ class Naming:
     expand: Callable[[Iterable[Atom]], set[Var]]
 
     widened: frozenset[str]  # a scalar of NumPy's first and a number of Python's later
+    unbound: frozenset[Var]  # moved to another name where they may have no value
 
     def read_names(self, atom: Atom) -> set[str]:
         """The names in the printed form of an atom."""
@@ -76,7 +84,8 @@ def name_variables(
     if kept:
         namer = _Namer(function, plan, folding, kept)
     names = namer.names(set(reserved), level)
-    return Naming(names, namer.live.needless, namer.reads, _widened(plan, names))
+    unbound = namer.moved_unbound(names)
+    return Naming(names, namer.live.needless, namer.reads, _widened(plan, names), unbound)
 
 
 def _widened(plan: Plan, names: Mapping[Var, str]) -> frozenset[str]:
@@ -250,6 +259,40 @@ class _Namer:
             and (id(node), target) not in self.live.needless
             and self.web(target) is not self.web(source)
         }
+
+    def moved_unbound(self, names: Mapping[Var, str]) -> frozenset[Var]:
+        """The values that are moved to a variable of another name where their own may be unbound:
+        Python raises there, though nobody reads what is moved.
+        """
+        readers: dict[Var, list[Var]] = {}
+        for _, node in self.moves:
+            for target, source in node.pairs:
+                if isinstance(source, Var):
+                    readers.setdefault(self.plan.stored(source), []).append(target)
+        unbound = set[Var]()
+        pending = [
+            target
+            for _, node in self.moves
+            for target, source in node.pairs
+            if is_undefined(source)
+        ]
+        while pending:
+            var = self.plan.stored(pending.pop())
+            if var not in unbound:
+                unbound.add(var)
+                pending += readers.get(var, ())
+        # what an adjoint reads, the primal reads as well, and raises where it is unbound
+        return frozenset(
+            source
+            for _, node in self.moves
+            for target, source in node.pairs
+            if node.role != "adjoint"
+            and isinstance(source, Var)
+            and self.plan.stored(source) in unbound
+            and source not in self.folding.inlined
+            and (id(node), target) not in self.live.needless
+            and names[target] != names[source]
+        )
 
     def renamed_bounds(self) -> frozenset[Var]:
         """What bounds of loops read and is moved to a variable of another name before."""

@@ -18,7 +18,7 @@ from s2s_ad.ir import Atom, Const
 from s2s_ad.types import BOOL
 
 MOST_ITEMS = 64
-Clause = cst.Call | cst.Tuple | cst.List  # what goes through something in one place
+Clause = cst.Call | cst.Tuple | cst.List | cst.Subscript  # what goes through something in one place
 
 
 def comprehension(lowering: Lowering, node: cst.ListComp | cst.GeneratorExp) -> Value:

@@ -172,7 +172,14 @@ def _slice(lowering: Lowering, items: Growing, part: cst.Slice, node: cst.CSTNod
         for bound in (part.lower, part.upper, part.step)
     ]
     values: list[Any] = [bound.value if isinstance(bound, Const) else "" for bound in bounds]
-    if "" in values or values[2] not in (None, 1, -1):
+    return part_of_list(lowering, items, slice(*values), node)
+
+
+def part_of_list(lowering: Lowering, items: Growing, part: slice, node: cst.CSTNode) -> Counted:
+    """The items of a slice: with bounds that are not known (""), it is refused."""
+    values = [part.start, part.stop, part.step]
+    turned = part.step == -1 and values[:2] == [None, None]
+    if "" in values or (part.step not in (None, 1) and not turned):
         raise lowering.refuse(
             "not-constant",
             "this slice of a list of unknown length is not supported",
@@ -181,18 +188,11 @@ def _slice(lowering: Lowering, items: Growing, part: cst.Slice, node: cst.CSTNod
         )
     length = length_of(lowering, items, node)
     whole = items_of(lowering, items, node)
-    if values[2] == -1:
-        if values[:2] != [None, None]:
-            raise lowering.refuse(
-                "not-constant",
-                "this slice of a list of unknown length is not supported",
-                node,
-                help="go through the numbers of a `range`",
-            )
+    if turned:
         last = _minus(lowering, length, 1, node)
         return Counted((last, Const(-1), Const(-1)), whole.item, whole.sources)
-    start = _bound(lowering, values[0] or 0, length, node)
-    stop = length if values[1] is None else _bound(lowering, values[1], length, node)
+    start = _bound(lowering, part.start or 0, length, node)
+    stop = length if part.stop is None else _bound(lowering, part.stop, length, node)
     return Counted((start, stop, Const(1)), whole.item, whole.sources)
 
 

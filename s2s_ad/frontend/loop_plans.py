@@ -63,7 +63,7 @@ class Slot:
     target: Var | None = None
 
 
-Node = cst.For | cst.While | cst.CompFor | cst.Call | cst.Tuple | cst.List
+Node = cst.For | cst.While | cst.CompFor | cst.Call | cst.Tuple | cst.List | cst.Subscript
 
 
 @dataclass

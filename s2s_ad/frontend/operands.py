@@ -250,13 +250,13 @@ def item(lowering: Lowering, base: Container, index: Atom, node: cst.CSTNode) ->
     """An item of a container; where its items are of one kind, the index need not be known."""
     key = index.value if isinstance(index, Const) else known_index(index)
     if isinstance(base, Growing):
+        if isinstance(key, slice) and isinstance(node, cst.Subscript):
+            from s2s_ad.frontend.comprehensions import collected
+            from s2s_ad.frontend.iteration import part_of_list
+
+            return collected(lowering, part_of_list(lowering, base, key, node), node)
         if isinstance(index, Const) and not isinstance(key, int):
-            raise lowering.refuse(
-                "not-constant",
-                "a slice of a list of unknown length is not supported",
-                node,
-                help="go through it with a loop",
-            )
+            raise lowering.refuse("bad-index", "a list is indexed by integers and slices", node)
         return item_of(lowering, base, index, node)
     if base.kind in ("dict", "record"):
         if key in base.keys:

@@ -28,6 +28,7 @@ def catalogue() -> Catalogue:
         initial,
         joining,
         joint_distributions,
+        math_functions,
         nan_reductions,
         norms,
         ordering,
@@ -58,6 +59,7 @@ def catalogue() -> Catalogue:
 
     families = (
         elementwise,
+        math_functions,
         complex_numbers,
         choices,
         reductions,

@@ -247,6 +247,11 @@ CATALOGUE.operation(
     constant=True,
 )
 CATALOGUE.operation(
+    "out = math.isclose(a, b, rel_tol=1e-09, abs_tol=0.0)",
+    infer=lambda _, __: Number("bool"),
+    constant=True,
+)
+CATALOGUE.operation(
     f"out = np.allclose(a, b, {TOLERANCES})",
     infer=lambda _, __: Number("bool"),
     constant=True,

@@ -87,7 +87,8 @@ def _rolled_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     if rank is not None and axis is not None:
         for item in axis if isinstance(axis, tuple) else (axis,):
             normal_axes(item, rank)
-    if not isinstance(shift, Const):
+    several = isinstance(axis, tuple) and is_integer(shift.type) and rank_of(shift.type) == 1
+    if not isinstance(shift, Const) and not several:  # one number for each axis, or one for all
         whole_number(sizes, shift, "shift")
     return same_array(sizes, operands)
 

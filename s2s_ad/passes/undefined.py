@@ -5,7 +5,7 @@ is kept or saved, and where an adjoint of zeros asks for a shape.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from s2s_ad.ir import (
@@ -15,6 +15,7 @@ from s2s_ad.ir import (
     Block,
     Const,
     For,
+    Function,
     If,
     Statement,
     Var,
@@ -27,7 +28,7 @@ from s2s_ad.operations.support import FULL, RECALL
 from s2s_ad.passes.activity import carried_of
 from s2s_ad.passes.aliasing import variables_read
 from s2s_ad.passes.sizes import can_compute, compute
-from s2s_ad.rewrite import Builder, all_statements, map_statement
+from s2s_ad.rewrite import Builder, all_statements, map_statement, with_body
 from s2s_ad.types import (
     DTYPES,
     Array,
@@ -64,15 +65,32 @@ def handed_to(body: Block, variables: Iterable[Var]) -> set[Var]:
     return found
 
 
+def nothing(_: Var) -> Const:
+    return Const(None)
+
+
+def anything(var: Var) -> Const:
+    """A number for a number, so that its type stays one; None for all else."""
+    if isinstance(var.type, Number | Scalar):
+        if is_float(var.type):
+            return Const(math.nan)
+        return Const(False) if is_boolean(var.type) else Const(0)
+    return Const(None)
+
+
 def nothing_for_undefined(
-    statements: tuple[Statement, ...], variables: Iterable[Var]
+    statements: tuple[Statement, ...],
+    variables: Iterable[Var],
+    value: Callable[[Var], Const] = nothing,
 ) -> tuple[Statement, ...]:
-    """The statements with None for what the variables are where they are not defined."""
+    """The statements with None, or another value that nobody reads, for what the variables are
+    where they are not defined.
+    """
     body = Block((), statements, ())
     filled = handed_to(body, variables)
 
     def given(var: Var, atom: Atom) -> Atom:
-        return Const(None) if atom == UNDEFINED and var in filled else atom
+        return value(var) if atom == UNDEFINED and var in filled else atom
 
     def visit(statement: Statement) -> Statement:
         inner = map_statement(statement, lambda atom: atom, lambda var: var, block)
@@ -90,6 +108,12 @@ def nothing_for_undefined(
         return replace(block, statements=tuple(map(visit, block.statements)))
 
     return block(body).statements
+
+
+def bound_where_moved(function: Function, variables: Iterable[Var]) -> Function:
+    """The function with a value for what is handed on, unread, where it is not defined."""
+    statements = nothing_for_undefined(function.body.statements, variables, anything)
+    return with_body(function, replace(function.body, statements=statements))
 
 
 def needing_something(body: Block, kept: Iterable[Var]) -> set[Var]:

@@ -90,7 +90,7 @@ def run_lines(case: Case, lines: Sequence[str], out: Any, grad_out: Any) -> dict
 
 def rule_names(op: Operation) -> dict[str, Any]:
     """What the lines of an operation may refer to besides operands and results."""
-    return evaluation_names(with_scipy=op.name.startswith(("scipy.", "helper.")))
+    return evaluation_names(with_scipy=op.name.startswith(("scipy.", "helper.", "math.")))
 
 
 def named_results(op: Operation, out: Any) -> dict[str, Any]:
