@@ -506,3 +506,43 @@ SPRING = Spring(0.5, 0.25)
 def classes_and_objects_of_a_module(length, x):
     own, other = HERE.Spring(length, x), HERE.Spring.loose(x)
     return own(x) * HERE.Spring.stiffness + other(length) * HERE.SPRING(x) * HERE.np.exp(x)
+
+
+# Functions that give their argument back, and no copy ---------------------------------------------
+
+
+@case(v(3, 3))
+def conjugate_method(x):
+    y, z = x.conj(), np.conj(x)
+    y *= 2.0
+    x.conjugate()[0] += z[1]
+    return np.sum(x**2)
+
+
+@case(v(3, 3))
+def real_if_close(x):
+    y = np.real_if_close(x)
+    y *= 2.0
+    return np.sum(x**2)
+
+
+@case(v(4))
+def no_differences(x):
+    y = np.diff(x, n=0)
+    np.diff(x, 0)[1:] *= y[0]
+    return np.sum(x**2)
+
+
+@case(v(3, 3))
+def first_power(x):
+    y = np.linalg.matrix_power(x, 1)
+    y[0] *= y[1]
+    return np.sum(x**2)
+
+
+@case(v(3), 2)
+def dtype_as_a_function(x, n):
+    for _ in range(n):
+        y = np.float64(x)
+        y *= 0.5
+    return np.sum(x**2)

@@ -23,7 +23,7 @@ from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.arrays import COPY_METHOD
 from s2s_ad.operations.result_types import dtype_argument
-from s2s_ad.types import Array, is_boolean, is_integer, is_numeric, rank_of
+from s2s_ad.types import Array, is_boolean, is_complex, is_integer, is_numeric, rank_of
 
 
 def call_bound_method(lowering: Lowering, method: Method, arguments: Arguments, name: str) -> Value:
@@ -193,9 +193,23 @@ def _item_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name:
     return lowering.assign(lowering.operation(f"builtins.{kind}"), [element], node, name)
 
 
+def _conjugate_method(
+    lowering: Lowering, receiver: Atom, arguments: Arguments, target: str
+) -> Value:
+    """`x.conj()` of real numbers is `x`; `np.conj(x)` is a copy."""
+    no_more(lowering, arguments)
+    if not is_complex(receiver.type):
+        return receiver
+    return lowering.assign(
+        lowering.operation("numpy.conjugate"), [receiver], arguments.node, target
+    )
+
+
 METHODS: dict[str, Callable[[Lowering, Atom, Arguments, str], Value]] = {
     "transpose": _transpose_method,
     "copy": _copy_method,
     "astype": _astype,
     "item": _item_method,
+    "conj": _conjugate_method,
+    "conjugate": _conjugate_method,
 }

@@ -16,6 +16,7 @@ from s2s_ad.frontend import calls_writes as writes
 from s2s_ad.frontend import equalities
 from s2s_ad.frontend.calls_elements import ELEMENTS
 from s2s_ad.frontend.calls_fourier import FOURIER
+from s2s_ad.frontend.calls_identity import IDENTITIES
 from s2s_ad.frontend.calls_operator import FUNCTIONS_OF_OPERATOR
 from s2s_ad.frontend.calls_padding import PADDING
 from s2s_ad.frontend.calls_polynomials import POLYNOMIALS
@@ -69,7 +70,6 @@ FUNCTIONS: dict[str, Function] = {
         "ptp": sums.lower_ptp,
         "average": sums.lower_average,
         "trapezoid": sums.lower_trapezoid,
-        "diff": sums.lower_diff,
         "ediff1d": sums.lower_ediff1d,
         "gradient": sums.lower_gradient,
         "cov": sums.lower_covariance,
@@ -92,6 +92,7 @@ FUNCTIONS: dict[str, Function] = {
         "put_along_axis": writes.lower_put_along_axis,
         **joins.JOINS,
         **ELEMENTS,
+        **IDENTITIES,
         **FOURIER,
         **PADDING,
         **POLYNOMIALS,

@@ -146,7 +146,13 @@ def lower_meshgrid(lowering: Lowering, arguments: Arguments, name: str) -> Value
     node = arguments.node
     indexing = known(lowering, arguments.keywords.pop("indexing", Const("xy")), "indexing", node)
     sparse = known(lowering, arguments.keywords.pop("sparse", Const(False)), "sparse", node)
-    arguments.keywords.pop("copy", None)
+    if not known(lowering, arguments.keywords.pop("copy", Const(True)), "copy", node):
+        raise lowering.refuse(
+            "unsupported-argument",
+            "`copy=False` of `np.meshgrid` is not supported: its grids are views of the vectors",
+            node,
+            help="leave it out",
+        )
     vectors = _vectors(lowering, arguments.rest(), node)
     no_more(lowering, arguments)
     axes = list(range(len(vectors)))

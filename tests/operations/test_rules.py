@@ -186,6 +186,29 @@ def random_like(rng: np.random.Generator, value: Any) -> Any:
 # Tests of the rules -------------------------------------------------------------------------------
 
 
+# the front end takes the argument itself where these give it back
+ITSELF = (
+    "numpy.float64",
+    "numpy.real_if_close",
+    "numpy.diff",
+    "numpy.linalg.matrix_power",
+)
+
+
+@pytest.mark.parametrize(("op", "sample"), CASES, ids=label)
+def test_results_that_share_memory_are_declared(op: Operation, sample: dict[str, Any]) -> None:
+    case = make_case(op, sample)
+    out = case.evaluate()
+    results = [x for x in (out if isinstance(out, tuple | list) else [out]) if hasattr(x, "base")]
+    shared = {
+        name
+        for name, value in case.values.items()
+        if isinstance(value, np.ndarray) and any(np.shares_memory(value, x) for x in results)
+    }
+    if op.name not in ITSELF and not op.update:
+        assert shared <= {op.view_of}
+
+
 @pytest.mark.parametrize(("op", "sample"), CASES, ids=label)
 def test_rules_agree_with_numerical_derivatives(op: Operation, sample: dict[str, Any]) -> None:
     case = make_case(op, sample)
