@@ -237,6 +237,26 @@ def swapped_buffers(u, v, k: int):
     return np.sum(u * v)
 
 
+def kept_on_some_trips(x, a):
+    kept = np.zeros(len(x))
+    for i in range(len(x)):
+        v = np.sin(x[i]) * a
+        if x[i] > 0.4:
+            kept[i] = v
+        a = a * v + 0.5
+    return a + np.sum(kept)
+
+
+def kept_by_an_inner_loop(x, a):
+    kept = np.zeros((len(x), 2))
+    for i in range(len(x)):
+        v = np.sin(x[i]) * a
+        for k in range(i % 3):
+            kept[i, k] = v
+        a = a * v + 0.5
+    return a + np.sum(kept * kept)
+
+
 CASES = [
     (gauss_seidel, (VECTOR, MATRIX, OTHER, 3)),
     (gauss_seidel, (VECTOR, MATRIX, OTHER, 0)),
@@ -263,4 +283,6 @@ CASES = [
     (shortest_paths, (np.abs(MATRIX),)),
     (tridiagonal_steps, (VECTOR, 0.6, 3)),
     (swapped_buffers, (VECTOR, OTHER, 3)),
+    (kept_on_some_trips, (VECTOR, 0.7)),
+    (kept_by_an_inner_loop, (VECTOR, 0.7)),
 ]

@@ -296,9 +296,16 @@ def bare_rows(function: Function, has_aux: bool) -> Function:
 
 
 def require_arrays(function: Function, value: Tree, formals: Sequence[Formal]) -> None:
-    """Refuse arguments without floats, and lists of unknown length: a Jacobian has no place for
-    them.
+    """Refuse arguments and results without floats, and lists of unknown length: a Jacobian has no
+    place for them.
     """
+    if not any(is_float(leaf.type) for leaf in leaves(value)):
+        raise refusal(
+            "no-derivative",
+            f"the result of `{function.name}` has no floats",
+            function.span,
+            "return what is to be differentiated",
+        )
     arguments = differentiable_leaves(formals, function)
     atoms = [*arguments, *leaves(value)]
     if any(isinstance(atom.type, ListOf) for atom in atoms):

@@ -45,8 +45,13 @@ class Regions:
                     self.slots[slot[2]] = slot
                     self.changed.setdefault(slot[1], []).append(slot[0])
         elif isinstance(statement, Assign) and statement.op.update:
-            if statement.op is SETITEM and isinstance(statement.operands[2], Var):
-                self.stored.setdefault(statement.operands[2], statement)
+            value = statement.operands[2] if statement.op is SETITEM else None
+            # a store in a branch, or in a loop that may have no trips, need not take place
+            if (
+                isinstance(value, Var)
+                and self.places.home[value] == self.places.home[statement.target]
+            ):
+                self.stored.setdefault(value, statement)
             self.updates.append(statement)
             self.changed.setdefault(statement.operands[0], []).append(statement.target)
 
