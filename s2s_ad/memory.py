@@ -30,6 +30,8 @@ def allocations_of(statement: Assign, target: Var, known: Mapping[Var, Allocatio
     if not op.view_of or takes_copy:
         return frozenset((target,))
     source = _of(statement.operands[op.parameters.index(op.view_of)], known)
+    if not source:
+        return frozenset((target,))  # an array made of a number
     return source | {target} if op.may_copy else source
 
 

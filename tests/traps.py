@@ -546,3 +546,48 @@ def dtype_as_a_function(x, n):
         y = np.float64(x)
         y *= 0.5
     return np.sum(x**2)
+
+
+# Arrays made of numbers are new, whatever makes them ----------------------------------------------
+
+
+@case(0.5, 0.3)
+def at_least_1d_of_a_number(b, a):
+    y = np.atleast_1d(b)
+    y *= a
+    z = np.atleast_2d(a * b)
+    z[0] += y
+    return np.sum(np.tanh(y)) + b * np.sum(z)
+
+
+@case(0.5, 0.3)
+def axes_for_a_number(b, a):
+    y = np.expand_dims(b, 0)
+    y[0] = y[0] * a
+    z = np.reshape(b, (1, 1))
+    z *= y
+    return np.sum(np.tanh(y) * z) + b
+
+
+@case(v(3))
+def at_least_1d_of_an_element(x):
+    w = x[0]
+    y = np.atleast_1d(w)
+    y += 2.0
+    x[0] = 5.0
+    return np.sum(y**2) * w + np.sum(x)
+
+
+# What a `where` does not take ---------------------------------------------------------------------
+
+
+@case(v(3, 3) - 0.5, 0.3)
+def root_of_what_is_scaled(S, a):
+    M = S * np.tanh(a)
+    return np.sum(np.where(M <= 0.0, S, M**0.5))
+
+
+@case(v(3, 3) - 0.5)
+def root_and_reversed_rows(A):
+    C = np.where(A > 0.0, np.sqrt(A / (1.0 + A**2)), A[::-1] / (1.0 + A**2))
+    return np.sum(np.where(C <= 0.0, A, C**0.5) * A)

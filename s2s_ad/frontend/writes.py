@@ -63,7 +63,8 @@ class Memory:
         """Look at the statements appended since."""
         statements = lowering.builder.statements
         for parameter in (*lowering.parameters, *lowering.hidden_variables()):
-            self.where.setdefault(parameter, frozenset((parameter,)))
+            if isinstance(parameter.type, Array | ListOf):  # numbers lie nowhere
+                self.where.setdefault(parameter, frozenset((parameter,)))
         for position in range(self.seen, len(statements)):
             statement = statements[position]
             self.time += 1

@@ -105,7 +105,7 @@ class Masks:
 
     def _offer(self, statement: Assign, operand: Atom, masks: tuple[Mask, ...]) -> None:
         self._offers.setdefault(operand, []).append(masks)
-        if self.is_spoilt(statement, operand):
+        if self.is_spoilt(statement, operand) and not is_broadcast(statement, operand):
             self._offered_spoilt.add(operand)
 
     def _agreed(self, var: Var) -> tuple[Mask, ...]:
@@ -142,10 +142,18 @@ class Masks:
         return statement.target in self.spoilt or (statement.target, operand) in self.spoiling
 
     def ending_at(self, statement: Assign, operand: Var) -> tuple[Mask, ...]:
-        """The masks for a contribution to `operand`, if the chain ends there."""
-        if operand in self.masks or not self.is_spoilt(statement, operand):
+        """The masks for a contribution to `operand`: those that end there, and all of them before
+        elements are added up.
+        """
+        if not self.is_spoilt(statement, operand):
             return ()
-        return self.masks.get(statement.target, ())
+        kept = () if is_broadcast(statement, operand) else self.masks.get(operand, ())
+        return tuple(mask for mask in self.masks.get(statement.target, ()) if mask not in kept)
+
+
+def is_broadcast(statement: Assign, operand: Atom) -> bool:
+    """Whether the contributions of several elements are added up to that of one."""
+    return statement.op.elementwise and shape_of(operand.type) != shape_of(statement.target.type)
 
 
 def either(offers: Iterable[tuple[Mask, ...]]) -> tuple[Mask, ...]:
