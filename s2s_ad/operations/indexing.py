@@ -43,6 +43,14 @@ def basic(operands: Sequence[Atom]) -> bool:
     return is_basic_index(operands[1].type)
 
 
+def no_repeats(operands: Sequence[Atom]) -> bool:
+    """Guard: no element is written twice; besides basic indices, masks are such."""
+    parts = index_parts(operands[1].type)
+    return basic(operands) or all(
+        is_boolean(part) or isinstance(part, Slice | Static) for part in parts
+    )
+
+
 INDICES = (
     {"x": "f[5]", "i": 2},
     {"x": "f[5]", "i": -1},
@@ -65,7 +73,10 @@ operation(
     view_of="x",
     linear=("x",),
     samples=INDICES,
-    rules=(rule("grad_x[i] += grad_out", when=basic), rule("np.add.at(grad_x, i, grad_out)")),
+    rules=(
+        rule("grad_x[i] += grad_out", when=no_repeats),
+        rule("np.add.at(grad_x, i, grad_out)"),
+    ),
 )
 
 
@@ -142,14 +153,6 @@ def _stored_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
 def _last_writes_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     whole = Var("x", Array("bool", shape_argument(sizes, operands[1].type)))
     return indexed_type(sizes, (whole, operands[0]))
-
-
-def no_repeats(operands: Sequence[Atom]) -> bool:
-    """Guard: no element is written twice; besides basic indices, masks are such."""
-    parts = index_parts(operands[1].type)
-    return basic(operands) or all(
-        is_boolean(part) or isinstance(part, Slice | Static) for part in parts
-    )
 
 
 STORES = (

@@ -153,6 +153,20 @@ def like_parameter(context: Context, statement: Assign) -> Atom | None:
     return None
 
 
+def like_elements(context: Context, statement: Assign) -> Atom | None:
+    """`unbroadcast(g, v**2)` asks for what v says as well, where v**2 is there for nothing else."""
+    grad, like = statement.operands
+    found = context.definition(like)
+    if found is None or not found.op.elementwise or not context.is_single(like):
+        return None
+    arrays = {operand for operand in found.operands if not scalar_like(operand.type)}
+    if len(arrays) != 1:
+        return None
+    array = arrays.pop()
+    same = array.type == like.type and shape_of(like.type) is not None
+    return context.assign(statement.op, grad, array) if same else None
+
+
 REWRITINGS = [
     ((NUMPY_SHAPE.name, "ndarray.shape"), shape_of_parameter, False),
     ((NUMPY_SHAPE.name,), shape_of_elements, False),
@@ -167,5 +181,6 @@ REWRITINGS = [
     (("ndarray.T",), transpose_twice, True),
     (("numpy.reshape",), reshape_again, False),
     (("helper.unbroadcast",), like_parameter, False),
+    (("helper.unbroadcast",), like_elements, False),
 ]
 __all__ = ["REWRITINGS", "size_value"]
