@@ -113,7 +113,43 @@ def in_one_branch(x):
     return np.sum(y * y)
 
 
+def whole_rows(A):
+    U = A.copy()
+    for k in range(4):
+        for i in range(k + 1, 5):
+            U[i] -= U[i, k] / U[k, k] * U[k]
+    return np.sum(U * U)
+
+
+def slices_with_the_pivot(A):
+    U = A.copy()
+    for k in range(4):
+        for i in range(k + 1, 5):
+            U[i, k:] -= U[i, k] / U[k, k] * U[k, k:]
+    return np.sum(U * A)
+
+
+def own_beginning(x):
+    y = x.copy()
+    for i in range(1, 6):
+        y[i:] -= 0.3 * y[i] * y[: 6 - i]
+    return np.sum(y * x)
+
+
+def row_before_and_behind(A):
+    U = A.copy()
+    for i in range(1, 5):
+        row = U[i, 1:] * U[i - 1, :-1]
+        U[i, 1:] = row * U[i, :1]
+        U[i - 1, 2:] += row[1:] * U[i, 2:]
+    return np.sum(U * U)
+
+
 CASES = [
+    (whole_rows, (MATRIX,)),
+    (slices_with_the_pivot, (MATRIX,)),
+    (own_beginning, (VECTOR,)),
+    (row_before_and_behind, (MATRIX,)),
     (element_from_the_end, (VECTOR,)),
     (last_element_behind, (VECTOR,)),
     (each_element_twice, (VECTOR,)),

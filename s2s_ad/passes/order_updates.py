@@ -26,6 +26,7 @@ from s2s_ad.ir import (
 from s2s_ad.operations.result_types import is_basic_index
 from s2s_ad.operations.support import BROADCAST_TO, COPY
 from s2s_ad.passes.activity import free_variables
+from s2s_ad.passes.kept_parts import Kept, kept_parts
 from s2s_ad.rewrite import Builder, Names, definitions, map_statement, with_body
 from s2s_ad.types import Array, Sizes
 
@@ -37,15 +38,16 @@ def order_updates(function: Function) -> Function:
         target for target, made in definitions(function.body).items() if made.op is BROADCAST_TO
     }
     foreign.update(function.body.parameters)
-    order = _Order(Builder(Names.of(function), sizes), foreign)
+    order = _Order(Builder(Names.of(function), sizes), foreign, kept_parts(function))
     body = order.block(function.body)
     return with_body(function, body) if order.changed else function
 
 
 class _Order:
-    def __init__(self, builder: Builder, foreign: set[Var]) -> None:
+    def __init__(self, builder: Builder, foreign: set[Var], kept: Kept) -> None:
         self.builder = builder
         self.foreign = foreign  # what is copied before it is updated, whoever reads it
+        self.kept = {part for part, _ in kept}
         self.changed = False
 
     def block(self, block: Block) -> Block:
@@ -111,7 +113,7 @@ class _Order:
             array, part = statement.operands[0], statement.target
             until = consumed.get(array, place)
             outlives = place < until < last.get(part, 0) and last[array] <= until
-            if outlives and array not in self.foreign:
+            if outlives and array not in self.foreign and part not in self.kept:
                 made[-1] = replace(statement, targets=(self.builder.names.temporary(part.type),))
                 made.append(replace(statement, op=COPY, operands=(made[-1].targets[0],)))
                 self.changed = True

@@ -53,6 +53,7 @@ from s2s_ad.passes.aliasing import (
     stored_in_lists,
     variables_read,
 )
+from s2s_ad.passes.kept_parts import kept_parts
 from s2s_ad.passes.order_updates import order_updates
 from s2s_ad.rewrite import Builder, Names, all_statements, with_body
 from s2s_ad.types import DTYPES, Array, ListOf, Sizes, Type, scalar_like
@@ -94,6 +95,7 @@ class _Placer:
     def __init__(self, function: Function) -> None:
         self.builder = Builder(Names.of(function), Sizes.knowing(function.assumptions, 3_000_000))
         self.foreign = frozenset((*function.body.parameters, READ_ONLY))
+        self.kept = kept_parts(function)
         self.definitions: dict[Var, Assign] = {}
         self.memory: dict[Var, Allocations] = {}
         self.holders: dict[Var, list[Var]] = {}
@@ -168,7 +170,8 @@ class _Placer:
             alive = self.live[id(statement)]
             if outermost:
                 self.forget_dead(self.memory_of(statement.operands[0]), alive)
-            statement = self.in_place(statement, alive)
+            left_alone = {part for part, made in self.kept if made == statement.targets[-1]}
+            statement = self.in_place(statement, alive, left_alone)
         if any(holds_memory(atom.type) for atom in stored_in_lists(statement)):
             statement = self.kept_apart(statement)
         self.builder.statements.append(statement)
@@ -176,14 +179,14 @@ class _Placer:
             self.definitions[target] = statement
             self.settle(target, lies_in(statement, target, self.memory))
 
-    def in_place(self, statement: Assign, alive: frozenset[Var]) -> Assign:
+    def in_place(self, statement: Assign, alive: frozenset[Var], left_alone: set[Var]) -> Assign:
         """The update with a copy as first operand, unless the array is ours and nobody reads it any
-        more.
+        more, but for parts that the update leaves alone.
         """
         first, *rest = statement.operands
         assert isinstance(first, Var)
         where = self.memory_of(first)
-        shared = bool(where & self.foreign) or self.is_held(where, alive, first)
+        shared = bool(where & self.foreign) or self.is_held(where, alive - left_alone, first)
         if shared or first in alive or first in rest:
             if statement.op is ADD_IN_PLACE:
                 return plain_sum(statement)

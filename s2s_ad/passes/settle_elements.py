@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import count
 
 from s2s_ad.ir import Assign, Atom, Block, For, Function, If, Statement, Var, While, operands_of
 from s2s_ad.operations.indexing import ADDITEM, SETITEM
 from s2s_ad.operations.result_types import is_basic_index
 from s2s_ad.passes.activity import carried_of
 from s2s_ad.passes.storage.accesses import Accesses
-from s2s_ad.passes.storage.places import Places
+from s2s_ad.passes.storage.places import Places, labelled
 from s2s_ad.rewrite import all_statements, map_statement, substitute, with_body
 from s2s_ad.types import Array
 
@@ -80,7 +79,7 @@ class _Histories:
     """The histories of the arrays of a function."""
 
     def __init__(self, function: Function) -> None:
-        body = _labelled(function.body, count(1))
+        body = labelled(function).body
         self.places = Places.of(replace(function, body=body))
         self.accesses = Accesses(self.places)
         self.same: dict[Var, Var] = {}  # towards the first value of an array
@@ -215,24 +214,6 @@ class _Histories:
             history = self._history(target)
             if history is not None and not is_update and statement.op.name not in ZEROS:
                 history.is_zero = False
-
-
-def _labelled(block: Block, numbers: Iterable[int]) -> Block:
-    """The block with a number of its own for each loop and branch."""
-    numbers = iter(numbers)
-
-    def labelled(statement: Statement) -> Statement:
-        if isinstance(statement, Assign):
-            return statement
-        number = next(numbers)
-        inner = map_statement(statement, lambda atom: atom, lambda var: var, inside)
-        assert not isinstance(inner, Assign)
-        return replace(inner, label=number)
-
-    def inside(block: Block) -> Block:
-        return replace(block, statements=tuple(map(labelled, block.statements)))
-
-    return inside(block)
 
 
 __all__ = ["settle_elements"]

@@ -217,6 +217,24 @@ class Accesses:
             if not isinstance(statement, If):
                 yield one[0], statement
 
+    def are_apart_now(self, one: Assign, other: Assign) -> bool:
+        """Whether no element is named by both in the same trips of the loops around both."""
+        array = one.operands[0]
+        if not isinstance(array, Var):
+            return False
+        axes = zip(
+            self.extents(one.operands[1], array),
+            self.extents(other.operands[1], array),
+            strict=False,
+        )
+        return self.are_apart(one, other) or any(
+            left.index == right.index
+            and "apart" in (_compare(left, right, False), _compare(right, left, False))
+            for lefts, rights in axes
+            for left in lefts
+            for right in rights
+        )
+
     # Whenever -------------------------------------------------------------------------------------
 
     def are_apart(self, one: Assign, other: Assign) -> bool:

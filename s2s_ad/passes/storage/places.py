@@ -8,7 +8,8 @@ that undoes the forward one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 
 from s2s_ad.ir import (
     Assign,
@@ -22,6 +23,7 @@ from s2s_ad.ir import (
     blocks_of,
 )
 from s2s_ad.operations.support import RECALL
+from s2s_ad.rewrite import map_statement
 
 Step = tuple[int, int]  # the label of a statement, and which of its blocks
 Place = tuple[Step, ...]
@@ -88,3 +90,21 @@ def steps_of(statement: For | While | If, label: int) -> Iterator[tuple[Step, Bl
         return
     for k, block in enumerate(blocks):
         yield (label, k), block
+
+
+def labelled(function: Function) -> Function:
+    """The function with a label for each loop and branch, those of the reverse sweep too."""
+    numbers = count(1)
+
+    def numbered(statement: Statement) -> Statement:
+        if isinstance(statement, Assign):
+            return statement
+        number = next(numbers)
+        inner = map_statement(statement, lambda atom: atom, lambda var: var, inside)
+        assert not isinstance(inner, Assign)
+        return replace(inner, label=number)
+
+    def inside(block: Block) -> Block:
+        return replace(block, statements=tuple(map(numbered, block.statements)))
+
+    return replace(function, body=inside(function.body))
