@@ -47,7 +47,7 @@ FAULTS = (
     Fault("maximum gives to the smaller", "operations/choices.py",
           '{"maximum": ">", "minimum": "<"', '{"maximum": "<", "minimum": ">"'),
     Fault("repeated indices added once", "operations/indexing.py",
-          'rule("grad_x[i] += grad_out", when=basic)', 'rule("grad_x[i] += grad_out")'),
+          'rule("grad_x[i] += grad_out", when=no_repeats)', 'rule("grad_x[i] += grad_out")'),
     Fault("a store that does not end the old value", "operations/indexing.py",
           'rule("grad_v += grad_out[i]", "grad_x[i] = 0.0", when=no_repeats)',
           'rule("grad_v += grad_out[i]", "grad_x += grad_out", when=no_repeats)'),
