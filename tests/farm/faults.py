@@ -122,13 +122,15 @@ FAULTS = (
           "self.state[parameter] = tape"),
     # memory
     Fault("an argument is written to", "passes/place_copies.py",
-          "shared = bool(where & self.foreign) or self.is_held(where, alive, first)",
-          "shared = self.is_held(where, alive, first)"),
+          "shared = bool(where & self.foreign) or self.is_held(where, alive - left_alone, first)",
+          "shared = self.is_held(where, alive - left_alone, first)"),
     Fault("an array is written to that is read again", "passes/place_copies.py",
           "if shared or first in alive or first in rest:", "if shared or first in rest:"),
     Fault("a view is written to whose base is read again", "passes/place_copies.py",
-          "shared = bool(where & self.foreign) or self.is_held(where, alive, first)",
+          "shared = bool(where & self.foreign) or self.is_held(where, alive - left_alone, first)",
           "shared = bool(where & self.foreign)"),
+    Fault("a part is thought to be left alone", "passes/kept_parts.py",
+          "if all(accesses.are_apart_now(part, update) for update in updates):", "if True:"),
     Fault("a loop's array is not its own before the first trip", "passes/place_copies.py",
           "                own[place] = self.copy(atom, target)\n        return tuple(own)\n\n    def live_in_loop",  # noqa: E501
           "                pass\n        return tuple(own)\n\n    def live_in_loop"),
