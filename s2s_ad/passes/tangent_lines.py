@@ -230,11 +230,16 @@ def _operands_by_name(statement: Assign) -> dict[str, Atom]:
 
 
 def _written(statement: Assign) -> set[str]:
-    """The operands that the operation's adjoint writes to; all of them where no rule fits."""
+    """The operands that the operation's adjoint writes to; all that are read for more than their
+    shape where no rule fits.
+    """
     try:
         lines = rule_lines(choose_rule(statement, statement.operands), statement)
     except DifferentiationError:
-        return set(_operands_by_name(statement))
+        op = statement.op
+        return {
+            name for name in _operands_by_name(statement) if not op.is_marked(op.shape_only, name)
+        }
     return {operand_of_line(line) for line in lines}
 
 
