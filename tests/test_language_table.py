@@ -1,8 +1,12 @@
-"""What is outside the language, by name: each is refused at its place, with a way out."""
+"""The language, phrase by phrase: each has a case. What is outside is refused at its place, by
+name, with a way out.
+"""
 
 from __future__ import annotations
 
+import re
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +56,18 @@ def test_what_is_outside_is_refused_by_name(body: str, name: str) -> None:
     assert first.help
     assert first.span is not None
     assert first.span.line > HEAD.count("\n")
+
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+ROWS = [
+    row for row in re.findall(r"^\| (.+) \| (.+) \|$", PAGE, re.M) if row[1] not in ("Case", "---")
+]
+
+
+@pytest.mark.parametrize(("phrase", "cases"), ROWS, ids=[phrase for phrase, _ in ROWS])
+def test_each_phrase_has_its_cases(phrase: str, cases: str) -> None:
+    for case in cases.split("; "):
+        file, _, heading = case.partition(": ")
+        text = (ROOT / "tests" / "cases" / f"{file}.md").read_text(encoding="utf-8")
+        assert f"## {heading}" in text.splitlines(), case
