@@ -1,6 +1,6 @@
 """Recurrences on elements whose adjoints are read again: later, from the end, in an outer loop, at
-an index that comes twice. Clearing them, and adding to them, must stay; where nobody reads them it
-goes. Each with arguments at which it is smooth.
+an index that comes twice, in buffers that take turns. Clearing them, and adding to them, must stay;
+where nobody reads them it goes. Each with arguments at which it is smooth.
 """
 
 from __future__ import annotations
@@ -145,7 +145,25 @@ def row_before_and_behind(A):
     return np.sum(U * U)
 
 
+def buffers_in_turn(x, steps: int):
+    bufs = [x.copy(), np.zeros_like(x)]
+    for t in range(steps):
+        old, new = bufs[t % 2], bufs[(t + 1) % 2]
+        for i in range(1, len(x) - 1):
+            new[i] = np.sin(old[i]) + 0.1 * old[i - 1] * old[i + 1]
+    return np.sum(bufs[steps % 2] ** 2)
+
+
+def three_buffers(x):
+    bufs = (x.copy(), 2.0 * x, np.zeros_like(x))
+    for t in range(-2, 4):
+        bufs[t % 3][1:] += bufs[(t - 1) % 3][:-1] * bufs[(t + 1) % 3][1:]
+    return np.sum(bufs[0] * bufs[1] + bufs[2])
+
+
 CASES = [
+    (buffers_in_turn, (VECTOR, 3)),
+    (three_buffers, (VECTOR,)),
     (whole_rows, (MATRIX,)),
     (slices_with_the_pivot, (MATRIX,)),
     (own_beginning, (VECTOR,)),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import libcst as cst
 
+from s2s_ad.frontend.branches import select
 from s2s_ad.frontend.containers import refreshed
 from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
@@ -16,7 +17,7 @@ from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.arrays import COPY
 from s2s_ad.operations.indexing import SLICE, TUPLE
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
-from s2s_ad.types import Array, Items, Scalar, shape_of
+from s2s_ad.types import Array, Items, Scalar, is_integer, shape_of
 
 
 def lower_subscript(lowering: Lowering, node: cst.Subscript, name: str) -> Value:
@@ -79,7 +80,32 @@ def _index_object(lowering: Lowering, node: cst.Subscript, as_tuple: bool) -> At
 
 def _item(lowering: Lowering, base: Container, node: cst.Subscript) -> Value:
     index = index_of(lowering, node.slice, node)
-    return item(lowering, refreshed(lowering, base, node), index, node)
+    base = refreshed(lowering, base, node)
+    turning = _item_in_turn(lowering, base, index, node)
+    return item(lowering, base, index, node) if turning is None else turning
+
+
+def _item_in_turn(
+    lowering: Lowering, base: Container, index: Atom, node: cst.Subscript
+) -> Value | None:
+    """`bufs[t % 2]` of two arrays: the one or the other, where it matters which array it is."""
+    made = lowering.definition(index) if isinstance(index, Var) else None
+    if not lowering.memory.exact or not isinstance(base, Structure) or made is None:
+        return None
+    arrays = [isinstance(each, Var) and isinstance(each.type, Array) for each in base.items]
+    count = made.operands[1] if made.op.name == "%" else None
+    if not all(arrays) or count != Const(len(base.items)) or not is_integer(index.type):
+        return None
+
+    def chosen(place: int) -> Value:
+        if place == len(base.items) - 1:
+            last: Value = base.items[place]
+            return last
+        equal = lowering.operation("==")
+        test = lowering.assign(equal, [index, Const(place)], node)
+        return select(lowering, test, lambda: base.items[place], lambda: chosen(place + 1), node)
+
+    return chosen(0)
 
 
 def _item_of_static(lowering: Lowering, base: Var, node: cst.Subscript) -> Value:
