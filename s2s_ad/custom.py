@@ -38,6 +38,10 @@ class _Custom:
 
     __s2s_custom__ = True
 
+    def __new__(cls, primal: Callable[..., Any] | None = None, *_: Any, **options: Any) -> Any:
+        """With options alone, a decorator."""
+        return functools.partial(cls, **options) if primal is None else super().__new__(cls)
+
     def __init__(
         self,
         primal: Callable[..., Any],

@@ -5,7 +5,6 @@ declared. Programs as files are in `tests/cases/custom.md`.
 from __future__ import annotations
 
 import builtins
-import functools
 from typing import Any
 
 import numpy as np
@@ -46,7 +45,7 @@ def softplus(x):
 softplus.defvjp(lambda x: (softplus(x), x), lambda x, g: (g / (1.0 + np.exp(-x)),))
 
 
-@functools.partial(custom_vjp, nondiff_argnames=("n",))
+@custom_vjp(nondiff_argnames=("n",))
 def weighted(n, x, w):
     return n * x**2 * w
 
