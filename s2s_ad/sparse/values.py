@@ -70,7 +70,10 @@ def shape_of_value(value: Value) -> tuple[int, ...]:
     if isinstance(value, Spread):
         return value.sets.shape
     if isinstance(value, Known):
-        return np.shape(value.value)
+        try:
+            return np.shape(value.value)
+        except ValueError:
+            raise NotTold("an index depends on a test") from None
     items = [shape_of_value(item) for item in value.items]
     if len(set(items)) != 1:
         raise NotTold("the items of a list differ in shape")
@@ -83,7 +86,10 @@ def sets_of(value: Value) -> Numbers:
         return value.sets
     if isinstance(value, Several):
         return np.stack([sets_of(item) for item in value.items])
-    array = np.asarray(value.value)
+    try:
+        array = np.asarray(value.value)
+    except ValueError:  # an index of arrays and slices is no array
+        return np.array(NONE, np.int64)
     if array.dtype.kind not in "fiub":
         return np.array(NONE, np.int64)
     return np.where(array == 0, ZERO, NONE).astype(np.int64)

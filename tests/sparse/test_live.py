@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from s2s_ad import jac_sparsity
+from s2s_ad import jac_sparsity, jacobian
 from tests.sparse import programs
 
 SHAPES = {
@@ -62,3 +62,26 @@ def test_scipy_takes_it() -> None:
         programs.tridiagonal, x, jac_sparsity=jac_sparsity(programs.tridiagonal, x)
     )
     assert found.cost < 1e-12
+
+
+def rows_and_columns(x: Any, k: Any) -> Any:
+    return x[k, 1:3] * 2.0
+
+
+def chosen_columns(x: Any, k: Any) -> Any:
+    return x[k[:, None], k]
+
+
+def written(x: Any, k: Any) -> Any:
+    y = np.zeros((4, 3))
+    y[k, 0:2] = x[k, 1:] ** 2
+    return y
+
+
+@pytest.mark.parametrize("f", [rows_and_columns, chosen_columns, written], ids=lambda f: f.__name__)
+def test_indices_of_arrays_and_slices(f: Callable[..., Any]) -> None:
+    x, k = np.arange(1.0, 13.0).reshape(4, 3), np.array([2, 0, 1])
+    matrix = jacobian(f, sparse="csr")(x, k)
+    dense = jacobian(f)(x, k).reshape(matrix.shape)
+    np.testing.assert_array_equal(matrix.toarray(), dense)
+    assert matrix.nnz == np.count_nonzero(dense)
