@@ -20,7 +20,14 @@ from s2s_ad.ir import Atom, Const, Operation, Var, show_right_side
 from s2s_ad.operations.declare import evaluation_names
 from s2s_ad.types import FLOAT
 from tests.farm.generator import Program
-from tests.operations.samples import SPEC, differentiable, is_constant, make_case, operations
+from tests.farm.spelling import spelled
+from tests.operations.samples import (
+    SPEC,
+    is_constant,
+    make_case,
+    operations,
+    specifications,
+)
 
 KINDS = {"f": "float", "p": "float", "r": "float", "i": "int", "b": "bool", "m": "bool"}
 # where 0.99 x is as good as x
@@ -29,8 +36,13 @@ SCALED = ("", "positive", "nonzero", "unit", "fraction", "definite", "increasing
 
 @cache
 def samples() -> tuple[tuple[Operation, dict[str, Any]], ...]:
-    """What the catalogue declares that a user can write."""
-    return tuple((op, sample) for op, sample in differentiable() if _is_users(op))
+    """What the catalogue declares that a user can write; of complex numbers, too."""
+    return tuple(
+        (op, sample)
+        for op in operations()
+        if op.rules and not op.constant and _is_users(op)
+        for sample in specifications(op)
+    )
 
 
 @cache
@@ -55,8 +67,10 @@ class _Call:
 
     text: str
     operands: tuple[tuple[str, str, str], ...]
+    parts: tuple[str, ...]  # lines that make the complex operands, of two real ones each
     shapes: tuple[tuple[int, ...], ...]  # of the results
     carrying: tuple[bool, ...]  # whether they have a derivative
+    complexes: tuple[bool, ...]  # whether they are complex
 
     @property
     def names(self) -> list[str]:
@@ -64,10 +78,12 @@ class _Call:
 
 
 def _call_of(op: Operation, sample: dict[str, Any]) -> _Call | None:
-    """None if it cannot be written down: an operand without derivative that is an array."""
+    """None if it cannot be written down."""
     case = make_case(op, sample)
     operands: list[tuple[str, str, str]] = []
     atoms: list[Atom] = []
+    literals: dict[str, Any] = {}  # operands without derivative, by the names that stand for them
+    parts: list[str] = []
     for place, (name, value) in enumerate(case.values.items()):
         parameter = name if name in op.parameters else op.variadic
         spec = sample.get(name)
@@ -76,12 +92,17 @@ def _call_of(op: Operation, sample: dict[str, Any]) -> _Call | None:
         if is_constant(value) or not (isinstance(spec, str) and SPEC.fullmatch(spec)):
             atoms.append(Const(value))
         elif spec[0] in "fpr" and name not in case.floats:
-            if np.ndim(value):
-                return None
-            atoms.append(Const(value.item() if hasattr(value, "item") else value))
+            literals[f"literal_{place}_"] = value
+            atoms.append(Var(f"literal_{place}_", FLOAT))
         else:
-            operands.append((f"{'ABCDEFGH'[place % 8]}_", spec, op.domains.get(parameter, "")))
-            atoms.append(Var(operands[-1][0], FLOAT))
+            letter, domain = "ABCDEFGH"[place % 8], op.domains.get(parameter, "")
+            if spec[0] == "c":
+                halves = [(f"{letter}_{half}", f"f{spec[1:]}", domain) for half in ("real", "imag")]
+                operands += halves
+                parts.append(f"{letter}_ = {letter}_real + 1j * {letter}_imag")
+            else:
+                operands.append((f"{letter}_", spec, domain))
+            atoms.append(Var(f"{letter}_", FLOAT))
     out = case.evaluate()
     shapes = tuple(np.shape(item) for item in (out if op.results else (out,)))
     text = show_right_side(op, atoms)
@@ -91,8 +112,8 @@ def _call_of(op: Operation, sample: dict[str, Any]) -> _Call | None:
         return None
     if len({name for name, _, _ in operands}) < len(operands) or not operands:
         return None
-    values = [v for v, atom in zip(case.operands, atoms, strict=True) if isinstance(atom, Var)]
-    named = dict(zip((name for name, _, _ in operands), values, strict=True))
+    pairs = zip(case.operands, atoms, strict=True)
+    named = {atom.name: value for value, atom in pairs if isinstance(atom, Var)}
     try:
         as_called = eval(text, evaluation_names(with_scipy=True), named)
     except NameError:
@@ -101,7 +122,10 @@ def _call_of(op: Operation, sample: dict[str, Any]) -> _Call | None:
         return None  # the operation gives less than what is called: parts without a meaning
     lines = " ".join(op.rules[-1].lines_for(case.atoms()))
     carrying = tuple(bool(re.search(rf"\bgrad_{name}\b", lines)) for name in op.result_names)
-    return _Call(text, tuple(operands), shapes, carrying)
+    for name, value in literals.items():
+        text = text.replace(name, spelled(value))
+    complexes = tuple(np.iscomplexobj(item) for item in (out if op.results else (out,)))
+    return _Call(text, tuple(operands), tuple(parts), shapes, carrying, complexes)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -125,8 +149,10 @@ class CatalogueWriter:
         use = self._use()
         lines: list[str] = []
         if self.chance(0.25):
-            lines += [f"def h({', '.join(call.names)}):", f"    return {call.text}", "", ""]
+            lines += [f"def h({', '.join(call.names)}):", *(f"    {part}" for part in call.parts)]
+            lines += [f"    return {call.text}", "", ""]
             use = [line.replace(call.text, f"h({', '.join(call.names)})") for line in use]
+            use = [line for line in use if line not in call.parts]
         lines += [f"def f({', '.join(call.names)}, a, n):", "    s = a"]
         body = [*self._before(), *use, *self._behind()]
         setting = self.random.randrange(4)
@@ -162,14 +188,18 @@ class CatalogueWriter:
         """The call, and a number made of what it gives."""
         call = self.call
         names = [f"v{k}" for k in range(len(call.shapes))]
-        lines = [f"{', '.join(names)} = {call.text}"]
+        lines = [*call.parts, f"{', '.join(names)} = {call.text}"]
         for name, shape in zip(names, call.shapes, strict=True):
             if shape and 0 not in shape and self.chance(0.3):
                 first = f"{name}[{', '.join('0' for _ in shape)}]"
                 forms = (f"{first} = s", f"{first} *= a", f"{name} *= 0.5", f"{name}[...] += s")
                 lines.append(self.random.choice(forms))
-        taken = [name for name, carries in zip(names, call.carrying, strict=True) if carries]
-        total = " + ".join(f"np.sum(np.tanh(0.3 * {name}))" for name in taken)
+        sizes = [
+            f"({name}.real ** 2 + {name}.imag ** 2)" if is_complex else name
+            for name, is_complex in zip(names, call.complexes, strict=True)
+        ]
+        taken = [size for size, carries in zip(sizes, call.carrying, strict=True) if carries]
+        total = " + ".join(f"np.sum(np.tanh(0.3 * {size}))" for size in taken)
         return [*lines, f"s = 0.5 * s + {total}"]
 
     def _behind(self) -> list[str]:

@@ -29,7 +29,7 @@ class IdiomWriter(ExpressionWriter):
         makers = [self._two_differences]
         if vectors:
             makers += [self._bound_in_some_trips, self._stencil, self._meets_constants]
-            makers += [self._read_again, self._rotated]
+            makers += [self._read_again, self._rotated, self._work_array]
         name = self.random.choice(vectors) if vectors else ""
         self.random.choice(makers)(depth, scope, name)
 
@@ -84,6 +84,17 @@ class IdiomWriter(ExpressionWriter):
         for line in [*read, *step] if self.chance(0.5) else [*step, *read]:
             self.add(depth + 1, line)
         self.add(depth, f"{total} += np.sum({one} * {other})")
+
+    def _work_array(self, depth: int, scope: Scope, name: str) -> None:
+        """An array of the function's own, written and read element by element."""
+        total, work = self._sum(scope), f"work{self.loops}"
+        self.add(depth, f"{work} = {self.pick(f'np.zeros(len({name}))', f'np.empty(len({name}))')}")
+        i = self._loop(depth, f"len({name})")
+        self.add(depth + 1, f"{work}[{i}] = {name}[{i}] * {self.scalar(scope, 0)}")
+        self.add(depth + 1, f"{total} += 0.3 * {work}[{i}] ** 2")
+        again = self.pick(f"{work}[{i}] = np.sin({work}[{i}])", f"{work}[{i}] *= {total}")
+        self.add(depth + 1, f"{again}")
+        self.add(depth + 1, f"{total} += 0.3 * {work}[{i}]")
 
     def _two_differences(self, depth: int, scope: Scope, name: str) -> None:
         a, b = self._sum(scope), self.scalar(scope, 1)

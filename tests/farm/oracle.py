@@ -82,6 +82,8 @@ def _judge(program: Program, second: bool) -> Verdict:
                 trial.check_second(modules)
             if program.scalar and program.seed % 256 == 7 and trial is trials[0]:
                 trial.check_numba(modules.names(mode, level), f"{mode.replace('-', '_')}_f")
+            if program.scalar and program.seed % 64 == 9 and not program.single:
+                trial.check_jax(first)
             said += 1
         except Skipped as reason:
             reasons.append(str(reason))

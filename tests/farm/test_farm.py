@@ -25,7 +25,7 @@ from tests.farm.report import report
 from tests.farm.shrink import shrink
 from tests.farm.trials import guarded
 from tests.farm.verdicts import Skipped
-from tests.farm.witnesses import by_autograd, by_numba, complex_step, is_analytic, meets_nan
+from tests.farm.witnesses import by_autograd, by_jax, by_numba, complex_step, is_analytic, meets_nan
 from tests.numerics import same_bits
 
 COUNT, CHUNK = 120, 5
@@ -195,6 +195,16 @@ def test_autograd_is_asked_where_it_is_installed() -> None:
     np.testing.assert_allclose(grad_x, 4.5 * x**2, rtol=1e-14)
     assert grad_a == pytest.approx(np.sum(x**3), rel=1e-14)
     assert by_autograd(CUBE.replace("return", "x[0] = a\n    return"), (x, 1.5), (0, 1)) is None
+
+
+def test_jax_is_asked_where_it_is_installed() -> None:
+    pytest.importorskip("jax", reason="JAX is another tool; it is not needed")
+    x = np.array([0.5, -2.0])
+    value, (grad_x, grad_a) = by_jax(CUBE, (x, 1.5), (0, 1))
+    assert float(value) == pytest.approx(cube(x, 1.5), rel=1e-14)
+    np.testing.assert_allclose(grad_x, 4.5 * x**2, rtol=1e-14)
+    assert float(grad_a) == pytest.approx(np.sum(x**3), rel=1e-14)
+    assert by_jax(CUBE.replace("return", "x[0] = a\n    return"), (x, 1.5), (0, 1)) is None
 
 
 def test_numba_compiles_what_it_takes() -> None:

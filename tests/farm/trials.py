@@ -12,9 +12,11 @@ from s2s_ad.diagnostics import DifferentiationError
 from tests.farm.differences import Slope, slope
 from tests.farm.generator import Program
 from tests.farm.modules import Modules, careful, run_module
+from tests.farm.spelling import spelled
 from tests.farm.verdicts import Differs, NotFinite, Skipped, TooLong, Unsettled, Wrong, limited
 from tests.farm.witnesses import (
     by_autograd,
+    by_jax,
     by_numba,
     complex_step,
     is_analytic,
@@ -192,6 +194,24 @@ class Trial:
             if np.all(np.isfinite(other)) and not np.allclose(one, other, 0.0, 1e-6 * scale):
                 raise Differs("autograd differs", f"{one} is not {other}")
 
+    def check_jax(self, gradient: Any) -> None:
+        """Where JAX gives the same value: a program that writes means another thing to it."""
+        exact = self._gradient(gradient, [1.0])
+        if len(exact) != len(self.places):
+            return
+        found = by_jax(self.program.text, self.arguments, self.places)
+        if found is None or not np.allclose(found[0], self.result, 1e-12, 1e-12):
+            return
+        theirs = [np.asarray(x) for x in found[1]]
+        scale = max([1.0, *(float(np.max(np.abs(x), initial=0.0)) for x in exact)])
+        for one, other in zip(exact, theirs, strict=True):
+            if np.all(np.isfinite(other)) and not np.allclose(one, other, 0.0, 1e-8 * scale):
+                try:
+                    self._check_slope(theirs, [1.0], self._directions(), scale)
+                except (Differs, Skipped):
+                    return  # a kink, or a program that is another one to JAX
+                raise Differs("JAX differs", f"{one} is not {other}")
+
     def check_numba(self, names: dict[str, Any], name: str) -> None:
         """What Numba makes of the generated code, where it takes it."""
         plain = guarded(names[name], self.arguments)
@@ -309,17 +329,3 @@ def guarded(
         raise
     except UnboundLocalError as error:
         raise Wrong("an unbound name", traceback.format_exc()) from error
-
-
-def spelled(value: Any) -> str:
-    """An argument as Python text, to the last digit."""
-    if isinstance(value, np.ndarray):
-        if not value.size:
-            return f"np.zeros({value.shape}, np.{value.dtype.name})"
-        kind = "" if value.dtype in (float, bool) else f", np.{value.dtype.name}"
-        return f"np.array({value.tolist()}{kind})"
-    return (
-        repr(value)
-        if not isinstance(value, np.generic)
-        else f"np.{value!r}".replace("np.np.", "np.")
-    )

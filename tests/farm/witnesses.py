@@ -144,6 +144,26 @@ def by_autograd(text: str, arguments: Sequence[Any], places: Sequence[int]) -> A
         return None
 
 
+def by_jax(text: str, arguments: Sequence[Any], places: Sequence[int]) -> Any:
+    """The value and the gradients that JAX gives, in double precision and without compiling; None
+    if it refuses (it knows no writes to arrays), or is not installed.
+    """
+    try:
+        import jax
+    except ImportError:
+        return None
+    names: dict[str, Any] = {"__name__": "jax_case"}
+    changed = text.replace("import numpy as np", "import jax.numpy as np")
+    exec(changed.replace("import scipy\n", "import jax.scipy as scipy\n"), names)
+    try:
+        with warnings.catch_warnings(), jax.enable_x64(True), jax.disable_jit():
+            warnings.simplefilter("ignore")
+            moved = [jax.numpy.asarray(x) if k in places else x for k, x in enumerate(arguments)]
+            return jax.value_and_grad(names["f"], tuple(places))(*moved)
+    except Exception:
+        return None
+
+
 def by_numba(names: dict[str, Any], name: str, arguments: Sequence[Any]) -> Any:
     """What the generated function gives when Numba compiles it; None if it does not."""
     try:
