@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from s2s_ad.diagnostics import refusal
 from s2s_ad.ir import (
     UNDEFINED,
     Assign,
@@ -25,7 +26,7 @@ from s2s_ad.ir import (
     operands_of,
     show,
 )
-from s2s_ad.rewrite import formal_variables
+from s2s_ad.rewrite import all_statements, formal_variables
 from s2s_ad.types import (
     Array,
     Items,
@@ -56,6 +57,27 @@ def check(function: Function, after: str, known: Known | None = None) -> Functio
     if problem:
         raise IllFormed(f"after {after}: {problem[0]}\n{_excerpt(function, problem[1])}")
     return function
+
+
+def check_lowered(function: Function) -> Function:
+    """The same for a function that was lowered. Sizes may have been learned behind an operation
+    which they contradict: that is the user's, and raises DifferentiationError.
+    """
+    try:
+        return check(function, after="lower")
+    except IllFormed:
+        sizes = Sizes.knowing(function.assumptions, 9_000_000)
+        for statement in all_statements(function.body):
+            if isinstance(statement, Assign):
+                _refuse_contradicted(statement, sizes)
+        raise
+
+
+def _refuse_contradicted(statement: Assign, sizes: Sizes) -> None:
+    try:
+        statement.op.infer(sizes, statement.operands)
+    except TypeProblem as problem:
+        raise refusal(problem.name, problem.message, statement.span, problem.help) from None
 
 
 def _excerpt(function: Function, culprit: str) -> str:

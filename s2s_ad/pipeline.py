@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from s2s_ad.check import Known, check
+from s2s_ad.check import Known, check, check_lowered
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.ir import Assign, Atom, Const, Formal, Function, Statement, Var, leaves
 from s2s_ad.operations.calls import Callee, Halves, Pushed
@@ -37,7 +37,6 @@ from s2s_ad.passes.jacobian import (
     giving_leaf,
     join_pieces,
     require_arrays,
-    require_floats,
     reverse_piece,
     tangent_only,
 )
@@ -189,7 +188,7 @@ def derive_all(
     function: Function, options: Options, watch: Watch = silent
 ) -> tuple[list[Function], list[Called]]:
     """The same, and the functions that they call."""
-    check(function, after="lower")
+    check_lowered(function)
     watch("lower", function)
     own = {f"{what}{function.name}" for what in ("", "jvp_", "grad_", "forward_", "reverse_")}
     own |= {callee.name for callee in every_callee([function])}
@@ -390,7 +389,6 @@ def jacobian_of(wanted: Composition) -> Function:
     """The Jacobian: by tangents or by pullbacks, as asked for or as the sizes suggest."""
     function = wanted.run(wanted.function)
     value, _ = split_aux(function, wanted.options.has_aux)
-    require_floats(wanted.function, value)
     require_arrays(wanted.function, value, wanted.formals)
     arguments = [formal.tree for formal in wanted.formals]
     direction = wanted.options.direction

@@ -156,6 +156,7 @@ def test_mixed_syntax_trees(run: Run, seed: int, mode: str, level: str) -> None:
         b"def f(x: float):\n\x0c    return x\n\x1a",
         b"\xef\xbb\xbf\xef\xbb\xbfdef f(x: float):\n    return x\n",
         "def f(x: float):\n    return x\N{RIGHT-TO-LEFT OVERRIDE}\n".encode(),
+        b"def f(x: float):\n    s = yield.0\n    return x if(x)else-x\n",
     ],
 )  # fmt: skip
 def test_odd_files(run: Run, data: bytes) -> None:

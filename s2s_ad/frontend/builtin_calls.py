@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -12,6 +13,7 @@ from s2s_ad.frontend.branches import select, truth
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import atom, current
 from s2s_ad.frontend.values import (
+    Container,
     CustomFunction,
     Derived,
     Method,
@@ -23,7 +25,16 @@ from s2s_ad.frontend.values import (
     Value,
 )
 from s2s_ad.ir import Atom, Const, Structure, Var
-from s2s_ad.types import Array, Number, Scalar, is_boolean, is_float, is_integer, scalar_like
+from s2s_ad.types import (
+    Array,
+    Number,
+    Scalar,
+    is_boolean,
+    is_float,
+    is_integer,
+    rank_of,
+    scalar_like,
+)
 
 if TYPE_CHECKING:
     from s2s_ad.frontend.arguments import Arguments
@@ -163,7 +174,20 @@ def _float(lowering: Lowering, arguments: Arguments, name: str) -> Value:
                 raise lowering.refuse(
                     "bad-call", f"{text!r} is not a number", arguments.node
                 ) from None
+        case [value]:
+            arguments = replace(arguments, positional=[_one_number(lowering, value, arguments)])
     return call_operation(lowering, lowering.operation("builtins.float"), arguments, name)
+
+
+def _one_number(lowering: Lowering, value: Value, arguments: Arguments) -> Value:
+    """What a number is made of; of an array its only element, whose derivative has its shape."""
+    node = arguments.node
+    if isinstance(value, Container):
+        message = f"`{lowering.code(node.func)}` takes a number, not a list or tuple"
+        raise lowering.refuse("not-a-number", message, node)
+    if isinstance(value, Var) and isinstance(value.type, Array) and rank_of(value.type) != 0:
+        return lowering.assign(lowering.operation("numpy.reshape"), [value, Const(())], node)
+    return value
 
 
 def _callable(lowering: Lowering, arguments: Arguments, name: str) -> Value:

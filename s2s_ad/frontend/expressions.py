@@ -250,17 +250,18 @@ def _refuse_sequence(
     Raises Refused.
     """
     sequence, other, place = (
-        (left, right, node.right) if isinstance(left, Structure) else (right, left, node.left)
+        (left, right, node.right) if isinstance(left, Container) else (right, left, node.left)
     )
-    assert isinstance(sequence, Structure)
-    kind = None if isinstance(other, Structure) else atom(lowering, other, place).type
+    assert isinstance(sequence, Container)
+    kind = None if isinstance(other, Container) else atom(lowering, other, place).type
     if isinstance(kind, Scalar | Array):
         maybe_number = isinstance(kind, Scalar) or kind.shape is None
         if symbol != "*" or not maybe_number or not kind.dtype.startswith(("i", "u", "bool")):
             return
+    word = sequence.kind if isinstance(sequence, Structure) else "list"
     raise lowering.refuse(
         "unsupported-syntax",
-        f"`{symbol}` of a {sequence.kind} and what may be a number is not arithmetic",
+        f"`{symbol}` of a {word} and what may be a number is not arithmetic",
         node,
         help="use an array (`np.array(...)`) to compute, and a small known number to repeat",
     )

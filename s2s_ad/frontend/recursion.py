@@ -70,15 +70,17 @@ class Recursion:
         values = _grown(lowering, values, self.growing, node)
         atoms = numeric_atoms(values)
         joiner = Joiner(lowering.sizes, self.open)
-        for place, (atom, type) in enumerate(zip(atoms, self.types, strict=True)):
-            joined = _plain(joiner.loose(type, _plain(atom.type)))
-            if joined is None:
-                raise lowering.refuse(
-                    "changes-kind",
-                    f"`{self.function.name}` calls itself with arguments of another kind",
-                    node,
-                    help="let all calls have arguments of the same types",
-                )
+        pairs = zip(atoms, self.types, strict=False)
+        found = [_plain(joiner.loose(type, _plain(atom.type))) for atom, type in pairs]
+        if len(atoms) != len(self.types) or None in found:
+            raise lowering.refuse(
+                "changes-kind",
+                f"`{self.function.name}` calls itself with arguments of another kind",
+                node,
+                help="let all calls have arguments of the same types",
+            )
+        for place, (joined, type) in enumerate(zip(found, self.types, strict=True)):
+            assert joined is not None
             if joined != type:
                 self.types[place], self.changed = joined, True
         if self.result is None:

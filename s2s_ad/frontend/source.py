@@ -121,7 +121,7 @@ def parse_text(text: str, path: str, first_line: int = 1) -> ParsedFile:
         problem = _syntax_problem(file, error)
     except RecursionError:
         raise _too_deep(file) from None
-    except ValueError as error:
+    except (ValueError, SyntaxError) as error:  # where libcst wants a space, and Python does not
         problem = Diagnostic("syntax-error", f"the file does not parse: {error}", None)
     raise DifferentiationError([problem])
 

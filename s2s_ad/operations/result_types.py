@@ -307,7 +307,8 @@ def indexed_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
         if isinstance(part, Items):
             message = "a tuple within an index stands for an array"
             raise TypeProblem("bad-index", message, "write the array, as in `x[np.array(...)]`")
-        if is_numeric(part) and not (is_integer(part) or is_boolean(part)):
+        is_text = isinstance(part, Static) and part.kind == "str"
+        if is_text or (is_numeric(part) and not (is_integer(part) or is_boolean(part))):
             raise TypeProblem(
                 "bad-index",
                 f"an index has to be an integer, not {part}",
