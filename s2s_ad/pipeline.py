@@ -37,6 +37,7 @@ from s2s_ad.passes.jacobian import (
     giving_leaf,
     join_pieces,
     require_arrays,
+    require_floats,
     reverse_piece,
     tangent_only,
 )
@@ -389,6 +390,7 @@ def jacobian_of(wanted: Composition) -> Function:
     """The Jacobian: by tangents or by pullbacks, as asked for or as the sizes suggest."""
     function = wanted.run(wanted.function)
     value, _ = split_aux(function, wanted.options.has_aux)
+    require_floats(wanted.function, value)
     require_arrays(wanted.function, value, wanted.formals)
     arguments = [formal.tree for formal in wanted.formals]
     direction = wanted.options.direction

@@ -295,6 +295,32 @@ def bare_rows(function: Function, has_aux: bool) -> Function:
     return replace(function, body=body, output=output)
 
 
+def require_floats(function: Function, value: Tree) -> None:
+    """Refuse results without floats."""
+    if not any(is_float(leaf.type) for leaf in leaves(value)):
+        raise refusal(
+            "no-derivative",
+            f"the result of `{function.name}` has no floats",
+            function.span,
+            "return what is to be differentiated",
+        )
+
+
+def require_arrays(function: Function, value: Tree, formals: Sequence[Formal]) -> None:
+    """Refuse arguments without floats, and lists of unknown length: a Jacobian has no place for
+    them.
+    """
+    arguments = differentiable_leaves(formals, function)
+    atoms = [*arguments, *leaves(value)]
+    if any(isinstance(atom.type, ListOf) for atom in atoms):
+        raise refusal(
+            "not-an-array",
+            f"a Jacobian of `{function.name}` needs arrays, not lists of unknown length",
+            function.span,
+            "turn the list into an array with `np.array(...)`",
+        )
+
+
 # From pieces to a function ------------------------------------------------------------------------
 
 
