@@ -97,3 +97,53 @@ def test_the_write_is_seen(function: Callable[..., Any], level: int) -> None:
 def test_what_is_not_followed_is_refused(function: Callable[..., Any]) -> None:
     with pytest.raises(DifferentiationError):
         value_and_grad(function)(X)
+
+
+def item_taken_before(x: Any) -> Any:
+    rows = [[each, 1.0] for each in x]
+    own = [x[0], x[1]]
+    rows.append(own)
+    taken = rows[-1]
+    own[0] = 9.0
+    return taken[0] * x[2]
+
+
+def item_gone_through(x: Any) -> Any:
+    rows = [[each, 1.0] for each in x]
+    own = [x[0], x[1]]
+    rows.append(own)
+    total = 0.0
+    for row in rows:
+        total += row[0]
+        own[0] = 9.0
+    return total * x[2]
+
+
+def item_of_the_next_trip(x: Any) -> Any:
+    rows = [[each, 1.0] for each in x]
+    own = [x[0], x[1]]
+    rows.append(own)
+    total = 0.0
+    for _ in range(3):
+        total += rows[-1][0]
+        own[0] = 2.0 * total
+    return total
+
+
+def item_that_a_loop_took(x: Any) -> Any:
+    own, rows = [x[0], x[1]], []
+    for each in x:
+        rows.append([each, 1.0])
+        rows.append(own)
+        taken = rows[-1]
+    own[0] = 9.0
+    return taken[0] * x[2]
+
+
+ITEMS = [item_taken_before, item_gone_through, item_of_the_next_trip, item_that_a_loop_took]
+
+
+@pytest.mark.parametrize("program", ITEMS)
+def test_a_list_of_unknown_length_whose_items_change(program: Callable[[Any], Any]) -> None:
+    with pytest.raises(DifferentiationError, match="may or may not"):
+        value_and_grad(program)(X)

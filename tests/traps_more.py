@@ -775,3 +775,23 @@ def one_object_two_names(x):
     other.bias = x[0]
     FIRST.bias *= x[1]
     return other.bias * np.sum(x)
+
+
+class State:
+    def __init__(self, place, speed):
+        self.place = place
+        self.speed = speed
+
+    def __add__(self, other):
+        return State(self.place + other.place, self.speed + other.speed)
+
+
+@case(0.3, 0.4)
+def states_of_an_orbit(place, speed):
+    state = State(place, speed)
+    history, pairs = [state], []
+    for k in range(5):
+        state = state + State(0.1 * state.speed, -0.1 * history[-1].place)
+        history.append(state)
+        pairs.append([state.place, k])
+    return history[-1].place * history[2].speed + pairs[1][0]

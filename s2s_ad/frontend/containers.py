@@ -114,6 +114,9 @@ def as_objects(lowering: Lowering, value: Container, objects: Sequence[Any]) -> 
     identity = Identity(memory.time, fixed=True)
     for each in objects:
         for other in identities(each):
+            for others in [*memory.overlaps.values()]:
+                if other in others:  # what makes that one unknown makes this one unknown
+                    others.add(identity)
             memory.overlap(identity, other)
     value = replace(value, identity=identity)
     memory.contents[identity] = value
@@ -241,12 +244,29 @@ def _holds(lowering: Lowering, items: Container, value: Value, node: cst.CSTNode
             raise lowering.refuse(
                 "not-constant", "which of several containers this is is not known", node
             )
-        lowering.memory.overlap(items.identity, identity)
+        # one way only: what is done to the list leaves what it holds as it is
+        lowering.memory.overlaps.setdefault(identity, set()).add(items.identity)
 
 
 def item_of(lowering: Lowering, items: Growing, index: Atom, node: cst.CSTNode) -> Value:
+    if items.identity in lowering.memory.lost:
+        raise refuse_lost(lowering, [items.identity], node)
     atoms = [lowering.assign(ITEM, [_list(leaf), index], node) for leaf in items.items]
-    return filled(items.item, atoms)
+    return _one_of(lowering, filled(items.item, atoms), items)
+
+
+def _one_of(lowering: Lowering, value: Value, items: Growing) -> Value:
+    """An item of a list of unknown length, which is one of the containers that the list holds: a
+    change of any of them makes it unknown.
+    """
+    if not isinstance(value, Container) or items.identity is None:
+        return value
+    memory = lowering.memory
+    taken = as_objects(lowering, value, [])
+    held_by = [others for others in memory.overlaps.values() if items.identity in others]
+    for others in held_by:
+        others.update(identities(taken))
+    return taken
 
 
 def length_of(lowering: Lowering, items: Growing, node: cst.CSTNode) -> Atom:
