@@ -591,3 +591,15 @@ def root_of_what_is_scaled(S, a):
 def root_and_reversed_rows(A):
     C = np.where(A > 0.0, np.sqrt(A / (1.0 + A**2)), A[::-1] / (1.0 + A**2))
     return np.sum(np.where(C <= 0.0, A, C**0.5) * A)
+
+
+# Values to the last bit: where elements lie decides how sums are rounded --------------------------
+
+
+@case(v(7), v(5, 7))
+def product_with_reversed_rows(x, A):
+    np.copyto(A, A[::-1])
+    a = A[::-1] @ x
+    b = np.sum(A[:, ::2] * A[:, 1:2])
+    A[0] -= 1.0
+    return np.sum(a**2) + A[0, -1] * b

@@ -23,12 +23,12 @@ from s2s_ad.ir import (
     blocks_of,
     operands_of,
 )
-from s2s_ad.operations.result_types import is_basic_index
+from s2s_ad.operations.result_types import index_parts, is_basic_index
 from s2s_ad.operations.support import BROADCAST_TO, COPY
 from s2s_ad.passes.activity import free_variables
 from s2s_ad.passes.kept_parts import Kept, kept_parts
 from s2s_ad.rewrite import Builder, Names, definitions, map_statement, with_body
-from s2s_ad.types import Array, Sizes
+from s2s_ad.types import Array, Number, Scalar, Size, Sizes, Slice, Static
 
 
 def order_updates(function: Function) -> Function:
@@ -114,10 +114,42 @@ class _Order:
             until = consumed.get(array, place)
             outlives = place < until < last.get(part, 0) and last[array] <= until
             if outlives and array not in self.foreign and part not in self.kept:
-                made[-1] = replace(statement, targets=(self.builder.names.temporary(part.type),))
-                made.append(replace(statement, op=COPY, operands=(made[-1].targets[0],)))
+                view = self.builder.names.temporary(part.type)
+                made[-1] = replace(statement, targets=(view,))
+                made.append(replace(statement, op=COPY, operands=(view,)))
                 self.changed = True
+                if not _lies_like_its_copy(statement):
+                    before = range(place + 1, until)
+                    statements[place + 1 : until] = [
+                        _with_view(statements[k], part, view) for k in before
+                    ]
         return made
+
+
+def _lies_like_its_copy(statement: Assign) -> bool:
+    """Whether the elements of a part lie in memory as those of a copy of it do: rows, and rows one
+    behind the other.
+    """
+    slices = 0
+    for part in index_parts(statement.operands[1].type):
+        if slices or not isinstance(part, Slice | Number | Scalar):
+            return False
+        if isinstance(part, Slice):
+            slices += 1
+            step = part.parts[2]
+            if step != Static("None") and getattr(step, "value", None) != Size.of(1):
+                return False
+    return True
+
+
+def _with_view(statement: Statement, part: Var, view: Var) -> Statement:
+    """What the primal computes from a part before the array is updated, it computes from the view:
+    sums and products round otherwise where elements lie otherwise.
+    """
+    if not isinstance(statement, Assign) or statement.role != "primal" or statement.op.view_of:
+        return statement
+    operands = tuple(view if atom == part else atom for atom in statement.operands)
+    return replace(statement, operands=operands) if part in statement.operands else statement
 
 
 def _changes_array(statement: Statement) -> bool:
