@@ -117,6 +117,17 @@ def _trapezoid(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     return lower_trapezoid(lowering, arguments, name)
 
 
+def _by_helper(helper: str) -> Callable[[Lowering, Arguments, str], Value]:
+    """A function of which a helper makes the results complex numbers, whatever they are."""
+
+    def lower(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        from s2s_ad.frontend.arguments import call_operation
+
+        return call_operation(lowering, lowering.operation(f"helper.{helper}"), arguments, name)
+
+    return lower
+
+
 def refuse_family(message: str, help: str) -> Callable[[Lowering, Arguments, str], Value]:
     """A function that is refused with words of its own."""
 
@@ -131,7 +142,7 @@ SCIPY_FFT = refuse_family(
 )
 EIGENVALUES = refuse_family(
     "the eigenvalues of a matrix that is not symmetric may be complex",
-    "use `np.linalg.eigh` for symmetric matrices",
+    "use `np.linalg.eig`, or `np.linalg.eigh` for symmetric matrices",
 )
 TRANSFORMS = ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fft2", "ifft2", "rfft2", "irfft2",
               "fftn", "ifftn", "rfftn", "irfftn")  # fmt: skip
@@ -145,8 +156,9 @@ LINEAR_ALGEBRA: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
         for name in ("solve", "solve_triangular", "cholesky", "lu_factor", "inv")
     },
     **{f"scipy.fft.{name}": SCIPY_FFT for name in TRANSFORMS},
-    "numpy.linalg.eig": EIGENVALUES,
-    "numpy.linalg.eigvals": EIGENVALUES,
+    "numpy.linalg.eig": _by_helper("eigen_of"),
+    "numpy.linalg.eigvals": _by_helper("eigenvalues_of"),
+    "numpy.roots": _by_helper("roots_of"),
     "scipy.linalg.eig": EIGENVALUES,
     "scipy.linalg.eigvals": EIGENVALUES,
     "scipy.integrate.trapezoid": _trapezoid,

@@ -40,7 +40,10 @@ FUNCTIONS = (
     "isnan", "isinf",
 )  # fmt: skip
 SUMS = ("sum", "mean", "cumsum")
-PRODUCTS = ("matmul", "dot", "inner", "outer", "einsum", "tensordot")
+PRODUCTS = (
+    "matmul", "dot", "inner", "outer", "einsum", "tensordot", "linalg.solve", "linalg.inv",
+    "polyval", "vander",
+)  # fmt: skip
 SHAPES = (
     "reshape", "ravel", "transpose", "matrix_transpose", "moveaxis", "swapaxes", "expand_dims",
     "squeeze", "broadcast_to", "flip", "roll", "tile", "shape", "size", "ndim", "concatenate",
@@ -53,7 +56,8 @@ PARTS = (
     "getitem", "setitem", "additem", "add_at", "ndarray.T", "ndarray.mT", "ndarray.shape",
     "ndarray.shape[]", "ndarray.ndim", "ndarray.size", "ndarray.copy", "ndarray.astype", "identity",
     "builtins.len", "builtins.tuple", "builtins.complex", "helper.unbroadcast", "helper.fitted",
-    "helper.doubled", "helper.diagonal_adjoint",
+    "helper.doubled", "helper.diagonal_adjoint", "helper.over_gaps", "helper.vectors_of",
+    "helper.of_largest",
 )  # fmt: skip
 ANALYTIC = frozenset(
     (*ARITHMETIC, *PARTS, *(f"numpy.{name}" for name in (*FUNCTIONS, *SUMS, *PRODUCTS, *SHAPES)))
@@ -73,6 +77,8 @@ def complex_form(op: Operation, operands: Sequence[Atom]) -> Operation:
         return CATALOGUE.operations[special]
     if op.name not in ANALYTIC and op.name not in CATALOGUE.operations:
         raise _refused(f"`{op.call or op.name}` is not supported for complex numbers")
+    if op.name == "numpy.polyval" and is_complex(operands[0].type):
+        raise _refused("a polynomial needs real coefficients")  # of none, NumPy's value is real
     if op.name in ("**", "numpy.power") and not isinstance(operands[1], Const):
         raise _refused("a complex power needs a constant exponent")
     stays_real = {"setitem": 0, "additem": 0, "add_at": 0, "helper.unbroadcast": 1}.get(op.name)

@@ -11,10 +11,15 @@ import numpy as np
 
 from s2s_ad.operations.careful_slopes import digamma_rise as digamma_rise
 from s2s_ad.operations.careful_slopes import sinc_derivative as sinc_derivative
+from s2s_ad.operations.structured_helpers import eigen_of as eigen_of
+from s2s_ad.operations.structured_helpers import eigenvalues_of as eigenvalues_of
 from s2s_ad.operations.structured_helpers import filter_sums as filter_sums
 from s2s_ad.operations.structured_helpers import lagged_sums as lagged_sums
 from s2s_ad.operations.structured_helpers import lower_toeplitz as lower_toeplitz
 from s2s_ad.operations.structured_helpers import minus_transpose as minus_transpose
+from s2s_ad.operations.structured_helpers import of_largest as of_largest
+from s2s_ad.operations.structured_helpers import roots_of as roots_of
+from s2s_ad.operations.structured_helpers import vectors_of as vectors_of
 from s2s_ad.operations.structured_helpers import without_first as without_first
 
 

@@ -132,31 +132,33 @@ def _vander_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     return Array(promote([Scalar(dtype_of(x.type)), Scalar("i64")]), (rows, columns))
 
 
-def _exponents(operands: Sequence[Atom]) -> str:
+def vander_slopes(operands: Sequence[Atom]) -> tuple[str, str]:
+    """The slopes of the powers above 0, which are multiples of the powers below, and where these
+    powers stand.
+    """
     count = "np.shape(out)[1]"
-    return (
-        f"np.arange({count})"
-        if constant(operands[2], "increasing")
-        else (f"np.arange({count} - 1, -1, -1)")
-    )
+    if constant(operands[2], "increasing"):
+        return f"(np.arange(1, {count}) * out[:, :-1])", "1:"
+    return f"(np.arange({count} - 1, 0, -1) * out[:, 1:])", ":-1"
 
 
-def slope_of_powers(operands: Sequence[Atom]) -> str:
-    exponents = _exponents(operands)
-    return f"({exponents} * np.expand_dims(x, 1) ** np.maximum({exponents} - 1, 0))"
+def vander_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
+    slopes, part = vander_slopes(operands)
+    return (f"grad_x += np.sum(grad_out[:, {part}] * {slopes}, axis=1)",)
+
+
+def vander_tangent(operands: Sequence[Atom]) -> str:
+    slopes, part = vander_slopes(operands)
+    moved, still = f"np.expand_dims(tangent_x, 1) * {slopes}", "np.zeros_like(out[:, :1])"
+    parts = f"{still}, {moved}" if part == "1:" else f"{moved}, {still}"
+    return f"tangent_out = np.concatenate(({parts}), axis=1)"
 
 
 operation(
     "out = np.vander(x, N=None, increasing=False)",
     infer=_vander_type,
-    rules=(
-        Rule(
-            lambda operands: (f"grad_x += np.sum(grad_out * {slope_of_powers(operands)}, axis=1)",)
-        ),
-    ),
-    tangent=lambda operands: (
-        f"tangent_out = np.expand_dims(tangent_x, 1) * {slope_of_powers(operands)}"
-    ),
+    rules=(Rule(vander_lines),),
+    tangent=vander_tangent,
     samples=(
         {"x": "f[3]"},
         {"x": "f[2]", "N": 4},
