@@ -15,6 +15,7 @@ from s2s_ad.check import Known, check, check_lowered
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.ir import Assign, Atom, Const, Formal, Function, Statement, Var, leaves
 from s2s_ad.operations.calls import Callee, Halves, Pushed
+from s2s_ad.operations.random_draws import draws, refuse_draws
 from s2s_ad.options import MODES, SWEEPS, Options, differentiable
 from s2s_ad.passes.adjoint import Request, adjoint, split_aux
 from s2s_ad.passes.calls import (
@@ -349,6 +350,8 @@ class Composition:
         statements = all_statements(function.body)
         if not any(statement.targets and acts(statement) for statement in statements):
             return None, function
+        if draws(function.body) is not None:
+            return None, function  # numbers are drawn where they are used, by one sweep
         return function, quieted(function, self.derivatives)
 
     def forward(self, function: Function) -> Function:
@@ -452,6 +455,7 @@ def derive_callee(
     """The functions of the derivative of a called function."""
     primal = wanted.callee.function
     assert primal is not None
+    refuse_draws(primal.body, "a function that is not written out")
     wrt = tuple(primal.formals[place].name for place in wanted.wrt)
     if isinstance(wanted, Pushed):
         push = partial(
@@ -496,6 +500,7 @@ def every_callee(
             for callee in callees_of(statement):
                 if callee not in found:
                     assert callee.function is not None
+                    refuse_draws(callee.function.body, "a function that is not written out")
                     found[callee] = statement
                     pending.append(settled(callee.function, level, watch))
     return found

@@ -6,13 +6,14 @@ what came in, so a function that writes to its arguments does no harm.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from s2s_ad.frontend.live import container_of, item_place
+from s2s_ad.frontend.live import container_of, is_generator, item_place
 
 Direction = list[Any]  # an array of float64 for each float leaf
 
@@ -40,6 +41,8 @@ def rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
     if container is None:
         if is_floating(value):
             return next(leaves)
+        if is_generator(value):
+            return copy.deepcopy(value)  # each run draws the same numbers
         return value.copy() if isinstance(value, np.ndarray) else value
     kind, keys, items, _ = container
     new = [rebuilt(item, leaves) for item in items]

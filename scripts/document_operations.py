@@ -141,6 +141,8 @@ FAMILIES = {
     "scipy_linalg": "`scipy.linalg`",
     "scipy_factorisations": "`scipy.linalg`: factorisations",
     "scipy_equations": "`scipy.linalg`: equations, functions and patterns of matrices",
+    "eigenvalues": "Eigenvalues of matrices that are not symmetric, and roots",
+    "random_draws": "Random numbers",
     "scipy_systems": "`scipy.linalg`: systems and eigenvalues of one structure, polar factors",
     "distributions": "Distributions of `scipy.stats`",
     "joint_distributions": "Distributions of several variables",

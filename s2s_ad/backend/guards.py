@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from s2s_ad.backend import layout
 from s2s_ad.backend.spelling import spell_atom
 from s2s_ad.ir import Const, Function, Opaque, Structure, Tree, Var
-from s2s_ad.types import DTYPES, Array, Number, Scalar, Size, dtype_of, is_float
+from s2s_ad.types import DTYPES, Array, Number, Scalar, Size, Static, dtype_of, is_float
 
 MOST_WORK = 10000
 """Of the exact test of overlap; only views with strides in several dimensions come near it."""
@@ -45,6 +45,7 @@ def entry_checks(
     _containers(entry, function, library)
     parameters = list(function.body.parameters)
     _numbers(entry, function, parameters, spelled, library)
+    _generators(entry, function, parameters, spelled, library)
     arrays = [var for var in parameters if isinstance(var.type, Array)]
     _dtypes(entry, function, arrays, spelled, library, active)
     _shapes(entry, function, arrays, spelled, free_name, needed)
@@ -160,6 +161,21 @@ def _numbers(
         tests = [f"{isinstance_}({spelled(var)}, {library('INTEGER')})" for var in integers]
         what = "integers" if len(integers) > 1 else "an integer"
         _require(entry, function, tests, what, integers, spelled)
+
+
+def _generators(
+    entry: Entry,
+    function: Function,
+    parameters: list[Var],
+    spelled: Callable[[Var], str],
+    library: Callable[[str], str],
+) -> None:
+    """A random generator is one: what is drawn depends on its kind."""
+    for var in parameters:
+        if isinstance(var.type, Static) and var.type.kind.startswith("numpy."):
+            kind, isinstance_ = library(var.type.kind), library("builtins.isinstance")
+            tests = [f"{isinstance_}({spelled(var)}, {kind})"]
+            _require(entry, function, tests, f"a {kind}", [var], spelled)
 
 
 def _require(

@@ -41,6 +41,8 @@ def annotation(tree: Tree, library: Library, hidden: bool = False) -> str:
             return f"{library('builtins.list')}[{annotation(Var('item', item), library, hidden)}]"
         case Static("None"):
             return "None"
+        case Static(kind) if kind.startswith("numpy."):
+            return library(kind)
     return "Any"
 
 

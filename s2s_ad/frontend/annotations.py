@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from s2s_ad.ir import Structure
-from s2s_ad.types import BOOL, FLOAT, INT, NONE, SHORT_DTYPES, Array, Shape, Size, Type
+from s2s_ad.types import BOOL, FLOAT, INT, NONE, SHORT_DTYPES, Array, Shape, Size, Static, Type
 
 TypeTree = Type | Structure
 
@@ -111,6 +111,8 @@ class TypeReader:
             raise ComplexType
         if name in PYTHON:
             return PYTHON[name]
+        if name in ("Generator", "RandomState"):
+            return Static(f"numpy.random.{name}")
         if name in ("ndarray", "NDArray", "ArrayLike", "Array"):
             return Array("f64", None)
         if name in SHORT_DTYPES or name in SHORT_DTYPES.values():

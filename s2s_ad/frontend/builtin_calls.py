@@ -123,7 +123,13 @@ KINDS: dict[str, Callable[[Value], bool]] = {
     "builtins.list": lambda value: _is_kind(value, "list"),
     "builtins.dict": lambda value: _is_kind(value, "dict"),
     "numpy.ndarray": lambda value: isinstance(value, Var) and isinstance(value.type, Array),
+    "numpy.random.Generator": lambda value: _is_generator(value, "Generator"),
+    "numpy.random.RandomState": lambda value: _is_generator(value, "RandomState"),
 }
+
+
+def _is_generator(value: Value, name: str) -> bool:
+    return isinstance(value, Var) and str(value.type) == f"numpy.random.{name}"
 
 
 def _is_number(value: Value, kind: Callable[..., bool]) -> bool:

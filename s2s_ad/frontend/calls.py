@@ -288,7 +288,7 @@ def unknown_operation(lowering: Lowering, function: str, node: cst.Call) -> Exce
 
 FIXED_STEPS = "write the steps of a method as a loop, as in `examples/runge_kutta.py`"
 WAYS_OUT = {
-    "numpy.random": "draw the numbers before and pass them: `loc + scale * z` for a normal `z`",
+    "numpy.random": "draw from a generator: `rng = np.random.default_rng(0)`, then `rng.normal()`",
     "scipy.integrate.odeint": FIXED_STEPS,
     "scipy.integrate.solve_ivp": FIXED_STEPS,
     "scipy.interpolate": "use `np.interp`, or solve for the coefficients with `np.linalg.solve`",
@@ -298,7 +298,6 @@ WAYS_OUT = {
     "scipy.linalg.funm": "use `scipy.linalg.expm`, `logm`, `sqrtm`, `sinm` or `cosm`",
     "scipy.linalg.qr_multiply": "multiply with the factor that `scipy.linalg.qr` gives",
     "scipy.linalg.lstsq": "use `np.linalg.lstsq`",
-    "numpy.roots": "find a root with `scipy.optimize.brentq`, which is differentiated",
     "numpy.frompyfunc": "use `np.vectorize`",
 }
 """Families that have no derivative, and what to write for them."""

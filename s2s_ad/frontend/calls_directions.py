@@ -157,9 +157,9 @@ def vjp(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         if isinstance(statement, Assign) and statement.op.effect and statement.op is not RAISE_IF:
             raise lowering.refuse(
                 "nested-derivative",
-                "this function prints, and its pullback would print again",
+                "this function prints or draws, and its pullback would do so again",
                 node,
-                help="print outside of it",
+                help="print and draw outside of it",
             )
     known = symbols_of(captured.function)
     value = splice(lowering, captured.function, captured.operands, known.__contains__, node)

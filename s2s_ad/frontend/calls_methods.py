@@ -22,6 +22,7 @@ from s2s_ad.frontend.values import Container, Growing, Method, Value
 from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.arrays import COPY_METHOD
+from s2s_ad.operations.random_draws import GENERATORS
 from s2s_ad.operations.result_types import dtype_argument
 from s2s_ad.types import Array, is_boolean, is_complex, is_integer, is_numeric, rank_of
 
@@ -48,6 +49,10 @@ def call_bound_method(lowering: Lowering, method: Method, arguments: Arguments, 
         if target is not None:
             arguments.positional.insert(0, receiver)
             return call_operation(lowering, catalogue().operations[target], arguments, name)
+    if isinstance(receiver, Var) and receiver.type in GENERATORS:
+        from s2s_ad.frontend.calls_random import call_generator
+
+        return call_generator(lowering, receiver, method.name, arguments, name)
     if isinstance(receiver, Const) and isinstance(receiver.value, str):
         from s2s_ad.frontend.texts import call_string_method
 

@@ -298,11 +298,18 @@ def _attribute(lowering: Lowering, node: cst.Attribute, name: str) -> Value:
     attribute = private_name(lowering.frame.function.owner, node.attr.value)
     if isinstance(node.value, cst.Name | cst.Attribute):
         base = HANDLERS[type(node.value)](lowering, node.value, "")
-        if not isinstance(base, FreeVariable) or base.attribute is None:
+        if not isinstance(base, FreeVariable) or base.attribute is None or _draws(base):
             base = current(lowering, base, node.value)
     else:
         base = lower_expression(lowering, node.value)
     return attribute_of(lowering, base, attribute, node, name)
+
+
+def _draws(base: FreeVariable) -> bool:
+    """Whether it is a random generator, which is used itself."""
+    from s2s_ad.frontend.live import is_generator
+
+    return is_generator(base.read())
 
 
 def attribute_of(

@@ -15,7 +15,7 @@ import numpy as np
 
 from s2s_ad.frontend.annotations import TypeTree
 from s2s_ad.ir import Const, Structure
-from s2s_ad.types import BOOL, DTYPES, FLOAT, INT, ONE, SHORT_DTYPES, Array, Scalar, Size
+from s2s_ad.types import BOOL, DTYPES, FLOAT, INT, ONE, SHORT_DTYPES, Array, Scalar, Size, Static
 
 
 class UnsupportedValue(Exception):
@@ -65,6 +65,8 @@ def type_of_value(value: Any, fresh_size: Callable[[], Size], place: str = "") -
         return Const(value)
     if isinstance(value, bool):
         return BOOL
+    if is_generator(value):
+        return Static(f"numpy.random.{type(value).__name__}")
     if isinstance(value, np.ndarray | np.generic):
         return _type_of_array(value, fresh_size, place)
     if isinstance(value, int):
@@ -85,6 +87,11 @@ def type_of_value(value: Any, fresh_size: Callable[[], Size], place: str = "") -
         for key, item in zip(keys, items, strict=True)
     )
     return Structure(kind, keys, trees, constructor)
+
+
+def is_generator(value: Any) -> bool:
+    """Whether random numbers are drawn from it."""
+    return isinstance(value, np.random.Generator | np.random.RandomState)
 
 
 def _type_of_array(value: Any, fresh_size: Callable[[], Size], place: str) -> TypeTree:

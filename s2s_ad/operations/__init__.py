@@ -40,6 +40,7 @@ def catalogue() -> Catalogue:
         product_adjoints,
         products,
         quantiles,
+        random_draws,
         rearranging,
         reductions,
         running,
@@ -102,6 +103,7 @@ def catalogue() -> Catalogue:
         padding,
         sampling,
         effects,
+        random_draws,
         custom,
         support,
     )

@@ -21,6 +21,7 @@ from s2s_ad.ir import (
     blocks_of,
     operands_of,
 )
+from s2s_ad.operations.random_draws import refuse_active_draw
 from s2s_ad.types import is_float
 
 
@@ -38,6 +39,7 @@ def _follow(statements: Sequence[Statement], active: set[Var]) -> None:
                 if not statement.op.constant and any(
                     operand in active for operand in differentiated(statement)
                 ):
+                    refuse_active_draw(statement)
                     _add(statement.op.moving(statement.targets), active)
             case For(body=body) | While(body=body):
                 _follow_loop(statement, body, active)

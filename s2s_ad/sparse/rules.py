@@ -109,6 +109,8 @@ def passed_on(line: Line) -> Value:
 
 
 def effect(line: Line) -> Value | None:
+    if line.op.name.startswith("draw."):  # its value is not known, and depends on nothing
+        return line.filled(NONE)
     return Known(None) if line.op.effect else None
 
 

@@ -23,6 +23,7 @@ from s2s_ad.ir import (
     operands_of,
 )
 from s2s_ad.operations.indexing import SETITEM
+from s2s_ad.operations.random_draws import refuse_draws
 from s2s_ad.passes.activity import free_variables
 from s2s_ad.passes.batch.context import CannotBatch, Context, dtype_constant
 from s2s_ad.passes.storage.tapes import as_before
@@ -95,6 +96,7 @@ def without_effects(statements: Sequence[Statement]) -> tuple[Statement, ...]:
     for statement in statements:
         match statement:
             case Assign():
+                refuse_draws(Block((), (statement,), ()), "a loop over the directions")
                 if not (statement.op.effect and not statement.targets):
                     kept.append(statement)
             case If():
