@@ -42,7 +42,7 @@ FUNCTIONS = (
 SUMS = ("sum", "mean", "cumsum")
 PRODUCTS = (
     "matmul", "dot", "inner", "outer", "einsum", "tensordot", "linalg.solve", "linalg.inv",
-    "polyval", "vander",
+    "vander",
 )  # fmt: skip
 SHAPES = (
     "reshape", "ravel", "transpose", "matrix_transpose", "moveaxis", "swapaxes", "expand_dims",
@@ -77,8 +77,6 @@ def complex_form(op: Operation, operands: Sequence[Atom]) -> Operation:
         return CATALOGUE.operations[special]
     if op.name not in ANALYTIC and op.name not in CATALOGUE.operations:
         raise _refused(f"`{op.call or op.name}` is not supported for complex numbers")
-    if op.name == "numpy.polyval" and is_complex(operands[0].type):
-        raise _refused("a polynomial needs real coefficients")  # of none, NumPy's value is real
     if op.name in ("**", "numpy.power") and not isinstance(operands[1], Const):
         raise _refused("a complex power needs a constant exponent")
     stays_real = {"setitem": 0, "additem": 0, "add_at": 0, "helper.unbroadcast": 1}.get(op.name)

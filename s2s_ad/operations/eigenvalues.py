@@ -141,7 +141,7 @@ def _roots_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     return Array(complex_dtype(dtype), (sizes.fresh(),))
 
 
-SLOPE = "np.polyval(p[:-1] * np.arange(len(p) - 1, 0, -1), out)"
+SLOPE = "(np.vander(out, len(p) - 1) @ (p[:-1] * np.arange(len(p) - 1, 0, -1)))"
 operation(
     "out = roots_of(p)",
     f"grad_p += -np.real((grad_out / {SLOPE}) @ np.vander(out, len(p)))",
