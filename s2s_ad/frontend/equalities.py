@@ -35,7 +35,7 @@ def compared(
         if None in dtypes:
             return None
         return Const((dtypes[0] == dtypes[1]) is (symbol == "=="))
-    sides = [_items(lowering, value, node) for value in (left, right)]
+    sides = [items_of_tuple(lowering, value, node) for value in (left, right)]
     if sides[0] is None or sides[1] is None:
         _check_rank(lowering, (left, right), sides, node)
         return None
@@ -52,7 +52,7 @@ def _kind(value: Value) -> str:
     return value.kind if isinstance(value, Structure) else "tuple"
 
 
-def _items(lowering: Lowering, value: Value, node: cst.CSTNode) -> list[Value] | None:
+def items_of_tuple(lowering: Lowering, value: Value, node: cst.CSTNode) -> list[Value] | None:
     """The items of a tuple or list of known length."""
     value = current(lowering, value, node)
     if isinstance(value, Structure):
@@ -189,6 +189,7 @@ def lower_is_scalar(lowering: Lowering, arguments: Arguments, name: str) -> Valu
 __all__ = [
     "attribute_of_dtype",
     "compared",
+    "items_of_tuple",
     "lower_dtype",
     "lower_is_scalar",
     "lower_is_subdtype",

@@ -12,8 +12,10 @@ from dataclasses import replace
 
 import libcst as cst
 
+from s2s_ad.frontend.equalities import items_of_tuple
 from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.iteration import (
+    Counted,
     Iteration,
     Known,
     Target,
@@ -27,9 +29,12 @@ from s2s_ad.frontend.iteration import (
     written_out,
 )
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.operands import array_operand, atom
 from s2s_ad.frontend.values import Value
 from s2s_ad.frontend.zips import zipped
-from s2s_ad.ir import Const, Structure, tuple_of
+from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
+from s2s_ad.operations.shaping import DIMENSION
+from s2s_ad.types import is_integer, rank_of, scalar_like
 
 
 def _map(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
@@ -119,6 +124,62 @@ def _chain(lowering: Lowering, node: cst.Call, target: Target = None) -> Iterati
     return [item for column in columns if column is not None for item in column]
 
 
+def _indices(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
+    """`np.ndindex(A.shape)`, `np.ndindex(n, m)`: all indices, the last one running fastest."""
+    if not node.args or any(argument.keyword for argument in node.args):
+        raise not_iterable(lowering, node)
+    values = [lower_expression(lowering, argument.value) for argument in node.args]
+    if any(argument.star for argument in node.args) and len(values) > 1:
+        raise not_iterable(lowering, node)
+    if len(values) == 1:
+        values = items_of_tuple(lowering, values[0], node) or values
+    sizes = [atom(lowering, value, node) for value in values]
+    if not all(scalar_like(size.type) and is_integer(size.type) for size in sizes):
+        raise not_iterable(lowering, node)
+    return _places(lowering, sizes, node)
+
+
+def _with_indices(lowering: Lowering, node: cst.Call, target: Target = None) -> Iteration:
+    """`np.ndenumerate(A)`: each index, and the element there as it is when it is reached."""
+    from s2s_ad.frontend.writes import now
+
+    if len(node.args) != 1 or node.args[0].star:
+        raise not_iterable(lowering, node)
+    array = array_operand(lowering, lower_expression(lowering, node.args[0].value), node)
+    rank = rank_of(array.type)
+    if not rank or not isinstance(array, Var):
+        raise not_iterable(lowering, node)
+    sizes = [lowering.assign(DIMENSION, [array, Const(axis)], node) for axis in range(rank)]
+    places = _places(lowering, sizes, node)
+    getitem = lowering.operation("getitem")
+
+    def item(number: Atom) -> Value:
+        index = places.item(number)
+        place = atom(lowering, index, node) if rank > 1 else index.items[0]
+        return tuple_of(
+            [index, lowering.assign(getitem, [now(lowering, array, node), place], node)]
+        )
+
+    return replace(places, item=item)
+
+
+def _places(lowering: Lowering, sizes: Sequence[Atom], node: cst.CSTNode) -> Counted:
+    """The indices of an array of these sizes, counted in one loop."""
+    times, quotient, remainder = (lowering.operation(symbol) for symbol in ("*", "//", "%"))
+    count = sizes[0]
+    for size in sizes[1:]:
+        count = lowering.assign(times, [count, size], node)
+
+    def index(number: Atom) -> Structure:
+        rest, found = number, list[Value]()
+        for size in reversed(sizes[1:]):
+            found.insert(0, lowering.assign(remainder, [rest, size], node))
+            rest = lowering.assign(quotient, [rest, size], node)
+        return tuple_of([rest, *found])
+
+    return Counted((Const(0), count, Const(1)), index)
+
+
 HANDLERS: dict[str, Callable[[Lowering, cst.Call, Target], Iteration]] = {
     "builtins.range": range_of,
     "builtins.enumerate": enumerated,
@@ -131,4 +192,6 @@ HANDLERS: dict[str, Callable[[Lowering, cst.Call, Target], Iteration]] = {
     "itertools.permutations": _arranged(itertools.permutations),
     "itertools.combinations_with_replacement": _arranged(itertools.combinations_with_replacement),
     "itertools.chain": _chain,
+    "numpy.ndindex": _indices,
+    "numpy.ndenumerate": _with_indices,
 }
