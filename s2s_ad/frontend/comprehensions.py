@@ -18,7 +18,8 @@ from s2s_ad.ir import Atom, Const
 from s2s_ad.types import BOOL
 
 MOST_ITEMS = 64
-Clause = cst.Call | cst.Tuple | cst.List | cst.Subscript  # what goes through something in one place
+# what goes through something in one place
+Clause = cst.Call | cst.Tuple | cst.List | cst.Subscript | cst.BinaryOperation
 
 
 def comprehension(lowering: Lowering, node: cst.ListComp | cst.GeneratorExp) -> Value:

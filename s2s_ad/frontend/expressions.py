@@ -241,17 +241,20 @@ def _sequence_arithmetic(
             return container(lowering, sequence.kind, items)
         if isinstance(sequence, Structure) and isinstance(times, Var):
             is_number = isinstance(times.type, Number) and times.type.kind == "int"
-            if is_number and sequence.kind == "list" and len(sequence.items) == 1:
+            is_one = sequence.kind == "list" and len(sequence.items) == 1
+            if is_number and is_one and isinstance(node, cst.BinaryOperation):
                 return _repeated(lowering, sequence.items[0], times, node)
     return None
 
 
-def _repeated(lowering: Lowering, item: Value, times: Var, node: cst.BinaryOperation) -> Value:
+def _repeated(lowering: Lowering, item: Value, times: Var, node: cst.BinaryOperation) -> Container:
     """`[x] * n`: a list of unknown length, whose items are all one."""
     from s2s_ad.frontend.comprehensions import collected
     from s2s_ad.frontend.iteration import Counted
 
-    return collected(lowering, Counted((Const(0), times, Const(1)), lambda _: item), node)
+    found = collected(lowering, Counted((Const(0), times, Const(1)), lambda _: item), node)
+    assert isinstance(found, Structure | Growing)
+    return found
 
 
 def _refuse_sequence(

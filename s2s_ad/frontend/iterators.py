@@ -155,6 +155,7 @@ def _with_indices(lowering: Lowering, node: cst.Call, target: Target = None) -> 
 
     def item(number: Atom) -> Value:
         index = places.item(number)
+        assert isinstance(index, Structure)
         place = atom(lowering, index, node) if rank > 1 else index.items[0]
         return tuple_of(
             [index, lowering.assign(getitem, [now(lowering, array, node), place], node)]

@@ -63,7 +63,16 @@ class Slot:
     target: Var | None = None
 
 
-Node = cst.For | cst.While | cst.CompFor | cst.Call | cst.Tuple | cst.List | cst.Subscript
+Node = (
+    cst.For
+    | cst.While
+    | cst.CompFor
+    | cst.Call
+    | cst.Tuple
+    | cst.List
+    | cst.Subscript
+    | cst.BinaryOperation
+)
 
 
 @dataclass

@@ -114,7 +114,7 @@ def _assigned_in(
 
 def lower_clause(
     lowering: Lowering,
-    node: cst.CompFor | cst.Call | cst.Tuple | cst.List | cst.Subscript,
+    node: cst.CompFor | cst.Call | cst.Tuple | cst.List | cst.Subscript | cst.BinaryOperation,
     found: Counted,
     trip: Callable[[Atom | None], None],
 ) -> None:
