@@ -80,6 +80,7 @@ FUNCTIONS: dict[str, Function] = {
         "diagflat": sums.lower_diagonal_matrix,
         **{name: reductions.partial(name) for name in PARTIAL},
         **{name: reductions.partial(name[1:]) for name in ("amax", "amin")},
+        **{f"nan{name}": reductions.spread_without_nan(name) for name in ("mean", "var", "std")},
         **{f"nan{name}": reductions.without_nan(name) for name in WITHOUT_NAN},
         "put": writes.lower_put,
         "place": writes.lower_place,

@@ -12,6 +12,7 @@ from s2s_ad.frontend.calls_tools import (
     operate,
     unsupported,
 )
+from s2s_ad.frontend.definitions import expand
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import static
 from s2s_ad.frontend.values import Named, Value
@@ -62,6 +63,30 @@ def without_nan(function: str) -> Function:
         if where != Const(True):
             kept = apply(lowering, node, "logical_and", kept, where)
         return apply(lowering, node, function, x, where=kept, **arguments.keywords)
+
+    return reduction
+
+
+def spread_without_nan(function: str) -> Function:
+    """`np.nanmean`, `nanvar` and `nanstd`; with `where=` by their definition."""
+
+    def reduction(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        node = arguments.node
+        op = lowering.operation(f"numpy.nan{function}")
+        if static(arguments.keywords.get("where", Const(True))) == Const(True):
+            arguments.keywords.pop("where", None)
+            return call_operation(lowering, op, arguments, name)
+        name_positions(op, arguments)
+        x = operand(lowering, arguments, 0, "a")
+        names: dict[str, Value] = {"x": x, "where": arguments.keywords.pop("where")}
+        for key, default in (("axis", NOTHING), ("keepdims", Const(False))):
+            names[key] = arguments.keywords.pop(key, default)
+        freedom = arguments.keywords.pop("ddof", Const(0))
+        no_more(lowering, arguments)
+        if function == "mean":
+            return expand(lowering, "nanmean_where", node, **names)
+        variance = expand(lowering, "nanvar_where", node, **names, ddof=freedom)
+        return apply(lowering, node, "sqrt", variance) if function == "std" else variance
 
     return reduction
 

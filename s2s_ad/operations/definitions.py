@@ -98,6 +98,29 @@ def correlation(c: Any) -> Any:
     return np.clip(c / np.expand_dims(deviations, 1) / np.expand_dims(deviations, 0), -1, 1)
 
 
+def nanmean_where(x: Any, axis: Any, where: Any, keepdims: Any) -> Any:
+    """The mean of the elements that are numbers and are wanted."""
+    missing = np.isnan(x)
+    count = np.sum(np.logical_not(missing), axis=axis, where=where, keepdims=keepdims)
+    total = np.sum(np.where(missing, 0.0, x), axis=axis, where=where, keepdims=keepdims)
+    return np.true_divide(total, count)
+
+
+def nanvar_where(x: Any, axis: Any, where: Any, keepdims: Any, ddof: Any) -> Any:
+    """The variance of the elements that are numbers and are wanted."""
+    missing = np.isnan(x)
+    numbers = np.logical_not(missing)
+    filled = np.where(missing, 0.0, x)
+    mean = np.true_divide(
+        np.sum(filled, axis=axis, where=where, keepdims=True),
+        np.sum(numbers, axis=axis, where=where, keepdims=True),
+    )
+    centred = np.where(missing, 0.0, filled - mean)
+    total = np.sum(centred * centred, axis=axis, where=where, keepdims=keepdims)
+    freedom = np.sum(numbers, axis=axis, where=where, keepdims=keepdims) - ddof
+    return np.where(freedom <= 0, np.nan, np.true_divide(total, freedom))
+
+
 # Polynomials --------------------------------------------------------------------------------------
 
 
