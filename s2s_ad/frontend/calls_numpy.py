@@ -16,11 +16,11 @@ from s2s_ad.frontend import calls_writes as writes
 from s2s_ad.frontend import equalities
 from s2s_ad.frontend.calls_elements import ELEMENTS
 from s2s_ad.frontend.calls_fourier import FOURIER
-from s2s_ad.frontend.calls_identity import IDENTITIES
 from s2s_ad.frontend.calls_operator import FUNCTIONS_OF_OPERATOR
 from s2s_ad.frontend.calls_padding import PADDING
 from s2s_ad.frontend.calls_polynomials import POLYNOMIALS
 from s2s_ad.frontend.calls_products import PRODUCTS
+from s2s_ad.frontend.calls_same_array import SAME_ARRAY
 from s2s_ad.frontend.calls_scipy import SCIPY
 from s2s_ad.frontend.calls_tools import Function
 
@@ -93,7 +93,7 @@ FUNCTIONS: dict[str, Function] = {
         "put_along_axis": writes.lower_put_along_axis,
         **joins.JOINS,
         **ELEMENTS,
-        **IDENTITIES,
+        **SAME_ARRAY,
         **FOURIER,
         **PADDING,
         **POLYNOMIALS,

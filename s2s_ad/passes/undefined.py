@@ -71,11 +71,14 @@ def nothing(_: Var) -> Const:
 
 def anything(var: Var) -> Const:
     """A number for a number, so that its type stays one; None for all else."""
-    if isinstance(var.type, Number | Scalar):
-        if is_float(var.type):
-            return Const(math.nan)
-        return Const(False) if is_boolean(var.type) else Const(0)
-    return Const(None)
+    return some_number(var.type) if isinstance(var.type, Number | Scalar) else Const(None)
+
+
+def some_number(type: Number | Scalar) -> Const:
+    """NaN where a number of the type may be it."""
+    if is_float(type):
+        return Const(math.nan)
+    return Const(False) if is_boolean(type) else Const(0)
 
 
 def nothing_for_undefined(
@@ -145,9 +148,7 @@ def something(builder: Builder, type: Type, parameters: tuple[Var, ...]) -> Atom
     have no such value.
     """
     if isinstance(type, Number | Scalar):
-        if is_float(type):
-            return Const(math.nan)
-        return Const(False) if is_boolean(type) else Const(0)
+        return some_number(type)
     if isinstance(type, ListOf):
         return builder.assign(new_list(type.item))
     if not isinstance(type, Array):

@@ -58,7 +58,7 @@ def _real_if_close(lowering: Lowering, arguments: Arguments, target: str) -> Val
     return call_operation(lowering, lowering.operation("numpy.real_if_close"), arguments, target)
 
 
-IDENTITIES: dict[str, Function] = {
+SAME_ARRAY: dict[str, Function] = {
     **{name: _dtype(name, dtype) for dtype, name in DTYPES.items() if name.startswith("float")},
     "real_if_close": _real_if_close,
     "diff": _where_constant(1, "n", 0, lower_diff),
