@@ -117,4 +117,4 @@ def _lies_in_rows(memory: Memory, array: Var) -> Atom | None:
     return None
 
 
-__all__ = ["TURNED", "ask_layouts", "is_view", "put_back"]
+__all__ = ["RESHAPED", "TURNED", "ask_layouts", "is_view", "put_back"]

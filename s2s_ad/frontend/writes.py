@@ -17,13 +17,13 @@ import libcst as cst
 
 from s2s_ad.frontend.aliases import Relation, carry_over, relate_reshaped
 from s2s_ad.frontend.values import Container, Identity
-from s2s_ad.frontend.views import put_back
+from s2s_ad.frontend.views import RESHAPED, put_back
 from s2s_ad.ir import Assign, Atom, Operation, Var
 from s2s_ad.memory import Allocations, allocations_of
 from s2s_ad.operations.indexing import ADDITEM, SETITEM
 from s2s_ad.operations.result_types import is_basic_index
 from s2s_ad.operations.support import BROADCAST_TO
-from s2s_ad.types import Array, ListOf, dtype_of, is_float
+from s2s_ad.types import Array, ListOf, Number, Scalar, dtype_of, is_float
 
 if TYPE_CHECKING:
     from s2s_ad.frontend.lower import Lowering
@@ -217,11 +217,38 @@ def _store_back(lowering: Lowering, base: Var, root: Var, changed: Var, node: cs
     if statement.op.name == "getitem":
         write(lowering, SETITEM, latest, rest[0], changed, node)
         return
-    back = put_back(lowering, statement.op, rest, latest, changed, node)
+    back = _computed_in_source(lowering, base, latest, changed, node)
+    back = back or put_back(lowering, statement.op, rest, latest, changed, node)
     if back is None:
         raise _through_view(lowering, node)
     memory.catch_up(lowering)
     _store_back(lowering, latest, root, back, node)
+
+
+def _computed_in_source(
+    lowering: Lowering, base: Var, source: Var, changed: Var, node: cst.CSTNode
+) -> Var | None:
+    """`S + y.T`, where `M += y` is written to `M = S.T`: so the array keeps the layout that it has
+    in place, and sums over it their order. None where the view is no mere order of axes.
+    """
+    memory = lowering.memory
+    view, made = memory.made_by[base][0], memory.made_by[changed][0]
+    if view.op.name in RESHAPED or not made.op.elementwise or made.operands[0] != base:
+        return None
+    turned: list[Atom] = [source]
+    for operand in made.operands[1:]:
+        if isinstance(operand, Var) and operand.type == base.type:
+            other = put_back(lowering, view.op, view.operands[1:], source, operand, node)
+            if other is None:
+                return None
+            turned.append(other)
+        elif isinstance(operand.type, Number | Scalar):
+            turned.append(operand)
+        else:
+            return None
+    memory.taken_again.add(changed)  # the same again
+    name = "" if source.is_temporary else source.name
+    return lowering.assign(made.op, turned, node, name)
 
 
 def _becomes(lowering: Lowering, root: Var, changed: Var, node: cst.CSTNode) -> None:

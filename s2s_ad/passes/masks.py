@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from s2s_ad.ir import Assign, Atom, Block, Var, blocks_of, operands_of
+from s2s_ad.ir import Assign, Atom, Block, Const, Var, blocks_of, operands_of
 from s2s_ad.operations.custom import Custom
 from s2s_ad.operations.support import IDENTITY
 from s2s_ad.passes.activity import free_variables
@@ -31,6 +31,12 @@ PICKING = frozenset({"getitem", "setitem", "additem"})
 HARMLESS = frozenset(
     {"+", "-", "-x", "+x", "numpy.add", "numpy.subtract", "numpy.negative", "numpy.where"}
 )
+# their value is finite everywhere: what their domains leave out are kinks
+FINITE = frozenset(
+    {"builtins.abs", "math.fabs", "math.atan2", "math.hypot", "math.copysign", "math.cbrt"}
+    | {f"numpy.{name}" for name in ("abs", "absolute", "fabs", "hypot", "copysign", "cbrt")}
+    | {f"numpy.{name}" for name in ("arctan2", "atan2", "heaviside", "clip", "where", "interp")}
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,11 @@ class Mask:
     def other(self) -> Mask:
         """The other branch."""
         return Mask(self.test, not self.taken)
+
+    def fits(self, value: Atom) -> bool:
+        """Whether the test has an element for each of the value's, or is one for all."""
+        tested = shape_of(self.test.type)
+        return tested is not None and tested in (shape_of(value.type), ())
 
 
 MOVED = (Mask(Var("", Number("bool")), True),)
@@ -99,7 +110,7 @@ class Masks:
                     self._offer(statement, branch, (Mask(test, taken), *masks))
         elif masks:
             for operand in statement.operands:
-                if spoils(statement, operand):
+                if self.spoils(statement, operand):
                     self.spoiling.add((target, operand))
                 self._offer(statement, operand, masks)
 
@@ -136,10 +147,39 @@ class Masks:
     def is_moved(self, statement: Assign, operand: Atom) -> bool:
         """Whether a contribution has to be masked by the adjoint that it is made from."""
         reached = statement.target in self.moved or statement.target in self.roots
-        return reached and statement.op.elementwise and spoils(statement, operand)
+        return reached and statement.op.elementwise and self.spoils(statement, operand)
 
     def is_spoilt(self, statement: Assign, operand: Atom) -> bool:
         return statement.target in self.spoilt or (statement.target, operand) in self.spoiling
+
+    def spoils(self, statement: Assign, operand: Atom) -> bool:
+        """Whether 0 times the slope with respect to an operand may be NaN where the branch is not
+        taken. A factor that is one number is part of every element: it may be infinite or NaN if
+        no element takes the branch.
+        """
+        if statement.op.name in HARMLESS:
+            return False
+        if statement.op.name in ("*", "/") and statement.operands.count(operand) == 1:
+            first, second = statement.operands
+            if statement.op.name == "/":
+                return operand == second or not isinstance(second, Const)
+            other = second if operand == first else first
+            return not scalar_like(other.type) or self.may_be_infinite(other)
+        return True
+
+    def may_be_infinite(self, atom: Atom) -> bool:
+        """Whether a function on the way to a value has arguments for which it is not finite."""
+        pending, seen = [atom], set[Atom]()
+        while pending:
+            current = pending.pop()
+            found = self.definitions.get(current) if isinstance(current, Var) else None
+            if found is None or current in seen:
+                continue
+            seen.add(current)
+            if found.op.domains and found.op.name not in FINITE and not _by_constant(found):
+                return True
+            pending += found.operands
+        return False
 
     def ending_at(self, statement: Assign, operand: Var) -> tuple[Mask, ...]:
         """The masks for a contribution to `operand`: those that end there, and all of them before
@@ -214,13 +254,12 @@ def works_by_element(statement: Assign) -> bool:
     )
 
 
-def spoils(statement: Assign, operand: Atom) -> bool:
-    """Whether 0 times the slope with respect to an operand may be NaN for some elements only."""
-    if statement.op.name in HARMLESS:
+def _by_constant(statement: Assign) -> bool:
+    """Whether it is a quotient or a power with a constant for which it is always finite."""
+    by = statement.operands[-1]
+    if statement.op.name not in ("/", "**") or not isinstance(by, Const):
         return False
-    if statement.op.name in ("*", "/") and statement.operands.count(operand) == 1:
-        first, second = statement.operands
-        other = second if operand == first else first
-        by = statement.op.name == "/" and operand == second
-        return by or not scalar_like(other.type)
-    return True
+    if isinstance(by.value, complex):
+        return False
+    is_power = statement.op.name == "**"
+    return bool(by.value >= 0 and by.value % 1 == 0 if is_power else by.value != 0)

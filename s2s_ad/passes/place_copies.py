@@ -55,6 +55,7 @@ from s2s_ad.passes.aliasing import (
 )
 from s2s_ad.passes.kept_parts import kept_parts
 from s2s_ad.passes.order_updates import order_updates
+from s2s_ad.passes.undefined import nothing_for_undefined
 from s2s_ad.rewrite import Builder, Names, all_statements, with_body
 from s2s_ad.types import DTYPES, Array, ListOf, Sizes, Type, scalar_like
 
@@ -65,7 +66,8 @@ def place_copies(function: Function) -> Function:
     statements = placer.statements_of(function.body.statements, outermost=True)
     placer.builder.statements = statements
     results = placer.separate_results(function.body.results)
-    body = Block(function.body.parameters, tuple(statements), results)
+    bound = nothing_for_undefined(tuple(statements), placer.copied_unsure)
+    body = Block(function.body.parameters, bound, results)
     return with_body(function, _without_unread_broadcasts(body))
 
 
@@ -99,6 +101,7 @@ class _Placer:
         self.definitions: dict[Var, Assign] = {}
         self.memory: dict[Var, Allocations] = {}
         self.holders: dict[Var, list[Var]] = {}
+        self.copied_unsure: set[Var] = set()  # these may be undefined where they are copied
         for var in function.body.parameters:
             self.settle(var, frozenset((var,)) if holds_memory(var.type) else NOWHERE)
         updates = [
@@ -317,6 +320,7 @@ class _Placer:
             is_owned = statement.targets[place] in self.owned
             is_shared = bool(where & taken)
             if is_shared or (is_owned and not where <= ours | made):
+                self.copied_unsure.update({atom} & self.unsure)
                 atom = own[place] = self.copy(atom, statement.targets[place])
                 where = NOWHERE
             if is_owned:

@@ -1,5 +1,5 @@
-"""Simplifies what loops and branches hand on: a value that no trip changes is not carried, a branch
-that is known is taken.
+"""Simplifies what loops and branches hand on: a value that no trip changes is not carried, one
+under two names is carried once, a branch that is known is taken.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from s2s_ad.ir import (
 from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.activity import carried_of
 from s2s_ad.rewrite import all_statements, count_uses, map_statement, substitute, with_body
-from s2s_ad.types import Number, is_scalar_float
+from s2s_ad.types import Number, Type, is_scalar_float
 
 
 def simplify_blocks(function: Function) -> Function:
@@ -103,18 +103,29 @@ class _Simplifier:
         return [replace(statement, targets=targets, then=blocks[0], orelse=blocks[1])]
 
     def loop(self, loop: For | While) -> For | While:
-        """The loop without the carried values that stay what they were."""
+        """The loop without the carried values that stay what they were, or are what another is."""
         same: list[int] = []
+        firsts: dict[tuple[Atom, Type, Atom, Type], int] = {}
         for k, (target, initial, parameter, following) in enumerate(carried_of(loop)):
             unchanged = following in (parameter, initial) and initial != UNDEFINED
-            if not unchanged or not _stands_for(initial, parameter, loop.role):
+            first = firsts.setdefault((initial, initial.type, following, target.type), k)
+            if unchanged and _stands_for(initial, parameter, loop.role):
+                slot: tuple[Atom, ...] = (initial,) * 3
+            elif first != k:
+                slot = tuple(variables[first] for variables in _slot_variables(loop))
+            else:
                 continue
-            self.values[parameter] = initial
-            self.values[target] = initial
-            if isinstance(loop, While):
-                self.values[loop.test.parameters[k]] = initial
+            for variables, atom in zip(_slot_variables(loop), slot, strict=False):
+                self.values[variables[k]] = atom
             same.append(k)
         return _without(loop, same) if same else loop
+
+
+def _slot_variables(loop: For | While) -> tuple[tuple[Var, ...], ...]:
+    """What stands for the carried values behind the loop, in its body and in its test."""
+    if isinstance(loop, For):
+        return loop.targets, loop.body.parameters[1:]
+    return loop.targets, loop.body.parameters, loop.test.parameters
 
 
 def _without(loop: For | While, same: list[int]) -> For | While:

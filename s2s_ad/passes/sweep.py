@@ -272,8 +272,7 @@ class Sweep:
             return replace(contribution, value=self.builder.assign(where, test, value, Const(0.0)))
         for mask in self.masks.ending_at(statement, operand):
             test = self.test_shaped_like(value, mask)
-            same = shape_of(value.type) == shape_of(mask.test.type) is not None
-            taken = mask.taken or not same
+            taken = mask.taken or not mask.fits(value)
             branches = (value, Const(0.0)) if taken else (Const(0.0), value)
             value = self.builder.assign(where, test, *branches)
         return replace(contribution, value=value)
@@ -282,12 +281,11 @@ class Sweep:
         """The test of a `where`; of another shape than the value, whether any element takes it."""
         test: Atom = self.recall(mask.test)
         operations = catalogue().operations
-        shape, tested = shape_of(value.type), shape_of(mask.test.type)
-        if shape == tested and shape is not None:
+        if mask.fits(value):
             return test
         if not mask.taken:
             test = self.builder.assign(operations["numpy.logical_not"], test)
-        if shape == ():
+        if shape_of(value.type) == ():
             return self.builder.assign(operations["numpy.any"], test, Const(None), Const(False))
         counted = self.builder.assign(operations["*"], test, Const(1.0))
         times = self.builder.assign(operations["helper.unbroadcast"], counted, value)
