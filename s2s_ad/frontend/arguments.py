@@ -17,7 +17,9 @@ from s2s_ad.frontend.subscripts import index_value
 from s2s_ad.frontend.updates import into, into_where
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, Operation, Structure, Var
-from s2s_ad.types import Array
+from s2s_ad.operations.declare import ufunc_of
+from s2s_ad.operations.result_types import dtype_argument
+from s2s_ad.types import Array, Number, Scalar, TypeProblem, dtype_of, is_float, is_numeric
 
 # Arguments that say how to compute, and are not computed with
 CLASS = "__class__"  # of a record, which is called as a method of it
@@ -116,9 +118,12 @@ def call_operation(lowering: Lowering, op: Operation, arguments: Arguments, name
     if not op.variadic:
         name_positions(op, arguments)
     drop_harmless(lowering, op, arguments)
+    compute_in_dtype(lowering, op, arguments)
     if "out" in arguments.keywords and "out" not in op.parameters:
         target = arguments.keywords.pop("out")
         if "where" in arguments.keywords and "where" not in op.parameters:
+            if op.name.startswith("scipy."):
+                refuse_mask(lowering, arguments)
             mask = arguments.keywords.pop("where")
             values = [arguments.take(k, each, Const(None)) for k, each in enumerate(op.parameters)]
             no_more(lowering, arguments)
@@ -284,6 +289,80 @@ def drop_harmless(lowering: Lowering, op: Operation, arguments: Arguments) -> No
             value = static(arguments.keywords[keyword])
             if value is not None and value.value in allowed:
                 del arguments.keywords[keyword]
+
+
+# Reductions in whose result the dtype of their operand is kept
+KEEPING_DTYPE = frozenset(
+    f"numpy.{name}"
+    for name in ("sum", "prod", "max", "min", "mean", "cumsum", "cumprod", "var", "std", "trace",
+                 "nansum", "nanprod", "nanmean", "nanvar", "nanstd", "nancumsum", "nancumprod")
+)  # fmt: skip
+
+
+def compute_in_dtype(lowering: Lowering, op: Operation, arguments: Arguments) -> None:
+    """`dtype=` where it is that of the operands, or where converting these first is the same: a
+    sum is rounded in other places if it is converted piece by piece.
+    """
+    if "dtype" not in arguments.keywords or "dtype" in op.parameters:
+        return
+    node = arguments.node
+    elementwise = op.elementwise and ufunc_of(op.name) is not None
+    values = arguments.positional if elementwise else arguments.positional[:1]
+    operands = [array_operand(lowering, value, node) for value in values]
+    if not (elementwise or op.name.partition("[")[0] in KEEPING_DTYPE) or not operands:
+        return
+    try:
+        dtype = dtype_argument(static_operand(lowering, arguments.keywords["dtype"], node), "")
+    except TypeProblem as problem:
+        raise lowering.refuse(problem.name, str(problem), node, help=problem.help) from None
+    given = [_dtype_given(operand) for operand in operands]
+    if dtype not in ("f64", "f32") or None in given or op.name in OF_TRUTH:
+        return
+    if not any(given) and (dtype == "f32" or not any(is_float(each.type) for each in operands)):
+        return
+    if elementwise:
+        convert = lowering.operation("ndarray.astype")
+        to = arguments.keywords["dtype"]
+        atoms = [static_operand(lowering, to, node)] * len(operands)
+        arguments.positional[: len(operands)] = [
+            x if own in ("", dtype) else lowering.assign(convert, [x, atom], node)
+            for x, own, atom in zip(operands, given, atoms, strict=True)
+        ]
+    elif given != [dtype]:
+        raise lowering.refuse(
+            "unsupported-argument",
+            "`dtype` is not that of what is reduced",
+            arguments.nodes.get("dtype", node),
+            help="convert it first: `x.astype(dtype)`",
+        )
+    del arguments.keywords["dtype"]
+
+
+OF_TRUTH = frozenset(
+    f"numpy.{name}"
+    for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isnan",
+                 "isfinite", "isinf", "signbit", "logical_and", "logical_or", "logical_not",
+                 "logical_xor")
+)  # fmt: skip
+
+
+def _dtype_given(operand: Atom) -> str | None:
+    """The dtype of an operand, "" for Python's numbers, which take that of the others."""
+    if isinstance(operand.type, Array | Scalar):
+        return dtype_of(operand.type) if is_numeric(operand.type) else None
+    return (
+        "" if isinstance(operand.type, Number) and operand.type.kind in ("float", "int") else None
+    )
+
+
+def refuse_mask(lowering: Lowering, arguments: Arguments) -> None:
+    """SciPy 1.17 computes other elements than those that `where=` of its ufuncs names."""
+    raise lowering.refuse(
+        "unsupported-argument",
+        "SciPy computes wrong values with `where=`, so what is meant is not known",
+        arguments.nodes.get("where", arguments.node),
+        help="write `np.where(mask, f(x), other)`",
+    )
 
 
 def no_more(lowering: Lowering, arguments: Arguments) -> None:

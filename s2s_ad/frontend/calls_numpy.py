@@ -23,6 +23,7 @@ from s2s_ad.frontend.calls_products import PRODUCTS
 from s2s_ad.frontend.calls_same_array import SAME_ARRAY
 from s2s_ad.frontend.calls_scipy import SCIPY
 from s2s_ad.frontend.calls_tools import Function
+from s2s_ad.frontend.calls_ufuncs import UFUNCS
 
 UFUNC_REDUCTIONS = {
     "add": "sum",
@@ -37,6 +38,7 @@ WITHOUT_NAN = ("sum", "prod", "max", "min")
 FUNCTIONS: dict[str, Function] = {
     f"numpy.{name}": function
     for name, function in {
+        **UFUNCS,
         "where": choices.lower_where,
         "nonzero": choices.lower_nonzero,
         "select": choices.lower_select,
@@ -102,10 +104,6 @@ FUNCTIONS: dict[str, Function] = {
         "multiply.accumulate": sums.accumulate("cumprod"),
         **{
             f"{name}.reduce": reductions.reduce(target) for name, target in UFUNC_REDUCTIONS.items()
-        },
-        **{
-            f"{name}.outer": sums.outer(name)
-            for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "power")
         },
         **{
             name: several.triangle_indices(name)

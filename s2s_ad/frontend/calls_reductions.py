@@ -101,8 +101,12 @@ def reduce(function: str) -> Function:
     def reduce(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         a = operand(lowering, arguments, 0, "array")
         axis = arguments.take(1, "axis", Const(0))
+        dtype = arguments.take(2, "dtype", NOTHING)
+        if dtype != NOTHING:
+            arguments.keywords["dtype"] = dtype
         keepdims = arguments.take(4, "keepdims", Const(False))
-        begun = {key: arguments.keywords.pop(key) for key in GIVEN if key in arguments.keywords}
+        given = ("dtype", *GIVEN)
+        begun = {key: arguments.keywords.pop(key) for key in given if key in arguments.keywords}
         no_more(lowering, arguments)
         return apply(lowering, arguments.node, function, a, axis=axis, keepdims=keepdims, **begun)
 

@@ -298,23 +298,6 @@ def accumulate(function: str) -> Function:
     return accumulate
 
 
-def outer(function: str) -> Function:
-    """`np.add.outer(a, b)`: a with as many axes more as b has, against b."""
-
-    def outer(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-        node = arguments.node
-        a, b = (operand(lowering, arguments, k, key) for k, key in enumerate("AB"))
-        no_more(lowering, arguments)
-        rank = known_rank(lowering, b, node)
-        spread = a
-        if rank:
-            places = tuple(range(-rank, 0))
-            spread = apply(lowering, node, "expand_dims", a, Const(places))
-        return operate(lowering, node, function, spread, b)
-
-    return outer
-
-
 def cumulative(function: str) -> Function:
     def cumulative(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         node = arguments.node

@@ -185,6 +185,9 @@ def static_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
     if isinstance(value, Named):
         return Const(value.name.rpartition(".")[2], value.name)
     if isinstance(value, Structure):
+        if value.kind == "dict":
+            message = "a dict is not supported as this argument"
+            raise lowering.refuse("unsupported-argument", message, node, help="write out a tuple")
         as_tuple = Structure("tuple", value.keys, value.items)
         fixed = static(as_tuple)
         if fixed is not None:

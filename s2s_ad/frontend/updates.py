@@ -114,12 +114,9 @@ def _at(symbol: str) -> Callable[[Lowering, Arguments, str], Value]:
             changed = lowering.assign(lowering.operation(symbol), [item, value], node)
             write(lowering, SETITEM, base, index, changed, node)
         else:
-            raise lowering.refuse(
-                "unsupported-argument",
-                "indices that may repeat are supported in `np.add.at` only",
-                node,
-                help="write a loop over the indices",
-            )
+            from s2s_ad.frontend.calls_ufuncs import changed_at
+
+            changed_at({"*": "multiply", "/": "divide"}[symbol])(lowering, arguments, name)
         return Const(None)
 
     return lower

@@ -187,6 +187,40 @@ def for_each_row(f: Any, x: Any) -> Any:
     return np.array([f(row) for row in x])
 
 
+def accumulated(f: Any, x: Any) -> Any:
+    """What f gives of all before and the next, along the first axis."""
+    out = np.copy(x)
+    for k in range(1, np.shape(x)[0]):
+        out[k] = f(out[k - 1], x[k])
+    return out
+
+
+def reduced(f: Any, x: Any) -> Any:
+    """What f gives of all before and the next in the end, along the first axis."""
+    total = x[0]
+    for k in range(1, np.shape(x)[0]):
+        total = f(total, x[k])
+    return total
+
+
+def reduced_pieces(f: Any, x: Any, indices: Any) -> Any:
+    """A reduction from each index to the next; of one element if the next is not larger."""
+    out = np.copy(x[indices])
+    for k in range(np.size(indices)):
+        total = out[k]
+        stop = indices[k + 1] if k + 1 < np.size(indices) else np.shape(x)[0]
+        for j in range(indices[k] + 1, stop):
+            total = f(total, x[j])
+        out[k] = total
+    return out
+
+
+def changed_at(f: Any, x: Any, indices: Any, values: Any) -> None:
+    """Elements of x changed one after the other."""
+    for k in range(np.size(indices)):
+        x[indices[k]] = f(x[indices[k]], values[k])
+
+
 def interp_periodic(x: Any, xp: Any, fp: Any, period: Any) -> Any:
     """Interpolation between knots that repeat."""
     p = np.abs(period)

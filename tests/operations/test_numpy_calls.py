@@ -76,6 +76,21 @@ np.minimum.accumulate(v)
 np.logaddexp.reduce(v)
 np.logaddexp.reduce(x, axis=1, keepdims=True)
 np.add.reduceat(v, [0, 2])
+np.multiply.reduceat(x, [0, 2, 1], axis=1)
+np.maximum.reduceat(v, np.array([0, 3]))
+np.logaddexp.reduceat(x, [1, 0], axis=-1)
+np.logaddexp.accumulate(x, axis=1)
+np.hypot.accumulate(v)
+np.subtract.reduce(x, axis=1)
+np.hypot.reduce(x, axis=-1, keepdims=True)
+np.fmax.reduce(x, axis=None)
+np.fmin.reduce(x, axis=0)
+np.logaddexp.outer(v, w)
+np.arctan2.outer(v, a)
+np.add.reduce(x, dtype=x.dtype)
+np.multiply(v, w, dtype=np.float64)
+np.add(np.arange(5), v, dtype=float)
+np.mean(x, axis=1, dtype=x.dtype)
 np.add.outer(v, w)
 np.subtract.outer(x, v)
 np.multiply.outer(v, a)
@@ -416,7 +431,15 @@ def put_along_axis(x, v):  # type: ignore[no-untyped-def]
     return np.sum(y * x)
 
 
-@pytest.mark.parametrize("function", [fill_diagonal, put, copy_to, put_along_axis])
+def change_at(v, w):  # type: ignore[no-untyped-def]
+    y = w * w
+    np.maximum.at(y, [0, 2, 2], v[:3])
+    np.multiply.at(y, np.array([1, 1, 4]), v[0])
+    np.logaddexp.at(y, [3, 3], v[3:])
+    return np.sum(y * w)
+
+
+@pytest.mark.parametrize("function", [fill_diagonal, put, copy_to, put_along_axis, change_at])
 def test_writes(function: Callable[..., Any]) -> None:
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     arguments = [points()[name] for name in names]
