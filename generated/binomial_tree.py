@@ -17,9 +17,12 @@ def value_and_grad_call(
         and isinstance(sigma, NUMBER)
         and isinstance(T, NUMBER)
     ):
-        raise TypeError("value_and_grad_call: expected numbers: S, K, r, sigma, T")
+        raise TypeError(
+            f"value_and_grad_call: expected numbers S, K, r, sigma, T, not {type(S).__name__}, "
+            f"{type(K).__name__}, {type(r).__name__}, {type(sigma).__name__}, {type(T).__name__}"
+        )
     if not isinstance(n, INTEGER):
-        raise TypeError("value_and_grad_call: expected an integer: n")
+        raise TypeError(f"value_and_grad_call: expected an integer n, not {type(n).__name__}")
 
     # forward sweep
     dt = T / n

@@ -26,9 +26,13 @@ def tangents_residuals(
     directions: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
     """The tangents of `residuals` along the rows of `directions`."""
-    if cameras.dtype != np.float64 or points.dtype != np.float64 or directions.dtype != np.float64:
+    if not (
+        type(cameras) is type(points) is type(seen) is type(directions) is np.ndarray
+        and cameras.dtype == points.dtype == directions.dtype == np.float64
+    ):
         raise TypeError(
-            "tangents_residuals: expected cameras float64, points float64, directions float64"
+            "tangents_residuals: expected cameras float64[3, 9], points float64[12, 3], seen[36, "
+            f"2], directions float64[12, 63], not {described(cameras, points, seen, directions)}"
         )
     if (
         cameras.shape != (3, 9)
@@ -38,7 +42,7 @@ def tangents_residuals(
     ):
         raise ValueError(
             "tangents_residuals: expected cameras[3, 9], points[12, 3], seen[36, 2], "
-            "directions[12, 63]"
+            f"directions[12, 63], not {described(cameras, points, seen, directions)}"
         )
 
     v1 = np.reshape(directions[:, 0:27], (12, 3, 9))
@@ -89,6 +93,14 @@ def tangents_residuals(
     v20 = (dot_camera[:, :, 7:8] * square + dot_square * v15 + dot_v18) * v19
     v21 = (dot_camera[:, :, 6:7] * distortion + v20) * flat
     return np.reshape(v21 + dot_flat * (v19 * distortion), (12, -1))
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )
 
 
 def jacobian_residuals(

@@ -6,7 +6,7 @@ import numpy as np
 def grad_f(t: float) -> float:
     """The gradient of `f` with respect to t."""
     if not isinstance(t, (float, int)):
-        raise TypeError("grad_f: expected a number: t")
+        raise TypeError(f"grad_f: expected a number t, not {type(t).__name__}")
 
     # forward sweep
     x = np.cos(t)

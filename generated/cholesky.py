@@ -6,11 +6,11 @@ import numpy.typing as npt
 
 def grad_half_log_determinant(A: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The gradient of `half_log_determinant` with respect to A."""
-    if A.dtype != np.float64:
-        raise TypeError("grad_half_log_determinant: expected A float64")
+    if not (type(A) is np.ndarray and A.dtype == np.float64 and A.ndim == 2):
+        raise TypeError(f"grad_half_log_determinant: expected A float64[n, n], not {described(A)}")
     n, _ = A.shape
     if A.shape != (n, n):
-        raise ValueError("grad_half_log_determinant: expected A[n, n]")
+        raise ValueError(f"grad_half_log_determinant: expected A[n, n], not {described(A)}")
 
     # forward sweep
     L = np.zeros_like(A)
@@ -37,3 +37,11 @@ def grad_half_log_determinant(A: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
         grad_L[j, :j] -= v5 * 2.0 * v1
         grad_A[j, j] = v5
     return grad_A
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

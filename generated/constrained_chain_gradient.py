@@ -6,10 +6,12 @@ import numpy.typing as npt
 
 def value_and_grad_energy(joints: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
     """The value and the gradient of `energy` with respect to joints."""
-    if joints.dtype != np.float64:
-        raise TypeError("value_and_grad_energy: expected joints float64")
+    if not (type(joints) is np.ndarray and joints.dtype == np.float64):
+        raise TypeError(
+            f"value_and_grad_energy: expected joints float64[22], not {described(joints)}"
+        )
     if joints.shape != (22,):
-        raise ValueError("value_and_grad_energy: expected joints[22]")
+        raise ValueError(f"value_and_grad_energy: expected joints[22], not {described(joints)}")
 
     # forward sweep
     heights = joints[1::2]
@@ -19,3 +21,11 @@ def value_and_grad_energy(joints: npt.NDArray[np.float64]) -> tuple[float, npt.N
     grad_joints = 0.004 * joints**3  # return np.sum(heights) + 1e-3 * np.sum(joints**4)
     grad_joints[1::2] += 1.0  # heights = joints[1::2]
     return value, grad_joints
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

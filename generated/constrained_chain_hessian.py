@@ -20,13 +20,18 @@ def hessian_products_weighted_lengths(
     directions: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
     """The products of the Hessian of `weighted_lengths` with the rows of `directions`."""
-    if joints.dtype != np.float64 or directions.dtype != np.float64:
+    if not (
+        type(joints) is type(weights) is type(directions) is np.ndarray
+        and joints.dtype == directions.dtype == np.float64
+    ):
         raise TypeError(
-            "hessian_products_weighted_lengths: expected joints float64, directions float64"
+            "hessian_products_weighted_lengths: expected joints float64[22], weights[12], "
+            f"directions float64[3, 22], not {described(joints, weights, directions)}"
         )
     if joints.shape != (22,) or weights.shape != (12,) or directions.shape != (3, 22):
         raise ValueError(
-            "hessian_products_weighted_lengths: expected joints[22], weights[12], directions[3, 22]"
+            "hessian_products_weighted_lengths: expected joints[22], weights[12], directions[3, "
+            f"22], not {described(joints, weights, directions)}"
         )
 
     dot_v1 = np.reshape(directions, (3, 11, 2))
@@ -38,6 +43,14 @@ def hessian_products_weighted_lengths(
     dot_grad_chain[:, :-1] = -dot_grad_v3
     dot_grad_chain[:, 1:] += dot_grad_v3
     return np.reshape(dot_grad_chain[:, 1:12], (3, 22))
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )
 
 
 def hessian_weighted_lengths(

@@ -8,8 +8,24 @@ def hvp_energy(
     joints: npt.NDArray[np.float64], dot_joints: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """The Hessian-vector product of `energy` with respect to joints."""
-    if joints.dtype != np.float64 or dot_joints.dtype != np.float64:
-        raise TypeError("hvp_energy: expected joints float64, dot_joints float64")
+    if not (
+        type(joints) is type(dot_joints) is np.ndarray
+        and joints.dtype == dot_joints.dtype == np.float64
+    ):
+        raise TypeError(
+            "hvp_energy: expected joints float64[22], dot_joints float64[22], not "
+            f"{described(joints, dot_joints)}"
+        )
     if joints.shape != (22,) or dot_joints.shape != (22,):
-        raise ValueError("hvp_energy: expected joints[22], dot_joints[22]")
+        raise ValueError(
+            f"hvp_energy: expected joints[22], dot_joints[22], not {described(joints, dot_joints)}"
+        )
     return 0.012 * dot_joints * joints**2
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -18,10 +18,19 @@ def adjoints_lengths(
     joints: npt.NDArray[np.float64], directions: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """The adjoints of the arguments of `lengths` for the rows of `directions`."""
-    if joints.dtype != np.float64 or directions.dtype != np.float64:
-        raise TypeError("adjoints_lengths: expected joints float64, directions float64")
+    if not (
+        type(joints) is type(directions) is np.ndarray
+        and joints.dtype == directions.dtype == np.float64
+    ):
+        raise TypeError(
+            "adjoints_lengths: expected joints float64[22], directions float64[2, 12], not "
+            f"{described(joints, directions)}"
+        )
     if joints.shape != (22,) or directions.shape != (2, 12):
-        raise ValueError("adjoints_lengths: expected joints[22], directions[2, 12]")
+        raise ValueError(
+            "adjoints_lengths: expected joints[22], directions[2, 12], not "
+            f"{described(joints, directions)}"
+        )
 
     # forward sweep
     v1 = np.array([[1.0, 0.0]])
@@ -34,6 +43,14 @@ def adjoints_lengths(
     grad_chain[:, :-1] = -grad_v3
     grad_chain[:, 1:] += grad_v3
     return np.reshape(grad_chain[:, 1:12], (2, 22))  # chain = np.concatenate(...)
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )
 
 
 def jacobian_lengths(joints: npt.NDArray[np.float64]) -> csr_array:

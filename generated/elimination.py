@@ -6,11 +6,11 @@ import numpy.typing as npt
 
 def grad_determinant(A: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The gradient of `determinant` with respect to A."""
-    if A.dtype != np.float64:
-        raise TypeError("grad_determinant: expected A float64")
+    if not (type(A) is np.ndarray and A.dtype == np.float64 and A.ndim == 2):
+        raise TypeError(f"grad_determinant: expected A float64[n, n], not {described(A)}")
     n, _ = A.shape
     if A.shape != (n, n):
-        raise ValueError("grad_determinant: expected A[n, n]")
+        raise ValueError(f"grad_determinant: expected A[n, n], not {described(A)}")
 
     # forward sweep
     saved_result = np.empty(n)
@@ -43,3 +43,11 @@ def grad_determinant(A: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         grad_A[k, k] += grad_result * saved_result[k]  # result *= A[k, k]
         grad_result = grad_result * v3
     return grad_A
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -60,11 +60,20 @@ def grad_loss(
     W: npt.NDArray[np.float64], x: npt.NDArray[np.float64], target: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The gradient of `loss` with respect to W and x."""
-    if W.dtype != np.float64 or x.dtype != np.float64:
-        raise TypeError("grad_loss: expected W float64, x float64")
+    if not (
+        type(W) is type(x) is type(target) is np.ndarray
+        and W.dtype == x.dtype == np.float64
+        and x.ndim == 1
+    ):
+        raise TypeError(
+            "grad_loss: expected W float64[n, n], x float64[n], target[n], not "
+            f"{described(W, x, target)}"
+        )
     (n,) = x.shape
     if W.shape != (n, n) or target.shape != (n,):
-        raise ValueError("grad_loss: expected W[n, n], x[n], target[n]")
+        raise ValueError(
+            f"grad_loss: expected W[n, n], x[n], target[n], not {described(W, x, target)}"
+        )
 
     # forward sweep
     solution = equilibrium(W, x, 1e-14)
@@ -79,3 +88,11 @@ def grad_loss(
     _, saved = forward_layer(solution, W, x)
     grad_W, grad_x = reverse_layer(saved, v2)
     return grad_W, grad_x
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -11,7 +11,12 @@ def value_and_grad_log_likelihood(
 ) -> tuple[float, tuple[float, float]]:
     """The value and the gradient of `log_likelihood` with respect to mu and log_sigma."""
     if not (isinstance(mu, NUMBER) and isinstance(log_sigma, NUMBER)):
-        raise TypeError("value_and_grad_log_likelihood: expected numbers: mu, log_sigma")
+        raise TypeError(
+            "value_and_grad_log_likelihood: expected numbers mu, log_sigma, not "
+            f"{type(mu).__name__}, {type(log_sigma).__name__}"
+        )
+    if not (type(x) is np.ndarray and x.ndim == 1):
+        raise TypeError(f"value_and_grad_log_likelihood: expected x[n], not {described(x)}")
     (n,) = x.shape
 
     # forward sweep
@@ -25,3 +30,11 @@ def value_and_grad_log_likelihood(
     grad_log_sigma = -1.0 * n - np.vdot(grad_residual, residual)  # residual = (...) / np.exp(...)
     grad_mu = -grad_residual.sum() / v1
     return value, (grad_mu, grad_log_sigma)
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

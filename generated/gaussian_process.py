@@ -38,11 +38,18 @@ def value_and_grad_negative_log_likelihood(
         isinstance(amplitude, NUMBER) and isinstance(length, NUMBER) and isinstance(noise, NUMBER)
     ):
         raise TypeError(
-            "value_and_grad_negative_log_likelihood: expected numbers: amplitude, length, noise"
+            "value_and_grad_negative_log_likelihood: expected numbers amplitude, length, noise, "
+            f"not {type(amplitude).__name__}, {type(length).__name__}, {type(noise).__name__}"
+        )
+    if not (type(x) is type(y) is np.ndarray and x.ndim == 1):
+        raise TypeError(
+            f"value_and_grad_negative_log_likelihood: expected x[n], y[n], not {described(x, y)}"
         )
     (n,) = x.shape
     if y.shape != (n,):
-        raise ValueError("value_and_grad_negative_log_likelihood: expected x[n], y[n]")
+        raise ValueError(
+            f"value_and_grad_negative_log_likelihood: expected x[n], y[n], not {described(x, y)}"
+        )
 
     # forward sweep
     distance = (x[:, None] - x) / length
@@ -68,3 +75,11 @@ def value_and_grad_negative_log_likelihood(
     grad_amplitude = v11.sum() * 2.0 * amplitude
     grad_length = v1 * (v11 * distance * distance).sum() / length  # distance = (...) / length
     return value, (grad_amplitude, grad_length, grad_noise)
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -11,11 +11,13 @@ def value_and_grad_heat(
 ) -> tuple[float, npt.NDArray[np.float64]]:
     """The value and the gradient of `heat` with respect to u."""
     if not isinstance(alpha, (float, int)):
-        raise TypeError("value_and_grad_heat: expected a number: alpha")
+        raise TypeError(f"value_and_grad_heat: expected a number alpha, not {type(alpha).__name__}")
     if not isinstance(steps, INTEGER):
-        raise TypeError("value_and_grad_heat: expected an integer: steps")
-    if u.dtype != np.float64:
-        raise TypeError("value_and_grad_heat: expected u float64")
+        raise TypeError(
+            f"value_and_grad_heat: expected an integer steps, not {type(steps).__name__}"
+        )
+    if not (type(u) is np.ndarray and u.dtype == np.float64 and u.ndim == 1):
+        raise TypeError(f"value_and_grad_heat: expected u float64[n], not {described(u)}")
     (n,) = u.shape
 
     # forward sweep
@@ -36,3 +38,11 @@ def value_and_grad_heat(
             grad_u[i + 1] += v4
             grad_u[i - 1] += v4
     return value, grad_u
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -7,9 +7,9 @@ import numpy.typing as npt
 def grad_polynomial(c: npt.NDArray[np.float64], x: float) -> tuple[npt.NDArray[np.float64], float]:
     """The gradient of `polynomial` with respect to c and x."""
     if not isinstance(x, (float, int)):
-        raise TypeError("grad_polynomial: expected a number: x")
-    if c.dtype != np.float64:
-        raise TypeError("grad_polynomial: expected c float64")
+        raise TypeError(f"grad_polynomial: expected a number x, not {type(x).__name__}")
+    if not (type(c) is np.ndarray and c.dtype == np.float64 and c.ndim == 1):
+        raise TypeError(f"grad_polynomial: expected c float64[n], not {described(c)}")
     (n,) = c.shape
 
     # forward sweep
@@ -28,3 +28,11 @@ def grad_polynomial(c: npt.NDArray[np.float64], x: float) -> tuple[npt.NDArray[n
         grad_x += grad_s * saved_s[k]
         grad_s = grad_s * x
     return grad_c, grad_x
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -8,7 +8,9 @@ NUMBER = (float, int)
 def grad_huber(r: float, d: float) -> tuple[float, float]:
     """The gradient of `huber` with respect to r and d."""
     if not (isinstance(r, NUMBER) and isinstance(d, NUMBER)):
-        raise TypeError("grad_huber: expected numbers: r, d")
+        raise TypeError(
+            f"grad_huber: expected numbers r, d, not {type(r).__name__}, {type(d).__name__}"
+        )
 
     v1 = abs(r)
     if v1 <= d:

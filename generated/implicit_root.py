@@ -47,7 +47,10 @@ def reverse_pressure_error(saved: tuple[float], grad_out: float) -> tuple[float,
 def value_and_grad_volume(pressure: float, temperature: float) -> tuple[float, tuple[float, float]]:
     """The value and the gradient of `volume` with respect to pressure and temperature."""
     if not (isinstance(pressure, NUMBER) and isinstance(temperature, NUMBER)):
-        raise TypeError("value_and_grad_volume: expected numbers: pressure, temperature")
+        raise TypeError(
+            "value_and_grad_volume: expected numbers pressure, temperature, not "
+            f"{type(pressure).__name__}, {type(temperature).__name__}"
+        )
 
     # forward sweep
     solution = scipy.optimize.brentq(

@@ -8,9 +8,9 @@ INTEGER = (int, np.integer, np.bool)
 def grad_iterate(x: float, n: int) -> float:
     """The gradient of `iterate` with respect to x."""
     if not isinstance(x, (float, int)):
-        raise TypeError("grad_iterate: expected a number: x")
+        raise TypeError(f"grad_iterate: expected a number x, not {type(x).__name__}")
     if not isinstance(n, INTEGER):
-        raise TypeError("grad_iterate: expected an integer: n")
+        raise TypeError(f"grad_iterate: expected an integer n, not {type(n).__name__}")
 
     # forward sweep
     saved_s = np.empty(len(range(n)))

@@ -32,8 +32,17 @@ def value_and_grad_log_likelihood(
     measured: npt.NDArray[np.float64],
 ) -> tuple[Any, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
     """The value and the gradient of `log_likelihood` with respect to F, Q and R."""
-    if F.dtype != np.float64 or Q.dtype != np.float64 or R.dtype != np.float64:
-        raise TypeError("value_and_grad_log_likelihood: expected F float64, Q float64, R float64")
+    if not (
+        type(F) is type(H) is type(Q) is type(R) is type(state) is type(P) is np.ndarray
+        and type(measured) is np.ndarray
+        and F.dtype == Q.dtype == R.dtype == np.float64
+        and H.ndim == measured.ndim == 2
+    ):
+        raise TypeError(
+            "value_and_grad_log_likelihood: expected F float64[n, n], H[m, n], Q float64[n, n], R "
+            "float64[m, m], state[n], P[n, n], measured[t, m], not "
+            f"{described(F, H, Q, R, state, P, measured)}"
+        )
     m, n = H.shape
     t, _ = measured.shape
     if (
@@ -45,8 +54,8 @@ def value_and_grad_log_likelihood(
         or measured.shape != (t, m)
     ):
         raise ValueError(
-            "value_and_grad_log_likelihood: expected F[n, n], H[m, n], Q[n, n], R[m, m], state[n], "
-            "P[n, n], measured[t, m]"
+            "value_and_grad_log_likelihood: expected F[n, n], H[m, n], Q[n, n], R[m, m], "
+            f"state[n], P[n, n], measured[t, m], not {described(F, H, Q, R, state, P, measured)}"
         )
 
     # forward sweep
@@ -121,3 +130,11 @@ def value_and_grad_log_likelihood(
         grad_state = v6 @ grad_state  # state = F @ state
     grad_F += rows_grad_state.T @ saved_state
     return total, (grad_F, grad_Q, grad_R)
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -16,7 +16,11 @@ def value_and_grad_regularised_loss(
         and isinstance(t, NUMBER)
         and isinstance(lam, NUMBER)
     ):
-        raise TypeError("value_and_grad_regularised_loss: expected numbers: w, b, x, t, lam")
+        raise TypeError(
+            "value_and_grad_regularised_loss: expected numbers w, b, x, t, lam, not "
+            f"{type(w).__name__}, {type(b).__name__}, {type(x).__name__}, {type(t).__name__}, "
+            f"{type(lam).__name__}"
+        )
 
     # forward sweep
     z = w * x + b

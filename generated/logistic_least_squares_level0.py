@@ -16,7 +16,10 @@ def grad_regularised_loss(
         and isinstance(t, NUMBER)
         and isinstance(lam, NUMBER)
     ):
-        raise TypeError("grad_regularised_loss: expected numbers: w, b, x, t, lam")
+        raise TypeError(
+            f"grad_regularised_loss: expected numbers w, b, x, t, lam, not {type(w).__name__}, "
+            f"{type(b).__name__}, {type(x).__name__}, {type(t).__name__}, {type(lam).__name__}"
+        )
 
     # forward sweep
     v1 = w * x

@@ -15,12 +15,19 @@ def value_and_grad_loss(
 ) -> tuple[float, tuple[npt.NDArray[np.float64], float]]:
     """The value and the gradient of `loss` with respect to w and b."""
     if not (isinstance(b, NUMBER) and isinstance(lam, NUMBER)):
-        raise TypeError("value_and_grad_loss: expected numbers: b, lam")
-    if w.dtype != np.float64:
-        raise TypeError("value_and_grad_loss: expected w float64")
+        raise TypeError(
+            f"value_and_grad_loss: expected numbers b, lam, not {type(b).__name__}, "
+            f"{type(lam).__name__}"
+        )
+    if not (type(w) is type(X) is type(t) is np.ndarray and w.dtype == np.float64 and X.ndim == 2):
+        raise TypeError(
+            f"value_and_grad_loss: expected w float64[d], X[n, d], t[n], not {described(w, X, t)}"
+        )
     n, d = X.shape
     if w.shape != (d,) or t.shape != (n,):
-        raise ValueError("value_and_grad_loss: expected w[d], X[n, d], t[n]")
+        raise ValueError(
+            f"value_and_grad_loss: expected w[d], X[n, d], t[n], not {described(w, X, t)}"
+        )
 
     # forward sweep
     z = X @ w + b
@@ -32,3 +39,11 @@ def value_and_grad_loss(
     grad_b = grad_z.sum()  # z = X @ w + b
     grad_w = lam * w + X.T @ grad_z
     return value, (grad_w, grad_b)
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -10,12 +10,18 @@ def forward_product(
     x: npt.NDArray[np.float64], w: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
     """The value of `product`, and what the reverse sweep needs."""
-    if x.dtype != np.float64 or w.dtype != np.float64:
-        raise TypeError("forward_product: expected x float64, w float64")
+    if not (
+        type(x) is type(w) is np.ndarray
+        and x.dtype == w.dtype == np.float64
+        and x.ndim == w.ndim == 2
+    ):
+        raise TypeError(
+            f"forward_product: expected x float64[n, d], w float64[d, m], not {described(x, w)}"
+        )
     _, d = x.shape
     _, m = w.shape
     if w.shape != (d, m):
-        raise ValueError("forward_product: expected x[n, d], w[d, m]")
+        raise ValueError(f"forward_product: expected x[n, d], w[d, m], not {described(x, w)}")
 
     value = x @ w
     return value, (np.copy(x), np.copy(w))
@@ -37,3 +43,11 @@ def vjp_product(x: npt.NDArray[np.float64], w: npt.NDArray[np.float64]) -> tuple
     """The value of `product`, and the function that carries an adjoint back."""
     value, saved = forward_product(x, w)
     return value, lambda grad_out: reverse_product(saved, grad_out)
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -8,10 +8,16 @@ def value_and_grad_area(
     inner: npt.NDArray[np.float64], frame: npt.NDArray[np.float64]
 ) -> tuple[float, npt.NDArray[np.float64]]:
     """The value and the gradient of `area` with respect to inner."""
-    if inner.dtype != np.float64:
-        raise TypeError("value_and_grad_area: expected inner float64")
+    if not (type(inner) is type(frame) is np.ndarray and inner.dtype == np.float64):
+        raise TypeError(
+            "value_and_grad_area: expected inner float64[8, 8], frame[10, 10], not "
+            f"{described(inner, frame)}"
+        )
     if inner.shape != (8, 8) or frame.shape != (10, 10):
-        raise ValueError("value_and_grad_area: expected inner[8, 8], frame[10, 10]")
+        raise ValueError(
+            "value_and_grad_area: expected inner[8, 8], frame[10, 10], not "
+            f"{described(inner, frame)}"
+        )
 
     # forward sweep
     z = frame.copy()
@@ -46,3 +52,11 @@ def value_and_grad_area(
     grad_z[1:, :] += grad_v12
     grad_inner = grad_z[1:-1, 1:-1]  # z[1:-1, 1:-1] = inner
     return value, grad_inner
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

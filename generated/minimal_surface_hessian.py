@@ -34,11 +34,18 @@ def hessian_products_area(
     directions: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
     """The products of the Hessian of `area` with the rows of `directions`."""
-    if inner.dtype != np.float64 or directions.dtype != np.float64:
-        raise TypeError("hessian_products_area: expected inner float64, directions float64")
+    if not (
+        type(inner) is type(frame) is type(directions) is np.ndarray
+        and inner.dtype == directions.dtype == np.float64
+    ):
+        raise TypeError(
+            "hessian_products_area: expected inner float64[8, 8], frame[10, 10], directions "
+            f"float64[7, 64], not {described(inner, frame, directions)}"
+        )
     if inner.shape != (8, 8) or frame.shape != (10, 10) or directions.shape != (7, 64):
         raise ValueError(
-            "hessian_products_area: expected inner[8, 8], frame[10, 10], directions[7, 64]"
+            "hessian_products_area: expected inner[8, 8], frame[10, 10], directions[7, 64], not "
+            f"{described(inner, frame, directions)}"
         )
 
     z = frame.copy()
@@ -79,6 +86,14 @@ def hessian_products_area(
     dot_grad_z[:, :-1, :] -= dot_grad_v11
     dot_grad_z[:, 1:, :] += dot_grad_v11
     return np.reshape(dot_grad_z[:, 1:-1, 1:-1], (7, -1))
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )
 
 
 def hessian_area(inner: npt.NDArray[np.float64], frame: npt.NDArray[np.float64]) -> csr_array:

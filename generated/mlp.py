@@ -18,17 +18,22 @@ def grad_loss(
     npt.NDArray[np.float64],
 ]:
     """The gradient of `loss` with respect to W1, b1, W2 and b2."""
-    if (
-        W1.dtype != np.float64
-        or b1.dtype != np.float64
-        or W2.dtype != np.float64
-        or b2.dtype != np.float64
+    if not (
+        type(W1) is type(b1) is type(W2) is type(b2) is type(X) is type(T) is np.ndarray
+        and W1.dtype == b1.dtype == W2.dtype == b2.dtype == np.float64
+        and W1.ndim == T.ndim == 2
     ):
-        raise TypeError("grad_loss: expected W1 float64, b1 float64, W2 float64, b2 float64")
+        raise TypeError(
+            "grad_loss: expected W1 float64[d, h], b1 float64[h], W2 float64[h, k], b2 "
+            f"float64[k], X[n, d], T[n, k], not {described(W1, b1, W2, b2, X, T)}"
+        )
     d, h = W1.shape
     n, k = T.shape
     if b1.shape != (h,) or W2.shape != (h, k) or b2.shape != (k,) or X.shape != (n, d):
-        raise ValueError("grad_loss: expected W1[d, h], b1[h], W2[h, k], b2[k], X[n, d], T[n, k]")
+        raise ValueError(
+            "grad_loss: expected W1[d, h], b1[h], W2[h, k], b2[k], X[n, d], T[n, k], not "
+            f"{described(W1, b1, W2, b2, X, T)}"
+        )
 
     # forward sweep
     H = np.tanh(X @ W1 + b1)
@@ -42,3 +47,11 @@ def grad_loss(
     grad_b1 = grad_v1.sum(axis=0)
     grad_W1 = X.T @ grad_v1
     return grad_W1, grad_b1, grad_W2, grad_b2
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -17,19 +17,18 @@ def jvp_loss(
     dot_b2: npt.NDArray[np.float64],
 ) -> tuple[float, float]:
     """The value and the tangent of `loss` with respect to W1, b1, W2 and b2."""
-    if (
-        W1.dtype != np.float64
-        or b1.dtype != np.float64
-        or W2.dtype != np.float64
-        or b2.dtype != np.float64
-        or dot_W1.dtype != np.float64
-        or dot_b1.dtype != np.float64
-        or dot_W2.dtype != np.float64
-        or dot_b2.dtype != np.float64
+    if not (
+        type(W1) is type(b1) is type(W2) is type(b2) is type(X) is type(T) is np.ndarray
+        and type(dot_W1) is type(dot_b1) is type(dot_W2) is type(dot_b2) is np.ndarray
+        and W1.dtype == b1.dtype == W2.dtype == b2.dtype == dot_W1.dtype == np.float64
+        and dot_b1.dtype == dot_W2.dtype == dot_b2.dtype == np.float64
+        and W1.ndim == T.ndim == 2
     ):
         raise TypeError(
-            "jvp_loss: expected W1 float64, b1 float64, W2 float64, b2 float64, dot_W1 float64, "
-            "dot_b1 float64, dot_W2 float64, dot_b2 float64"
+            "jvp_loss: expected W1 float64[d, h], b1 float64[h], W2 float64[h, k], b2 float64[k], "
+            "X[n, d], T[n, k], dot_W1 float64[d, h], dot_b1 float64[h], dot_W2 float64[h, k], "
+            "dot_b2 float64[k], not "
+            f"{described(W1, b1, W2, b2, X, T, dot_W1, dot_b1, dot_W2, dot_b2)}"
         )
     d, h = W1.shape
     n, k = T.shape
@@ -45,7 +44,8 @@ def jvp_loss(
     ):
         raise ValueError(
             "jvp_loss: expected W1[d, h], b1[h], W2[h, k], b2[k], X[n, d], T[n, k], dot_W1[d, h], "
-            "dot_b1[h], dot_W2[h, k], dot_b2[k]"
+            "dot_b1[h], dot_W2[h, k], dot_b2[k], not "
+            f"{described(W1, b1, W2, b2, X, T, dot_W1, dot_b1, dot_W2, dot_b2)}"
         )
 
     H = np.tanh(X @ W1 + b1)
@@ -55,3 +55,11 @@ def jvp_loss(
     v2 = (dot_Y * v1).sum()
     value = 0.5 * np.sum(v1**2)
     return value, v2
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

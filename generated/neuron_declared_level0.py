@@ -20,7 +20,10 @@ def grad_neuron(
         and isinstance(x0, NUMBER)
         and isinstance(x1, NUMBER)
     ):
-        raise TypeError("grad_neuron: expected numbers: w0, w1, w2, x0, x1")
+        raise TypeError(
+            f"grad_neuron: expected numbers w0, w1, w2, x0, x1, not {type(w0).__name__}, "
+            f"{type(w1).__name__}, {type(w2).__name__}, {type(x0).__name__}, {type(x1).__name__}"
+        )
 
     # forward sweep
     s0 = w0 * x0

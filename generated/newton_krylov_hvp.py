@@ -13,12 +13,21 @@ def hvp_loss(
 ) -> npt.NDArray[np.float64]:
     """The Hessian-vector product of `loss` with respect to w."""
     if not isinstance(lam, (float, int)):
-        raise TypeError("hvp_loss: expected a number: lam")
-    if w.dtype != np.float64 or dot_w.dtype != np.float64:
-        raise TypeError("hvp_loss: expected w float64, dot_w float64")
+        raise TypeError(f"hvp_loss: expected a number lam, not {type(lam).__name__}")
+    if not (
+        type(w) is type(X) is type(y) is type(dot_w) is np.ndarray
+        and w.dtype == dot_w.dtype == np.float64
+        and X.ndim == 2
+    ):
+        raise TypeError(
+            "hvp_loss: expected w float64[d], X[n, d], y[n], dot_w float64[d], not "
+            f"{described(w, X, y, dot_w)}"
+        )
     n, d = X.shape
     if w.shape != (d,) or y.shape != (n,) or dot_w.shape != (d,):
-        raise ValueError("hvp_loss: expected w[d], X[n, d], y[n], dot_w[d]")
+        raise ValueError(
+            f"hvp_loss: expected w[d], X[n, d], y[n], dot_w[d], not {described(w, X, y, dot_w)}"
+        )
 
     v1 = -y
     v2 = v1 * (X @ w)
@@ -26,3 +35,11 @@ def hvp_loss(
     v3 = np.exp(v2 - np.logaddexp(0.0, v2))
     dot_grad_w = dot_w * lam + X.T @ ((dot_v2 - dot_v2 * v3) * v3 * v1 / n)
     return dot_grad_w
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -4,7 +4,7 @@
 def grad_square_root(a: float) -> float:
     """The gradient of `square_root` with respect to a."""
     if not isinstance(a, (float, int)):
-        raise TypeError("grad_square_root: expected a number: a")
+        raise TypeError(f"grad_square_root: expected a number a, not {type(a).__name__}")
 
     # forward sweep
     saved_y: list[float] = []

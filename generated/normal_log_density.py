@@ -21,13 +21,21 @@ def value_and_grad_log_density(
     x: npt.NDArray[np.float64], mean: npt.NDArray[np.float64], covariance: npt.NDArray[np.float64]
 ) -> tuple[Any, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
     """The value and the gradient of `log_density` with respect to x, mean and covariance."""
-    if x.dtype != np.float64 or mean.dtype != np.float64 or covariance.dtype != np.float64:
+    if not (
+        type(x) is type(mean) is type(covariance) is np.ndarray
+        and x.dtype == mean.dtype == covariance.dtype == np.float64
+        and x.ndim == 1
+    ):
         raise TypeError(
-            "value_and_grad_log_density: expected x float64, mean float64, covariance float64"
+            "value_and_grad_log_density: expected x float64[d], mean float64[d], covariance "
+            f"float64[d, d], not {described(x, mean, covariance)}"
         )
     (d,) = x.shape
     if mean.shape != (d,) or covariance.shape != (d, d):
-        raise ValueError("value_and_grad_log_density: expected x[d], mean[d], covariance[d, d]")
+        raise ValueError(
+            "value_and_grad_log_density: expected x[d], mean[d], covariance[d, d], not "
+            f"{described(x, mean, covariance)}"
+        )
 
     # forward sweep
     L = scipy.linalg.cholesky(covariance, lower=True)
@@ -46,3 +54,11 @@ def value_and_grad_log_density(
     v6 = scipy.linalg.solve_triangular(L, v5, trans=1, lower=True).T
     grad_covariance = fold_lower(scipy.linalg.solve_triangular(L, v6, trans=1, lower=True))
     return value, (v4, grad_mean, grad_covariance)
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

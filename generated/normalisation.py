@@ -12,12 +12,21 @@ def grad_score(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The gradient of `score` with respect to X, scale and shift."""
     if not isinstance(eps, (float, int)):
-        raise TypeError("grad_score: expected a number: eps")
-    if X.dtype != np.float64 or scale.dtype != np.float64 or shift.dtype != np.float64:
-        raise TypeError("grad_score: expected X float64, scale float64, shift float64")
+        raise TypeError(f"grad_score: expected a number eps, not {type(eps).__name__}")
+    if not (
+        type(X) is type(scale) is type(shift) is np.ndarray
+        and X.dtype == scale.dtype == shift.dtype == np.float64
+        and X.ndim == 2
+    ):
+        raise TypeError(
+            "grad_score: expected X float64[n, d], scale float64[d], shift float64[d], not "
+            f"{described(X, scale, shift)}"
+        )
     n, d = X.shape
     if scale.shape != (d,) or shift.shape != (d,):
-        raise ValueError("grad_score: expected X[n, d], scale[d], shift[d]")
+        raise ValueError(
+            f"grad_score: expected X[n, d], scale[d], shift[d], not {described(X, scale, shift)}"
+        )
 
     # forward sweep
     centred = X - np.mean(X, axis=0)
@@ -33,3 +42,11 @@ def grad_score(
     grad_centred = scale / v1 * (v3 - grad_scale / n / v1 * centred)  # variance = np.mean(...)
     grad_X = grad_centred - grad_centred.sum(axis=0) / n  # centred = X - np.mean(X, axis=0)
     return grad_X, grad_scale, grad_shift
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -18,17 +18,23 @@ def grad_loss(
     npt.NDArray[np.float64],
 ]:
     """The gradient of `loss` with respect to W1, b1, W2 and b2."""
-    if (
-        W1.dtype != np.float64
-        or b1.dtype != np.float64
-        or W2.dtype != np.float64
-        or b2.dtype != np.float64
+    if not (
+        type(W1) is type(b1) is type(W2) is type(b2) is type(x) is type(t) is np.ndarray
+        and W1.dtype == b1.dtype == W2.dtype == b2.dtype == np.float64
+        and W1.ndim == 2
+        and b2.ndim == 1
     ):
-        raise TypeError("grad_loss: expected W1 float64, b1 float64, W2 float64, b2 float64")
+        raise TypeError(
+            "grad_loss: expected W1 float64[h, d], b1 float64[h], W2 float64[k, h], b2 "
+            f"float64[k], x[d], t[k], not {described(W1, b1, W2, b2, x, t)}"
+        )
     h_2, d = W1.shape
     (k,) = b2.shape
     if b1.shape != (h_2,) or W2.shape != (k, h_2) or x.shape != (d,) or t.shape != (k,):
-        raise ValueError("grad_loss: expected W1[h, d], b1[h], W2[k, h], b2[k], x[d], t[k]")
+        raise ValueError(
+            "grad_loss: expected W1[h, d], b1[h], W2[k, h], b2[k], x[d], t[k], not "
+            f"{described(W1, b1, W2, b2, x, t)}"
+        )
 
     # forward sweep
     v1 = W1 @ x
@@ -62,3 +68,11 @@ def grad_loss(
     grad_b1 = grad_z
     grad_W1 = np.outer(grad_v1, x)  # v1 = W1 @ x
     return grad_W1, grad_b1, grad_W2, grad_b2
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -35,7 +35,11 @@ def grad_loss(
         and isinstance(t, NUMBER)
     ):
         raise TypeError(
-            "grad_loss: expected numbers: w11, w12, w21, w22, b1, b2, v1, v2, c, x1, x2, t"
+            "grad_loss: expected numbers w11, w12, w21, w22, b1, b2, v1, v2, c, x1, x2, t, not "
+            f"{type(w11).__name__}, {type(w12).__name__}, {type(w21).__name__}, "
+            f"{type(w22).__name__}, {type(b1).__name__}, {type(b2).__name__}, {type(v1).__name__}, "
+            f"{type(v2).__name__}, {type(c).__name__}, {type(x1).__name__}, {type(x2).__name__}, "
+            f"{type(t).__name__}"
         )
 
     # forward sweep

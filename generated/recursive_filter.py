@@ -11,9 +11,11 @@ def grad_energy(
 ) -> tuple[npt.NDArray[np.float64], float, float]:
     """The gradient of `energy` with respect to x, a and b."""
     if not (isinstance(a, NUMBER) and isinstance(b, NUMBER)):
-        raise TypeError("grad_energy: expected numbers: a, b")
-    if x.dtype != np.float64:
-        raise TypeError("grad_energy: expected x float64")
+        raise TypeError(
+            f"grad_energy: expected numbers a, b, not {type(a).__name__}, {type(b).__name__}"
+        )
+    if not (type(x) is np.ndarray and x.dtype == np.float64 and x.ndim == 1):
+        raise TypeError(f"grad_energy: expected x float64[n], not {described(x)}")
     (n,) = x.shape
 
     # forward sweep
@@ -39,3 +41,11 @@ def grad_energy(
     grad_b += v4 * v1
     grad_x[0] = v4 * b
     return grad_x, grad_a, grad_b
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

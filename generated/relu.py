@@ -10,10 +10,8 @@ def forward_relu(
     x: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], tuple[npt.NDArray[np.float64]]]:
     """The value of `relu`, and what the reverse sweep needs."""
-    if x.dtype != np.float64:
-        raise TypeError("forward_relu: expected x float64")
-    if x.ndim != 1:
-        raise ValueError("forward_relu: expected x[n]")
+    if not (type(x) is np.ndarray and x.dtype == np.float64 and x.ndim == 1):
+        raise TypeError(f"forward_relu: expected x float64[n], not {described(x)}")
 
     value = np.maximum(x, 0.0)
     return value, (np.copy(x),)
@@ -33,3 +31,11 @@ def vjp_relu(x: npt.NDArray[np.float64]) -> tuple[Any, Any]:
     """The value of `relu`, and the function that carries an adjoint back."""
     value, saved = forward_relu(x)
     return value, lambda grad_out: reverse_relu(saved, grad_out)
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -14,12 +14,16 @@ def value_and_grad_loss(
 ) -> tuple[Any, npt.NDArray[np.float64]]:
     """The value and the gradient of `loss` with respect to w."""
     if not isinstance(lam, (float, int)):
-        raise TypeError("value_and_grad_loss: expected a number: lam")
-    if w.dtype != np.float64:
-        raise TypeError("value_and_grad_loss: expected w float64")
+        raise TypeError(f"value_and_grad_loss: expected a number lam, not {type(lam).__name__}")
+    if not (type(w) is type(X) is type(y) is np.ndarray and w.dtype == np.float64 and X.ndim == 2):
+        raise TypeError(
+            f"value_and_grad_loss: expected w float64[d], X[n, d], y[n], not {described(w, X, y)}"
+        )
     n, d = X.shape
     if w.shape != (d,) or y.shape != (n,):
-        raise ValueError("value_and_grad_loss: expected w[d], X[n, d], y[n]")
+        raise ValueError(
+            f"value_and_grad_loss: expected w[d], X[n, d], y[n], not {described(w, X, y)}"
+        )
 
     # forward sweep
     residual = X @ w - y
@@ -28,3 +32,11 @@ def value_and_grad_loss(
     # reverse sweep
     grad_w = lam * 2.0 * w + X.T @ (2.0 / n * residual)  # residual = X @ w - y
     return value, grad_w
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

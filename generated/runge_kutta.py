@@ -9,9 +9,12 @@ INTEGER = (int, np.integer, np.bool)
 def grad_pendulum(angle: float, speed: float, h: float, steps: int) -> tuple[float, float]:
     """The gradient of `pendulum` with respect to angle and speed."""
     if not (isinstance(angle, NUMBER) and isinstance(speed, NUMBER) and isinstance(h, NUMBER)):
-        raise TypeError("grad_pendulum: expected numbers: angle, speed, h")
+        raise TypeError(
+            f"grad_pendulum: expected numbers angle, speed, h, not {type(angle).__name__}, "
+            f"{type(speed).__name__}, {type(h).__name__}"
+        )
     if not isinstance(steps, INTEGER):
-        raise TypeError("grad_pendulum: expected an integer: steps")
+        raise TypeError(f"grad_pendulum: expected an integer steps, not {type(steps).__name__}")
 
     # forward sweep
     v1 = len(range(steps))

@@ -11,11 +11,21 @@ def value_and_grad_cross_entropy(
     t: npt.NDArray[np.float64],
 ) -> tuple[float, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
     """The value and the gradient of `cross_entropy` with respect to W and b."""
-    if W.dtype != np.float64 or b.dtype != np.float64:
-        raise TypeError("value_and_grad_cross_entropy: expected W float64, b float64")
+    if not (
+        type(W) is type(b) is type(x) is type(t) is np.ndarray
+        and W.dtype == b.dtype == np.float64
+        and W.ndim == 2
+    ):
+        raise TypeError(
+            "value_and_grad_cross_entropy: expected W float64[k, d], b float64[k], x[d], t[k], "
+            f"not {described(W, b, x, t)}"
+        )
     k, d = W.shape
     if b.shape != (k,) or x.shape != (d,) or t.shape != (k,):
-        raise ValueError("value_and_grad_cross_entropy: expected W[k, d], b[k], x[d], t[k]")
+        raise ValueError(
+            "value_and_grad_cross_entropy: expected W[k, d], b[k], x[d], t[k], not "
+            f"{described(W, b, x, t)}"
+        )
 
     # forward sweep
     z = W @ x + b
@@ -29,3 +39,11 @@ def value_and_grad_cross_entropy(
     grad_z = (grad_y / v1 - np.vdot(grad_y, y) / v1) * e  # e = np.exp(z - np.max(z))
     grad_W = np.outer(grad_z, x)  # z = W @ x + b
     return value, (grad_W, grad_z)
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

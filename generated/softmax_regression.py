@@ -8,12 +8,18 @@ def grad_loss(
     W: npt.NDArray[np.float64], X: npt.NDArray[np.float64], T: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """The gradient of `loss` with respect to W."""
-    if W.dtype != np.float64:
-        raise TypeError("grad_loss: expected W float64")
+    if not (
+        type(W) is type(X) is type(T) is np.ndarray
+        and W.dtype == np.float64
+        and W.ndim == X.ndim == 2
+    ):
+        raise TypeError(
+            f"grad_loss: expected W float64[d, k], X[n, d], T[n, k], not {described(W, X, T)}"
+        )
     d, k = W.shape
     n, _ = X.shape
     if X.shape != (n, d) or T.shape != (n, k):
-        raise ValueError("grad_loss: expected W[d, k], X[n, d], T[n, k]")
+        raise ValueError(f"grad_loss: expected W[d, k], X[n, d], T[n, k], not {described(W, X, T)}")
 
     # forward sweep
     Z = X @ W
@@ -24,3 +30,11 @@ def grad_loss(
     grad_logp = -T  # return -np.sum(T * logp)
     v2 = grad_logp.sum(axis=1, keepdims=True) / np.sum(v1, axis=1, keepdims=True) * v1  # logp = ...
     return X.T @ (grad_logp - v2)  # Z = X @ W
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

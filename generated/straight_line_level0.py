@@ -8,7 +8,9 @@ NUMBER = (float, int)
 def grad_f(x1: float, x2: float) -> tuple[float, float]:
     """The gradient of `f` with respect to x1 and x2."""
     if not (isinstance(x1, NUMBER) and isinstance(x2, NUMBER)):
-        raise TypeError("grad_f: expected numbers: x1, x2")
+        raise TypeError(
+            f"grad_f: expected numbers x1, x2, not {type(x1).__name__}, {type(x2).__name__}"
+        )
 
     # forward sweep
     v1 = np.log(x1)

@@ -6,7 +6,10 @@ NUMBER = (float, int)
 def value_and_grad_f(x: float, y: float, z: float) -> tuple[float, tuple[float, float, float]]:
     """The value and the gradient of `f` with respect to x, y and z."""
     if not (isinstance(x, NUMBER) and isinstance(y, NUMBER) and isinstance(z, NUMBER)):
-        raise TypeError("value_and_grad_f: expected numbers: x, y, z")
+        raise TypeError(
+            f"value_and_grad_f: expected numbers x, y, z, not {type(x).__name__}, "
+            f"{type(y).__name__}, {type(z).__name__}"
+        )
 
     q = x + y
     value = q * z

@@ -6,7 +6,10 @@ NUMBER = (float, int)
 def grad_f(x: float, y: float, z: float) -> tuple[float, float, float]:
     """The gradient of `f` with respect to x, y and z."""
     if not (isinstance(x, NUMBER) and isinstance(y, NUMBER) and isinstance(z, NUMBER)):
-        raise TypeError("grad_f: expected numbers: x, y, z")
+        raise TypeError(
+            f"grad_f: expected numbers x, y, z, not {type(x).__name__}, {type(y).__name__}, "
+            f"{type(z).__name__}"
+        )
 
     # forward sweep
     q = x + y

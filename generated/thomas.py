@@ -16,18 +16,20 @@ def grad_norm_of_solution(
     npt.NDArray[np.float64],
 ]:
     """The gradient of `norm_of_solution` with respect to a, b, c and d."""
-    if (
-        a.dtype != np.float64
-        or b.dtype != np.float64
-        or c.dtype != np.float64
-        or d.dtype != np.float64
+    if not (
+        type(a) is type(b) is type(c) is type(d) is np.ndarray
+        and a.dtype == b.dtype == c.dtype == d.dtype == np.float64
+        and a.ndim == 1
     ):
         raise TypeError(
-            "grad_norm_of_solution: expected a float64, b float64, c float64, d float64"
+            "grad_norm_of_solution: expected a float64[n], b float64[n], c float64[n], d "
+            f"float64[n], not {described(a, b, c, d)}"
         )
     (n,) = a.shape
     if b.shape != (n,) or c.shape != (n,) or d.shape != (n,):
-        raise ValueError("grad_norm_of_solution: expected a[n], b[n], c[n], d[n]")
+        raise ValueError(
+            f"grad_norm_of_solution: expected a[n], b[n], c[n], d[n], not {described(a, b, c, d)}"
+        )
 
     # forward sweep
     upper = np.zeros(n)
@@ -86,3 +88,11 @@ def grad_norm_of_solution(
     grad_b[0] = -v12 * v3 - v13 * v2
     grad_c[0] = v13
     return grad_a, grad_b, grad_c, grad_d
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

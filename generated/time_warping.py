@@ -8,8 +8,14 @@ def grad_distance(
     a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The gradient of `distance` with respect to a and b."""
-    if a.dtype != np.float64 or b.dtype != np.float64:
-        raise TypeError("grad_distance: expected a float64, b float64")
+    if not (
+        type(a) is type(b) is np.ndarray
+        and a.dtype == b.dtype == np.float64
+        and a.ndim == b.ndim == 1
+    ):
+        raise TypeError(
+            f"grad_distance: expected a float64[n], b float64[m], not {described(a, b)}"
+        )
     (n,) = a.shape
     (m,) = b.shape
 
@@ -63,3 +69,11 @@ def grad_distance(
             grad_b[v5] -= grad_v11
             grad_a[v4] += grad_v11
     return grad_a, grad_b
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from s2s_ad.backend.module import AT_THE_END
 from s2s_ad.diagnostics import DifferentiationError
 from s2s_ad.frontend.annotations import TypeReader, split_argument
 from s2s_ad.frontend.lower import lower_function
@@ -226,7 +227,8 @@ def without_frame(module: str) -> str:
     for node in ast.parse(module).body:
         first, last = node.lineno - 1, node.end_lineno
         if isinstance(node, ast.FunctionDef) and hasattr(helpers, node.name):
-            kept.append(f"# the helper {node.name}")
+            if node.name not in AT_THE_END:
+                kept.append(f"# the helper {node.name}")
         elif isinstance(node, ast.FunctionDef):
             body = lines[first:last]
             if ast.get_docstring(node) is not None:

@@ -47,8 +47,11 @@ def entry_checks(
     _numbers(entry, function, parameters, spelled, library)
     _generators(entry, function, parameters, spelled, library)
     arrays = [var for var in parameters if isinstance(var.type, Array)]
-    _dtypes(entry, function, arrays, spelled, library, active)
-    _shapes(entry, function, arrays, spelled, free_name, needed)
+    homes = _homes([var for var in arrays if _shape(var) is not None])
+    _arrays(
+        entry, function, arrays, spelled, library, _checked_dtypes(function, arrays, active), homes
+    )
+    _shapes(entry, function, arrays, spelled, library, free_name, needed, homes)
     own = [var for var in arrays if var in of_primal]
     _overlaps(entry, function, own, spelled, library)
     return entry
@@ -89,8 +92,9 @@ def _constants(entry: Entry, function: Function, library: Callable[[str], str]) 
             differs = "is not" if formal.tree.value is None else "!="
             entry.lines.append(f"    if {formal.name} {differs} {value}:")
             plain = value.replace("\\'", "'").replace('"', "'")
-            message = f"{function.name}: generated for {formal.name}={plain}"
-            entry.lines += layout.raise_with("        ", "ValueError", message)
+            message = f"{function.name}: generated for {formal.name}={plain}, "
+            came = f"not {{{formal.name}!r:.60}}"
+            entry.lines += layout.raise_with("        ", "ValueError", message, came)
 
 
 def _opaque(
@@ -118,15 +122,23 @@ def _container(
     if not isinstance(tree, Structure):
         return
     keys = [spell_atom(Const(key), lambda name: name).text for key in tree.keys]
+    isinstance_ = library("builtins.isinstance")
     if tree.kind == "dict":
         wanted = f"{{{', '.join(keys)}}}" if keys else f"{library('builtins.set')}()"
-        entry.first.append(f"    if {path}.keys() != {wanted}:")
-        message = f"{function.name}: expected the keys {', '.join(map(str, tree.keys))} in {path}"
-        entry.first += layout.raise_with("        ", "ValueError", message.replace('"', "'"))
+        test = f"{isinstance_}({path}, {library('builtins.dict')}) and {path}.keys() == {wanted}"
+        what = f"a dict of {', '.join(keys)}"
     elif tree.kind in ("tuple", "list"):
-        entry.first.append(f"    if {library('builtins.len')}({path}) != {len(keys)}:")
-        message = f"{function.name}: expected {len(keys)} items in {path}".replace('"', "'")
-        entry.first += layout.raise_with("        ", "ValueError", message)
+        kinds = f"({library('builtins.list')}, {library('builtins.tuple')})"
+        test = (
+            f"{isinstance_}({path}, {kinds}) and {library('builtins.len')}({path}) == {len(keys)}"
+        )
+        what = f"{len(keys)} item{'s' if len(keys) != 1 else ''}"
+    if tree.kind != "record":
+        entry.first += layout.unless("    ", [test])
+        message = f"{function.name}: expected {what} as {path}, ".replace('"', "'")
+        simple = "\\" not in path and "'" not in path
+        came = "not {" + path.replace('"', "'") + "!r:.60}" if simple else "not others"
+        entry.first += layout.raise_with("        ", "ValueError", message, came)
     for key, spelled_key, item in zip(tree.keys, keys, tree.items, strict=True):
         inner = f"{path}.{key}" if tree.kind == "record" else f"{path}[{spelled_key}]"
         _container(entry, function, item, inner, library)
@@ -156,11 +168,19 @@ def _numbers(
     for var in floats:
         kind = number if var in wide else library(f"numpy.{DTYPES[dtype_of(var.type)]}")
         tests.append(f"{isinstance_}({spelled(var)}, {kind})")
-    _require(entry, function, tests, "numbers" if len(floats) > 1 else "a number", floats, spelled)
+    _require(
+        entry,
+        function,
+        tests,
+        "numbers" if len(floats) > 1 else "a number",
+        floats,
+        spelled,
+        library,
+    )
     if integers:
         tests = [f"{isinstance_}({spelled(var)}, {library('INTEGER')})" for var in integers]
         what = "integers" if len(integers) > 1 else "an integer"
-        _require(entry, function, tests, what, integers, spelled)
+        _require(entry, function, tests, what, integers, spelled, library)
 
 
 def _generators(
@@ -175,7 +195,7 @@ def _generators(
         if isinstance(var.type, Static) and var.type.kind.startswith("numpy."):
             kind, isinstance_ = library(var.type.kind), library("builtins.isinstance")
             tests = [f"{isinstance_}({spelled(var)}, {kind})"]
-            _require(entry, function, tests, f"a {kind}", [var], spelled)
+            _require(entry, function, tests, f"a {kind}", [var], spelled, library)
 
 
 def _require(
@@ -185,32 +205,20 @@ def _require(
     what: str,
     variables: list[Var],
     spelled: Callable[[Var], str],
+    library: Callable[[str], str],
 ) -> None:
     """`if not (a and b): raise TypeError(...)`"""
     if not tests:
         return
-    joined = tests[0] if len(tests) == 1 else f"({' and '.join(tests)})"
-    line = f"    if not {joined}:"
-    if len(line) > layout.LIMIT:
-        inner = f"        {' and '.join(tests)}"
-        lines = [f"        {'and ' if place else ''}{test}" for place, test in enumerate(tests)]
-        fits = len(inner) <= layout.LIMIT
-        entry.lines += ["    if not (", *([inner] if fits else lines), "    ):"]
-    else:
-        entry.lines.append(line)
+    entry.lines += layout.unless("    ", tests)
+    type_ = library("builtins.type")
     names = ", ".join(spelled(var) for var in variables)
-    message = f"{function.name}: expected {what}: {names}"
-    entry.lines += layout.raise_with("        ", "TypeError", message)
+    message = f"{function.name}: expected {what} {names}, "
+    came = ", ".join(f"{{{type_}({spelled(var)}).__name__}}" for var in variables)
+    entry.lines += layout.raise_with("        ", "TypeError", message, f"not {came}")
 
 
-def _dtypes(
-    entry: Entry,
-    function: Function,
-    arrays: list[Var],
-    spelled: Callable[[Var], str],
-    library: Callable[[str], str],
-    active: set[Var],
-) -> None:
+def _checked_dtypes(function: Function, arrays: list[Var], active: set[Var]) -> list[Var]:
     """The dtype of a gradient is its argument's; where all is float64, other arguments cannot
     change that.
     """
@@ -221,25 +229,91 @@ def _dtypes(
     )
     checked = floats if mixed else [var for var in floats if var in active]
     # booleans select and integers pick: as an index the one is not the other
-    checked = [var for var in arrays if var in checked or not is_float(var.type)]
-    if not checked:
+    return [var for var in arrays if var in checked or not is_float(var.type)]
+
+
+def _arrays(
+    entry: Entry,
+    function: Function,
+    arrays: list[Var],
+    spelled: Callable[[Var], str],
+    library: Callable[[str], str],
+    checked: list[Var],
+    homes: dict[str, Var],
+) -> None:
+    """Arguments are arrays, no lists and no subclasses (`*` of a matrix is another product, a mask
+    leaves elements out), of the dtype and the rank for which the module was generated.
+    """
+    if not arrays:
         return
-    tests = [
-        f"{_spelled_dtype(var, spelled, library)} != {library('numpy.' + _dtype(var))}"
-        for var in checked
-    ]
-    entry.lines += layout.condition("    ", tests)
-    listed = ", ".join(f"{spelled(var)} {_dtype(var)}" for var in checked)
-    entry.lines += layout.raise_with("        ", "TypeError", f"{function.name}: expected {listed}")
+    known = [var for var in arrays if _shape(var) is not None]
+    open_ = [var for var in arrays if _shape(var) is None]
+    type_, kind = library("builtins.type"), library("numpy.ndarray")
+    axes = [var for var in known if _shape(var)]
+    tests = _chain([f"{type_}({spelled(var)})" for var in axes], "is", kind)
+    # a number will do as well where there are no axes or their number is unknown
+    for var in open_:
+        kinds = (kind, library("numpy.float64"), library("builtins.float"), library("builtins.int"))
+        tests.append(f"{type_}({spelled(var)}) in ({', '.join(kinds)})")
+    for var in known:
+        if var not in axes:
+            number = library(f"numpy.{_dtype(var)}")
+            tests.append(f"{type_}({spelled(var)}) in ({kind}, {number})")
+    for dtype in dict.fromkeys(_dtype(var) for var in checked):
+        alike = [var for var in checked if _dtype(var) == dtype]
+        found = [_spelled_dtype(var, spelled, library) for var in alike]
+        tests += _chain(found, "==", library(f"numpy.{dtype}"))
+    ranked = [var for var in known if not _is_compared(var, homes) or _is_unpacked(var, homes)]
+    for rank in dict.fromkeys(len(_shape(var) or ()) for var in ranked):
+        alike = [var for var in ranked if len(_shape(var) or ()) == rank]
+        tests += _chain([f"{spelled(var)}.ndim" for var in alike], "==", str(rank))
+    entry.lines += layout.unless("    ", tests)
+    listed = ", ".join(
+        f"{spelled(var)}{' ' + _dtype(var) if var in checked else ''}{_spelled_shape(var)}"
+        if var in checked or _shape(var) is not None
+        else spelled(var)
+        for var in arrays
+    )
+    message = f"{function.name}: expected {listed}, "
+    entry.lines += layout.raise_with(
+        "        ", "TypeError", message, _what_came(arrays, spelled, library)
+    )
+
+
+def _chain(sides: list[str], operator: str, last: str) -> list[str]:
+    """`a == b == last`; several such where one does not fit into a line."""
+    chains: list[str] = []
+    for side in sides:
+        longer = chains[-1].removesuffix(last) + f"{side} {operator} {last}" if chains else ""
+        if longer and len(longer) <= layout.LIMIT - len("        and "):
+            chains[-1] = longer
+        else:
+            chains.append(f"{side} {operator} {last}")
+    return chains
+
+
+def _what_came(
+    arrays: list[Var], spelled: Callable[[Var], str], library: Callable[[str], str]
+) -> str:
+    """`not {described(x, y)}`; several calls where one does not fit into a line."""
+    described, groups = library("builtins.described"), [spelled(arrays[0])]
+    for name in map(spelled, arrays[1:]):
+        if len(f'            f"{{{described}({groups[-1]}, {name})}}, "') <= layout.LIMIT:
+            groups[-1] += f", {name}"
+        else:
+            groups.append(name)
+    return "not " + ", ".join(f"{{{described}({group})}}" for group in groups)
+
+
+def _spelled_shape(var: Var) -> str:
+    shape = _shape(var)
+    return "" if shape is None else f"[{', '.join(map(str, shape))}]"
 
 
 def _spelled_dtype(var: Var, spelled: Callable[[Var], str], library: Callable[[str], str]) -> str:
-    # of unknown rank: a number will do as well
-    return (
-        f"{spelled(var)}.dtype"
-        if _shape(var) is not None
-        else f"{library('numpy.result_type')}({spelled(var)})"
-    )
+    if _shape(var) is not None:
+        return f"{spelled(var)}.dtype"
+    return f"{library('numpy.result_type')}({spelled(var)})"
 
 
 def _dtype(var: Var) -> str:
@@ -252,18 +326,16 @@ def _shapes(
     function: Function,
     arrays: list[Var],
     spelled: Callable[[Var], str],
+    library: Callable[[str], str],
     free_name: Callable[[str], str],
     needed: set[str],
+    homes: dict[str, Var],
 ) -> None:
     known = [var for var in arrays if _shape(var) is not None]
-    if not known:
-        return
-    homes = _homes(known)
     wanted = needed | set(_compared_symbols(known, homes, function))
     for var in known:
         own = {size.symbol for size in _shape(var) or () if _is_home(size, var, homes)}
         if own & wanted or (own and not _is_all_new(var, homes)):
-            # unpacking checks the rank as well
             names = []
             for size in _shape(var) or ():
                 symbol = size.symbol or ""
@@ -278,26 +350,32 @@ def _shapes(
     tests: list[str] = []
     for var in known:
         shape = _shape(var) or ()
-        if not _is_all_new(var, homes) and shape:
+        if _is_compared(var, homes):
             sizes = [_spelled_size(entry, size) for size in shape]
             joined = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
             tests.append(f"{spelled(var)}.shape != {joined}")
-        elif not any(size.symbol in entry.sizes for size in shape):
-            tests.append(f"{spelled(var)}.ndim != {len(shape)}")
     for left, right in function.assumptions:
         tests.append(f"{_spelled_size(entry, left)} != {_spelled_size(entry, right)}")
     if tests:
         entry.lines += layout.condition("    ", tests)
-        listed = ", ".join(
-            f"{spelled(var)}[{', '.join(map(str, _shape(var) or ()))}]" for var in known
-        )
+        listed = ", ".join(spelled(var) + _spelled_shape(var) for var in known)
+        message = f"{function.name}: expected {listed}, "
         entry.lines += layout.raise_with(
-            "        ", "ValueError", f"{function.name}: expected {listed}"
+            "        ", "ValueError", message, _what_came(known, spelled, library)
         )
 
 
 def _is_home(size: Size, var: Var, homes: dict[str, Var]) -> bool:
     return size.symbol is not None and homes.get(size.symbol) == var
+
+
+def _is_compared(var: Var, homes: dict[str, Var]) -> bool:
+    """Whether the shape as a whole is compared with what others say it is."""
+    return bool(_shape(var)) and not _is_all_new(var, homes)
+
+
+def _is_unpacked(var: Var, homes: dict[str, Var]) -> bool:
+    return any(_is_home(size, var, homes) for size in _shape(var) or ())
 
 
 def _is_all_new(var: Var, homes: dict[str, Var]) -> bool:

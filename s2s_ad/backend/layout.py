@@ -70,27 +70,54 @@ def condition(indent: str, tests: Sequence[str]) -> list[str]:
     return [*lines, f"{indent}):"]
 
 
-def raise_with(indent: str, exception: str, message: str) -> list[str]:
-    """`raise ValueError("...")`, a long message in several strings."""
-    one = f'{indent}raise {exception}("{message}")'
+def unless(indent: str, tests: Sequence[str]) -> list[str]:
+    """`if not (a and b):`"""
+    joined = tests[0] if len(tests) == 1 and _is_call(tests[0]) else f"({' and '.join(tests)})"
+    one = f"{indent}if not {joined}:"
     if len(one) <= LIMIT:
         return [one]
+    inner = f"{indent}    {' and '.join(tests)}"
+    lines = [f"{indent}    {'and ' if place else ''}{test}" for place, test in enumerate(tests)]
+    return [f"{indent}if not (", *([inner] if len(inner) <= LIMIT else lines), f"{indent}):"]
+
+
+def _is_call(text: str) -> bool:
+    return re.fullmatch(r"[\w.]+\((?:[^()]|\([^()]*\))*\)", text) is not None
+
+
+def raise_with(indent: str, exception: str, message: str, came: str = "") -> list[str]:
+    """`raise ValueError("...")`, a long message in several strings. `came`, which ends the message,
+    holds expressions in braces, as an f-string does.
+    """
+    doubled = message.replace("{", "{{").replace("}", "}}")
+    text = f'f"{doubled}{came}"' if came else f'"{message}"'
+    if len(indent) + len(text) + len(f"raise {exception}()") <= LIMIT:
+        return [f"{indent}raise {exception}({text})"]
     inside = f"{indent}    "
-    pieces: list[str] = []
-    words = message.split(" ")
-    line = ""
-    for place, word in enumerate(words):
-        piece = word + (" " if place < len(words) - 1 else "")
-        if line and len(inside) + len(line) + len(piece) + 2 > LIMIT:
-            pieces.append(line)
-            line = ""
-        line += piece
-    pieces.append(line)
+    words = [(word, False) for word in re.findall(r"\S+ ?|^ ", message)]
+    words += [(word, True) for word in re.findall(r"(?:\{[^}]*\}|[^\s{])+ ?|^ ", came)]
+    pieces: list[list[tuple[str, bool]]] = [[]]
+    for word in words:
+        used = sum(len(text) for text, _ in pieces[-1])
+        if pieces[-1] and len(inside) + used + len(word[0]) + 3 > LIMIT:
+            pieces.append([])
+        pieces[-1].append(word)
     return [
         f"{indent}raise {exception}(",
-        *(f'{inside}"{piece}"' for piece in pieces),
+        *(f"{inside}{_quoted(piece)}" for piece in pieces),
         f"{indent})",
     ]
+
+
+def _quoted(words: Sequence[tuple[str, bool]]) -> str:
+    """Words as a string; as an f-string where some hold expressions."""
+    if not any("{" in word for word, has_values in words if has_values):
+        return f'"{"".join(word for word, _ in words)}"'
+    plain = (
+        word if has_values else word.replace("{", "{{").replace("}", "}}")
+        for word, has_values in words
+    )
+    return f'f"{"".join(plain)}"'
 
 
 def call(indent: str, text: str, arguments: Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ KINDS = {
     "NUMBER": ("builtins.float", "builtins.int"),
     "INTEGER": ("builtins.int", "numpy.integer", "numpy.bool"),
 }
+AT_THE_END = frozenset({"described"})  # helpers that say nothing of the derivative
 
 
 def is_helper(name: str) -> bool:
@@ -89,7 +90,7 @@ class Module:
     def imports(self, typed: bool) -> list[str]:
         """The import lines, sorted as `ruff` sorts them; `typed`: `Any` is used."""
         standard = [f"import {module}" for module in sorted(self.modules & STANDARD)]
-        standard += ["from typing import Any"] if typed or self.helpers else []
+        standard += ["from typing import Any"] if typed else []
         others = [f"import {module}" for module in self.modules - STANDARD if "numpy" not in module]
         if "numpy" in self.modules or self.helpers:
             others.append("import numpy" + ("" if self.numpy == "numpy" else f" as {self.numpy}"))

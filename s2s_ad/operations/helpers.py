@@ -486,3 +486,11 @@ def middle_of_full(x: Any, other: Any) -> Any:
     """The part of a full convolution with `other` that the mode `same` gives."""
     pairs = zip(np.shape(x), np.shape(other), strict=True)
     return np.array(x[tuple(slice((m - 1) // 2, (m - 1) // 2 + n - m + 1) for n, m in pairs)])
+
+
+def described(*given: object) -> str:
+    """What arguments are, for a message: `float64[3, 4]`, or the name of a type."""
+    return ", ".join(
+        f"{one.dtype}{list(one.shape)}" if type(one) is np.ndarray else type(one).__name__
+        for one in given
+    )
