@@ -19,6 +19,7 @@ import libcst as cst
 
 from s2s_ad.diagnostics import DifferentiationError, Reporter, Span
 from s2s_ad.frontend.annotations import TypeTree
+from s2s_ad.frontend.powers import keep_real
 from s2s_ad.frontend.prune import prune
 from s2s_ad.frontend.resolve import FileScope, every_parameter, names_bound, names_bound_in
 from s2s_ad.frontend.source import Unit
@@ -190,6 +191,8 @@ class Lowering:
         name: str = "",
     ) -> Var:
         """Append a Wengert line; what its operands do not fit is reported at the node."""
+        if op.name == "**":
+            keep_real(self, operands[0], operands[1], node)
         return self._typed(
             lambda: self.builder.assign(complex_form(op, operands), *operands, name=name),
             operands,
