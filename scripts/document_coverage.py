@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "coverage.md"
 SPACES = ("", "linalg.", "fft.")
 SCIPY_SPACES = ("integrate", "linalg", "signal", "special", "stats")
 YES, CONSTANT, THROUGH, NO = "yes", "constant", "through others", "—"
+RAISES = "raises"
 
 # Functions that have nothing to differentiate: they look at types, print, read or write files, work
 # on bits, dates or complex numbers, or give what does not depend on floats
@@ -136,6 +139,8 @@ Written with autograd {autograd}, JAX {jax}, NumPy {numpy} and SciPy {scipy}.
 - **constant**: accepted; its result is piecewise constant, an index, or a truth value.
 - **through others**: autograd has no derivative of its own, and traces the parts of NumPy's code as
   far as it can.
+- **raises**: the function is there, and its derivative raises; the script calls it, of JAX's
+  functions for those that are refused here.
 - **—**: refused here with `error[unknown-operation]`; not there, in the others.
 
 That a function is there does not say that each of its arguments is: an argument that is not
@@ -161,26 +166,31 @@ def main() -> int:
 
 def page() -> str:
     """The whole page."""
-    import autograd
     import jax
     import scipy
 
     rows = [(name, ours(name), of_autograd(name), of_jax(name)) for name in names()]
-    missing = [name for name, own, *others in rows if own == NO and YES in others]
     counted = sum(1 for row in rows if row[1] != NO)
     head = HEAD.format(
-        autograd=getattr(autograd, "__version__", ""),
+        autograd=version("autograd"),
         jax=jax.__version__,
         numpy=np.__version__,
         scipy=scipy.__version__,
     )
     summary = f"{counted} of {len(rows)} functions of NumPy."
-    if missing:
-        listed = ", ".join(f"`np.{name}`" for name in missing)
-        summary += f" Differentiated by one of the others and not here: {listed}."
+    summary += differentiated_elsewhere(rows, "np.")
     lines = ["| Function | s2s_ad | autograd | JAX |", "| --- | --- | --- | --- |"]
     lines += [f"| `np.{name}` | {own} | {first} | {second} |" for name, own, first, second in rows]
     return head + summary + "\n\n" + "\n".join(lines) + "\n" + scipy_section()
+
+
+def differentiated_elsewhere(rows: list[tuple[str, ...]], prefix: str) -> str:
+    """A sentence about what is refused here alone."""
+    missing = [name for name, own, *others in rows if own == NO and YES in others]
+    if not missing:
+        return ""
+    listed = ", ".join(f"`{prefix}{name}`" for name in missing)
+    return f" Differentiated by one of the others and not here: {listed}."
 
 
 def scipy_section() -> str:
@@ -191,7 +201,8 @@ def scipy_section() -> str:
         "",
         "## SciPy",
         "",
-        f"{counted} of {len(rows)} that one of the others has.",
+        f"{counted} of {len(rows)} that one of the others has."
+        + differentiated_elsewhere(rows, ""),
         "",
     ]
     lines += ["| Function | s2s_ad | autograd | JAX |", "| --- | --- | --- | --- |"]
@@ -306,7 +317,40 @@ def of_jax(name: str) -> str:
         found = getattr(inside(jax.numpy, space), short, None)
     if found is None:
         return NO
+    if name in PROBES:
+        return YES if jax_differentiates(name) else RAISES
     return CONSTANT if ours(name) == CONSTANT else YES
+
+
+# How to call what is refused here, with a matrix and the function
+PROBES: dict[str, Callable[[Any, Callable[..., Any]], Any]] = {
+    "linalg.eig": lambda a, f: f(a)[1],
+    "scipy.linalg.funm": lambda a, f: f(a, lambda x: x * x),
+    "scipy.linalg.hessenberg": lambda a, f: f(a),
+    "scipy.linalg.qr_multiply": lambda a, f: f(a, a)[0],
+    "scipy.linalg.rsf2csf": lambda a, f: f(a, a)[0],
+    "scipy.linalg.schur": lambda a, f: f(a)[0],
+}
+
+
+@cache
+def jax_differentiates(name: str) -> bool:
+    """Whether JAX gives a gradient of a function."""
+    import jax
+
+    space, _, short = name.rpartition(".")
+    found = of_scipy("jax", name)
+    if not name.startswith("scipy."):
+        found = getattr(inside(jax.numpy, space), short, None)
+
+    def total(a: Any) -> Any:
+        return jax.numpy.sum(jax.numpy.abs(PROBES[name](a, found)))
+
+    try:
+        jax.grad(total)(jax.numpy.eye(3) + jax.numpy.arange(9.0).reshape(3, 3))
+    except NotImplementedError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

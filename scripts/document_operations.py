@@ -146,6 +146,7 @@ FAMILIES = {
     "scipy_systems": "`scipy.linalg`: systems and eigenvalues of one structure, polar factors",
     "distributions": "Distributions of `scipy.stats`",
     "joint_distributions": "Distributions of several variables",
+    "spectra": "Spectra of `scipy.signal`",
     "signal": "Convolutions and filters of `scipy.signal`, and `scipy.integrate.simpson`",
     "product_adjoints": "",
     "implicit": "",

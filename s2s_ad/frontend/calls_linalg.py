@@ -162,9 +162,5 @@ LINEAR_ALGEBRA: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "scipy.linalg.eig": EIGENVALUES,
     "scipy.linalg.eigvals": EIGENVALUES,
     "scipy.integrate.trapezoid": _trapezoid,
-    "numpy.polyfit": refuse_family(
-        "no derivative is known for `np.polyfit`",
-        "solve the system: `np.linalg.lstsq(np.vander(x, degree + 1), y)[0]`",
-    ),
 }
 """Entries of the table of special calls."""

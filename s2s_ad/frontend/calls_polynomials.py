@@ -1,5 +1,5 @@
 """Calls of NumPy's functions of polynomials that are written out: `polyder`, `polyint`, `poly`,
-`polydiv`."""
+`polydiv`, `polyfit`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand, atom
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, Structure
+from s2s_ad.types import dtype_of
 
 MOST_STEPS = 64  # derivatives or integrals that are written out
 
@@ -103,7 +104,31 @@ def _vector(lowering: Lowering, p: Atom, arguments: Arguments) -> None:
         raise unsupported(lowering, message, arguments.node, "ravel it")
 
 
+def lower_fit(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`np.polyfit(x, y, deg, w=w)`: the coefficients alone, in double precision."""
+    node = arguments.node
+    x, y = (operand(lowering, arguments, k, key) for k, key in enumerate("xy"))
+    degree = arguments.take(2, "deg", NOTHING)
+    for place, key, nothing in ((3, "rcond", None), (4, "full", False), (6, "cov", False)):
+        if known(lowering, arguments.take(place, key, Const(nothing)), key, node) is not nothing:
+            help = "solve the system: `np.linalg.lstsq(np.vander(x, degree + 1), y)[0]`"
+            raise unsupported(lowering, f"`{key}` is not supported in `np.polyfit`", node, help)
+    w = operand(lowering, arguments, 5, "w")
+    no_more(lowering, arguments)
+    _vector(lowering, x, arguments)
+    given = [y] if w == NOTHING else [y, w]
+    for each in given:
+        if dtype_of(each.type) != "f64" or (w != NOTHING and known_rank(lowering, each, node) != 1):
+            message = "`np.polyfit` is supported for vectors of float64"
+            raise unsupported(lowering, message, node, "convert them, and fit one after the other")
+    names: dict[str, Value] = {"x": x, "y": y, "degree": degree}
+    if w == NOTHING:
+        return expand(lowering, "polynomial_fit", node, **names)
+    return expand(lowering, "weighted_polynomial_fit", node, **names, w=w)
+
+
 POLYNOMIALS: dict[str, Function] = {
+    "polyfit": lower_fit,
     "polyder": lower_derivative,
     "polyint": lower_integral,
     "poly": lower_from_roots,

@@ -46,6 +46,18 @@ def _pattern(definition: str, *keys: str) -> Function:
     return lower
 
 
+def _convolution_matrix(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`scipy.linalg.convolution_matrix(a, n, mode)`"""
+    node = arguments.node
+    a = _vectors(lowering, arguments, "a")[0]
+    n = arguments.take(1, "n", Const(None))
+    mode = known(lowering, arguments.take(2, "mode", Const("full")), "mode", node)
+    no_more(lowering, arguments)
+    if mode not in ("full", "same", "valid"):
+        raise unsupported(lowering, f"`mode` is {mode!r}", node, "one of full, same, valid")
+    return expand(lowering, "convolution_matrix", node, a=a, n=n, mode=Const(mode))
+
+
 def _standard_error(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     node = arguments.node
     a = operand(lowering, arguments, 0, "a")
@@ -81,6 +93,8 @@ def _trend(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 PARTS: dict[str, Function] = {
     "scipy.linalg.companion": _pattern("companion", "a"),
     "scipy.linalg.fiedler": _pattern("fiedler", "a"),
+    "scipy.linalg.fiedler_companion": _pattern("fiedler_companion", "a"),
+    "scipy.linalg.convolution_matrix": _convolution_matrix,
     "scipy.linalg.leslie": _pattern("leslie", "f", "s"),
     "scipy.stats.sem": _standard_error,
     "scipy.signal.detrend": _trend,

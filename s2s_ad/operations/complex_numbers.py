@@ -57,7 +57,7 @@ PARTS = (
     "ndarray.shape[]", "ndarray.ndim", "ndarray.size", "ndarray.copy", "ndarray.astype", "identity",
     "builtins.len", "builtins.tuple", "builtins.complex", "helper.unbroadcast", "helper.fitted",
     "helper.doubled", "helper.diagonal_adjoint", "helper.over_gaps", "helper.vectors_of",
-    "helper.of_largest",
+    "helper.of_largest", "helper.stft_adjoint", "scipy.signal.istft",
 )  # fmt: skip
 ANALYTIC = frozenset(
     (*ARITHMETIC, *PARTS, *(f"numpy.{name}" for name in (*FUNCTIONS, *SUMS, *PRODUCTS, *SHAPES)))

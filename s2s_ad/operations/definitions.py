@@ -154,6 +154,24 @@ def polynomial_division(u: Any, v: Any) -> Any:
     return quotient, rest[leading_zeros(rest) :]
 
 
+def polynomial_fit(x: Any, y: Any, degree: Any) -> Any:
+    """The coefficients of the polynomial nearest to y at x, its columns scaled to length 1."""
+    powers = np.vander(x + 0.0, degree + 1)
+    lengths = np.sqrt(np.sum(powers * powers, axis=0))
+    cutoff = np.shape(x)[0] * 2.220446049250313e-16
+    fitted = np.linalg.lstsq(powers / lengths, y + 0.0, rcond=cutoff)[0]
+    return (fitted.T / lengths).T
+
+
+def weighted_polynomial_fit(x: Any, y: Any, degree: Any, w: Any) -> Any:
+    """The same with a weight for each point."""
+    powers = np.vander(x + 0.0, degree + 1) * np.expand_dims(w, 1)
+    lengths = np.sqrt(np.sum(powers * powers, axis=0))
+    cutoff = np.shape(x)[0] * 2.220446049250313e-16
+    fitted = np.linalg.lstsq(powers / lengths, (y + 0.0) * w, rcond=cutoff)[0]
+    return (fitted.T / lengths).T
+
+
 # Spacing ------------------------------------------------------------------------------------------
 
 
@@ -251,6 +269,37 @@ def companion(a: Any) -> Any:
 def fiedler(a: Any) -> Any:
     """The distances of the elements from each other."""
     return np.abs(a[:, np.newaxis] - a[np.newaxis, :])
+
+
+def fiedler_companion(a: Any) -> Any:
+    """A companion matrix with five diagonals."""
+    if a[0] == 0.0:
+        raise ValueError("Leading coefficient is zero.")
+    scaled = a / a[0]
+    n = np.size(a) - 1
+    c = np.zeros((n, n), dtype=a.dtype)
+    c[np.arange(3, n, 2), np.arange(1, n - 2, 2)] = 1.0
+    c[np.arange(2, n, 2), np.arange(1, n - 1, 2)] = -scaled[3::2]
+    c[np.arange(0, n - 2, 2), np.arange(2, n, 2)] = 1.0
+    c[np.arange(0, n - 1, 2), np.arange(1, n, 2)] = -scaled[2::2]
+    c[0, 0] = -scaled[1]
+    c[1, 0] = 1.0
+    return c
+
+
+def convolution_matrix(a: Any, n: Any, mode: Any) -> Any:
+    """The matrix that convolves vectors of length n with `a`."""
+    m = np.size(a)
+    start, trimmed = 0, 0
+    if mode == "same":
+        trimmed = min(m, n) - 1
+        start = trimmed // 2
+    if mode == "valid":
+        start = min(m, n) - 1
+        trimmed = 2 * start
+    rows = np.arange(start, start + m + n - 1 - trimmed)
+    lags = rows[:, np.newaxis] - np.arange(n)
+    return np.where((lags >= 0) & (lags < m), a[np.clip(lags, 0, m - 1)], 0.0)
 
 
 def leslie(f: Any, s: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 from s2s_ad.ir import Atom
 from s2s_ad.operations.declare import Catalogue
 from s2s_ad.operations.result_types import of_shape, require_numeric
-from s2s_ad.types import Sizes, Type, shape_of
+from s2s_ad.types import Array, Sizes, Type, shape_of
 
 CATALOGUE = Catalogue()
 
@@ -305,3 +305,17 @@ declare(
     note=COUNTS,
 )
 declare("bernoulli.ppf(q, p)", samples=({"q": "r[3]", "p": "r[2,3]"},))
+RISE = "np.log((poisson_counts(mu) + 1.0) / np.expand_dims(mu, -1))"
+CHANCE = "scipy.stats.poisson.pmf(poisson_counts(mu), np.expand_dims(mu, -1))"
+declare(
+    "poisson.entropy(mu)",
+    f"grad_mu += grad_out * np.sum({CHANCE} * {RISE}, axis=-1)",
+    domains={"mu": "positive"},
+    samples=({"mu": "f[2,3]"}, {"mu": "f[]"}, {"mu": "f[1]"}),
+)
+CATALOGUE.operation(
+    "out = poisson_counts(mu)",
+    infer=lambda sizes, _: Array("i64", (sizes.fresh(),)),
+    constant=True,
+    helper="poisson_counts",
+)

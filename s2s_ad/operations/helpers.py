@@ -11,6 +11,10 @@ import numpy as np
 
 from s2s_ad.operations.careful_slopes import digamma_rise as digamma_rise
 from s2s_ad.operations.careful_slopes import sinc_derivative as sinc_derivative
+from s2s_ad.operations.spectral_helpers import first_of as first_of
+from s2s_ad.operations.spectral_helpers import istft_adjoint as istft_adjoint
+from s2s_ad.operations.spectral_helpers import poisson_counts as poisson_counts
+from s2s_ad.operations.spectral_helpers import stft_adjoint as stft_adjoint
 from s2s_ad.operations.structured_helpers import eigen_of as eigen_of
 from s2s_ad.operations.structured_helpers import eigenvalues_of as eigenvalues_of
 from s2s_ad.operations.structured_helpers import filter_sums as filter_sums

@@ -108,3 +108,30 @@ for method, times in (("logpdf", ""), ("pdf", "out * ")):
         domains={"alpha": "large"},
         note="of points inside, whose coordinates add up to 1",
     )
+
+
+# Multinomial --------------------------------------------------------------------------------------
+
+
+def _multinomial_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    function = "scipy.stats.multinomial"
+    scipy_dtype([operands[2].type], function)
+    counts, total, chances = (known_shape(each, function) for each in operands)
+    if not counts or len(chances) != 1 or total:
+        message = f"`{function}` is supported for one number of trials and one vector `p`"
+        raise TypeProblem("shape-mismatch", message)
+    sizes.unify(counts[-1], chances[0])
+    return of_shape("f64", counts[:-1])
+
+
+for method, times in (("logpmf", "grad_out"), ("pmf", "(grad_out * out)")):
+    dot = "out * " if method == "pmf" else ""
+    CATALOGUE.operation(
+        f"out = scipy.stats.multinomial.{method}(x, n, p)",
+        f"grad_p += np.sum(np.reshape(np.expand_dims({times}, -1) * np.where(x == 0, 0.0, x / p), "
+        "(-1, len(p))), axis=0)",
+        infer=_multinomial_type,
+        tangent=(f"tangent_out = {dot}np.sum(tangent_p * np.where(x == 0, 0.0, x / p), axis=-1)",),
+        refused=("x", "n"),
+        note="of probabilities that sum to 1; SciPy replaces the last one of others",
+    )

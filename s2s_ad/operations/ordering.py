@@ -1,7 +1,7 @@
 """Operations that order: sorting and partitions, and searches in what is sorted.
 
 A sorted array is the array at `argsort`, so the adjoint goes back by the order of that order. Ties
-go by position.
+go by position. The mode and the ranks of SciPy are of the same kind.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from s2s_ad.ir import Atom, Rule
 from s2s_ad.operations.declare import Catalogue
 from s2s_ad.operations.result_types import (
     constant,
+    known_shape,
     normal_axes,
     of_shape,
     require_numeric,
+    unsupported,
 )
 from s2s_ad.types import (
     ONE,
     Array,
+    Items,
     Shape,
     Sizes,
     Type,
@@ -194,3 +197,52 @@ def _argwhere_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
 
 
 operation("out = np.argwhere(a)", infer=_argwhere_type, constant=True)
+
+
+# Modes and ranks of SciPy -------------------------------------------------------------------------
+
+
+def _mode_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    a, axis, policy, keepdims = operands
+    shape = known_shape(a, "scipy.stats.mode")
+    if constant(axis, "axis") is None or constant(keepdims, "keepdims") is not False:
+        raise unsupported("`mode` is supported along one axis, which goes", "leave `keepdims` out")
+    if constant(policy, "nan_policy") != "propagate":
+        raise unsupported("`nan_policy` is supported as 'propagate'", "take NaN out before")
+    (place,) = normal_axes(constant(axis, "axis"), len(shape))
+    kept = (*shape[:place], *shape[place + 1 :])
+    return Items((of_shape(dtype_of(a.type), kept), of_shape("i64", kept)))
+
+
+operation(
+    "mode, count = scipy.stats.mode(a, axis=0, nan_policy='propagate', keepdims=False)",
+    "grad_a += np.where(first_of(a, mode, axis), np.expand_dims(grad_mode, axis), 0.0)",
+    infer=_mode_type,
+    tangent=(
+        "tangent_mode = np.sum(np.where(first_of(a, mode, axis), tangent_a, 0.0), axis=axis)",
+    ),
+    constant_results=("count",),
+    samples=({"a": "f[4]"}, {"a": "f[2,3]", "axis": 1}, {"a": "f[3,2]"}),
+    note="of equal elements, in the first",
+)
+operation(
+    "out = first_of(x, value, axis)",
+    infer=lambda _, operands: Array("bool", shape_of(operands[0].type)),
+    constant=True,
+    helper="first_of",
+)
+
+
+def _ranks_type(_: Sizes, operands: Sequence[Atom]) -> Type:
+    a, method, axis = operands
+    require_numeric([a.type])
+    dtype = "f64" if constant(method, "method") == "average" else "i64"
+    return Array(dtype, _ordered_shape(a.type, constant(axis, "axis")))
+
+
+operation(
+    "out = scipy.stats.rankdata(a, method='average', axis=None)",
+    infer=_ranks_type,
+    constant=True,
+    samples=({"a": "f[4]"}, {"a": "f[2,3]", "method": "min"}, {"a": "f[2,3]", "axis": 1}),
+)
