@@ -16,6 +16,8 @@ from tests import (
     programs_in_place,
     programs_unbound,
     traps,
+    traps_flow,
+    traps_memory,
     traps_more,
 )
 from tests.numerics import central_differences
@@ -28,6 +30,8 @@ CASES = [
     *programs_unbound.CASES,
     *traps.CASES,
     *traps_more.CASES,
+    *traps_memory.CASES,
+    *traps_flow.CASES,
 ]
 NAMES = [function.__name__ for function, _ in CASES]
 

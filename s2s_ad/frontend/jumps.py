@@ -118,6 +118,20 @@ def may_leave(node: cst.CSTNode) -> bool:
     return any(may_leave(child) for child in node.children if isinstance(child, _STATEMENTS))
 
 
+def _gives_nothing(node: cst.CSTNode) -> bool:
+    """Whether every `return` of a function is a bare one: what it does, it writes."""
+    if isinstance(node, cst.Return):
+        return node.value is None or (
+            isinstance(node.value, cst.Name) and node.value.value == "None"
+        )
+    inside = (child for child in node.children if isinstance(child, _STATEMENTS))
+    return all(
+        _gives_nothing(child)
+        for child in inside
+        if not isinstance(child, cst.FunctionDef | cst.ClassDef)
+    )
+
+
 def only_returns(node: cst.While) -> bool:
     """Whether a loop is left by `return` alone: `while True` without a `break`."""
     always = isinstance(node.test, cst.Name) and node.test.value == "True"
@@ -166,6 +180,8 @@ def result(lowering: Lowering, node: cst.FunctionDef) -> Value:
         return Const(None)
     returned = names[RETURNED]
     if returned == NO:
+        return Const(None)
+    if _gives_nothing(node):
         return Const(None)
     value = names[RESULT]
     if returned != YES and value != Const(None):
