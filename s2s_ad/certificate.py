@@ -194,9 +194,13 @@ def _said(part: str, key: str, old: Any, new: Any) -> str:
         )
     if not key:
         return f"{what.rstrip(':')} " + ("is missing" if new is None else "is new")
-    return f"{what} was {_brief(old)}, is {_brief(new)}"
+    before, after = (json.dumps(value, ensure_ascii=False) for value in (old, new))
+    same = len(os.path.commonprefix([before, after]))
+    return f"{what} was {_brief(before, same)}, is {_brief(after, same)}"
 
 
-def _brief(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _brief(text: str, same: int) -> str:
+    """What a line has room for, with the place where two texts begin to differ."""
+    start = same - 20 if len(text) > 60 and same > 40 else 0
+    shown = text[start:] if len(text) <= start + 60 else f"{text[start : start + 57]}..."
+    return f"...{shown}" if start else shown

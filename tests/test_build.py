@@ -14,6 +14,7 @@ import pytest
 
 from s2s_ad import cli
 from s2s_ad.build import CACHE
+from s2s_ad.certificate import drift
 
 ROOT = Path(__file__).parent.parent
 MODEL = """\
@@ -275,6 +276,15 @@ def test_drift_is_named(run: Run, path: str, old: str, new: str, message: str) -
     assert message in err
     run()
     assert run("--check")[0] == cli.DONE
+
+
+def test_long_evidence_is_shown_where_it_differs() -> None:
+    reached = [f"{line}: body of `for i in range(n)`" for line in range(20)]
+    before, after = ({"evidence": {"reached": [*reached, last]}} for last in ("91: a", "92: b"))
+    (message,) = drift(before, after)
+    assert "91: a" in message
+    assert "92: b" in message
+    assert len(message) < 200
 
 
 def test_a_rule_that_changed_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,6 +143,7 @@ def test_a_wrong_derivative_fails_and_is_named(run: Run) -> None:
     assert status == cli.REFUSED
     assert "x (3 elements)" in out
     assert "wrong\n" in out
+    assert "\nlargest error: " in out
     assert "not verified: point 1, reverse, x (3 elements): x[" in err
     assert "s2sad: point 1: a=" in err
     assert next(line for line in out.splitlines() if "  a  " in line).endswith("agrees")

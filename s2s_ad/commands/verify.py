@@ -190,13 +190,14 @@ def _table(evidence: Evidence, concise: bool) -> Iterator[str]:
 
 
 def _summary(options: argparse.Namespace, evidence: Evidence) -> Iterator[str]:
-    known = [row for row in evidence.rows if row.worst and row.verdict == "agrees"]
-    if known:
-        worst = max(known, key=lambda row: row.error)
-        yield (
-            f"largest error that agrees: {_size(worst.error)}, at point {worst.point}, "
-            f"{worst.mode}, {worst.worst}"
-        )
+    for verdict, title in (("wrong", "largest error"), ("agrees", "largest error that agrees")):
+        known = [row for row in evidence.rows if row.worst and row.verdict == verdict]
+        if known:
+            worst = max(known, key=lambda row: row.error)
+            yield (
+                f"{title}: {_size(worst.error)}, at point {worst.point}, "
+                f"{worst.mode}, {worst.worst}"
+            )
     every = len(evidence.taken) + len(evidence.missed)
     if every:
         yield f"branches: {len(evidence.taken)} of {every} reached at these points"

@@ -38,7 +38,8 @@ from s2s_ad.frontend.containers import common_template, grown, length_of
 from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import atom, current
-from s2s_ad.frontend.values import Container, Growing, Refused, Unsettled, Value
+from s2s_ad.frontend.protocols import check_truth_of_held, truth_of_object
+from s2s_ad.frontend.values import Container, FreeVariable, Growing, Refused, Unsettled, Value
 from s2s_ad.ir import Atom, Block, Const, If, Structure, Var
 from s2s_ad.types import Items, Number, Static
 
@@ -286,11 +287,16 @@ def truth(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
             lowering.operation(">"), [length_of(lowering, value, node), Const(0)], node
         )
     if isinstance(value, Structure):
+        asked = truth_of_object(lowering, value, node) if value.kind == "record" else None
+        if asked is not None:
+            return truth(lowering, asked, node)
         return Const(bool(value.items) or value.kind == "record")
     if isinstance(value, Const):
         return Const(bool(value.value))
     if not isinstance(value, Var):
-        return Const(True)  # functions and modules
+        if isinstance(value, FreeVariable):
+            check_truth_of_held(lowering, value, node)
+        return Const(True)  # functions, modules and objects
     match value.type:
         case Static("None"):
             return Const(False)

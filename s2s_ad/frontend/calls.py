@@ -21,7 +21,7 @@ from s2s_ad.frontend.calls_implicit import IMPLICIT, call_solver
 from s2s_ad.frontend.calls_iterables import lower_consumer
 from s2s_ad.frontend.calls_linalg import LINEAR_ALGEBRA
 from s2s_ad.frontend.calls_methods import call_bound_method
-from s2s_ad.frontend.containers import container
+from s2s_ad.frontend.containers import container, mark_lasting
 from s2s_ad.frontend.declarations import declared_function, declared_name, helper_of
 from s2s_ad.frontend.expressions import lower_all, lower_expression
 from s2s_ad.frontend.iteration import iteration, known_trips
@@ -235,7 +235,9 @@ def bind_arguments(
 
 
 def _default_value(lowering: Lowering, function: UserFunction, param: cst.Param) -> Value:
-    """A default is evaluated where the function is defined: in its own scope."""
+    """A default is evaluated where the function is defined, in its own scope, and only once: what
+    is evaluated here for this call may not be changed.
+    """
     from s2s_ad.frontend.lower import Frame
 
     if param.name.value in function.defaults:
@@ -243,7 +245,9 @@ def _default_value(lowering: Lowering, function: UserFunction, param: cst.Param)
     assert param.default is not None
     lowering.frames.append(Frame(function, dict(function.closure), function.unit, function.scope))
     try:
-        return lower_expression(lowering, param.default)
+        value = lower_expression(lowering, param.default)
+        mark_lasting(lowering, value)
+        return value
     finally:
         lowering.frames.pop()
 

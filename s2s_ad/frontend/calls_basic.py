@@ -10,6 +10,7 @@ from s2s_ad.frontend.arguments import CLASS, Arguments, call_operation, drop_har
 from s2s_ad.frontend.containers import container, length_of
 from s2s_ad.frontend.iteration import Counted, through_value, written_out
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.objects import with_operator
 from s2s_ad.frontend.operands import array_operand, atom, display, static, static_operand
 from s2s_ad.frontend.values import FreeVariable, Growing, Method, Named, Numbers, Partial, Value
 from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
@@ -128,7 +129,7 @@ def _sum(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     of_numbers = isinstance(value, Growing) and isinstance(value.item, Var | Const)
     if isinstance(value, Growing) and of_numbers and total == Const(0):
         return lowering.assign(SUM_ITEMS, [atom(lowering, value.items[0], node)], node, name)
-    if not isinstance(value, Structure):
+    if not isinstance(value, Structure) or value.kind not in ("tuple", "list"):
         from s2s_ad.frontend.comprehensions import sum_of
 
         return sum_of(lowering, through_value(lowering, value, node), total, node)
@@ -147,7 +148,7 @@ def _length(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     if isinstance(value, Numbers):
         return lowering.assign(RANGE_LENGTH, list(value.bounds), arguments.node, name)
     if isinstance(value, Structure):
-        return Const(len(value.items))
+        return with_operator(lowering, "len", [value], arguments.node) or Const(len(value.items))
     if isinstance(value, Const) and isinstance(value.value, str | tuple):
         return Const(len(value.value))
     return call_operation(lowering, lowering.operation("builtins.len"), arguments, name)

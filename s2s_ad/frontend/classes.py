@@ -64,13 +64,14 @@ def _live_view(
         def read() -> object:
             return inner_function(_found_in(order, attribute))
 
-        kind = KINDS.get(type(found), "value")
+        kind = KINDS.get(type(found)) or ("computed" if _is_descriptor(found) else "value")
         inner = wrap(f"{name}.{attribute}", read)
         return None if inner is None else Member(kind, inner)
 
     return UserClass(name, _live_fields(value, wrap), member, parent, value)
 
 
+COMPUTED = Member("computed", Const(None))  # what code decides that is not followed
 KINDS: dict[type, str] = {
     types.FunctionType: "method",
     property: "property",
@@ -79,9 +80,16 @@ KINDS: dict[type, str] = {
 }
 
 
+def _is_descriptor(member: object) -> bool:
+    """Whether code decides what an object has in the place of this; slots are plain attributes."""
+    made = type(member)
+    computes = hasattr(made, "__get__") or hasattr(made, "__set__")
+    return computes and made.__module__ != "builtins"
+
+
 def _found_in(order: Sequence[type], attribute: str) -> object:
     for each in order:
-        if each is not object and attribute in vars(each):
+        if each not in (object, tuple) and attribute in vars(each):
             return vars(each)[attribute]
     return None
 
@@ -171,14 +179,18 @@ def _file_member(scope: FileScope, node: cst.ClassDef, name: str) -> Member | No
             decorators = [_text(each.decorator) for each in line.decorators]
             kind = decorators[0] if decorators else "method"
             if len(decorators) > 1 or kind not in KINDS.values():
-                return None
+                return COMPUTED
             unit = scope.parsed.unit(line)
             return Member(kind, UserFunction(name, line, unit, scope, owner=node.name.value))
         if isinstance(line, cst.SimpleStatementLine):
             value = _assigned(line, name, called)
+            literal = None if value is None else _literal(value)
+            if literal is not None:
+                return Member("value", literal)
             if value is not None:
-                literal = _literal(value)
-                return None if literal is None else Member("value", literal)
+                return COMPUTED
+        if name in map(called, _names_bound_by(line)):
+            return COMPUTED
     for base in node.bases:
         found = scope.names.get(_text(base.value))
         if isinstance(found, cst.ClassDef):
@@ -186,6 +198,44 @@ def _file_member(scope: FileScope, node: cst.ClassDef, name: str) -> Member | No
             if member is not None:
                 return member
     return None
+
+
+def _names_bound_by(line: cst.CSTNode) -> set[str]:
+    """What a line of a class binds; `x: float` alone binds nothing."""
+    from s2s_ad.frontend.resolve import names_bound_in
+
+    parts = line.body if isinstance(line, cst.SimpleStatementLine) else [line]
+    bound = [p for p in parts if not (isinstance(p, cst.AnnAssign) and p.value is None)]
+    return set().union(*map(names_bound_in, bound))
+
+
+def doubt_of_class(scope: FileScope, node: cst.ClassDef) -> str:
+    """Why the text of a class does not say what its objects are; "" if it does."""
+    if _file_fields(scope, node) is not None:
+        return ""
+    for decorator in node.decorators:
+        if scope.dotted_name(decorator.decorator) != "typing.final":
+            return f"is decorated with `{_text(decorator.decorator)}`"
+    if node.keywords:
+        return f"is made with `{node.keywords[0].keyword.value}=...`"  # type: ignore[union-attr]
+    families = 0
+    for base in node.bases:
+        name = base.value.value if isinstance(base.value, cst.Subscript) else base.value
+        found = scope.names.get(_text(name))
+        if isinstance(found, cst.ClassDef):
+            families += 1
+            if _file_member(scope, found, "__init_subclass__") is not None:
+                return f"has the base `{found.name.value}`, which changes the classes made from it"
+            if families > 1 or _text(name) in scope.uncertain or doubt_of_class(scope, found):
+                return "has bases of which it is not known what they hold"
+        elif scope.dotted_name(name) not in PLAIN_BASES:
+            return f"has the base `{_text(name)}`, which is not defined in this file"
+    return ""
+
+
+PLAIN_BASES = frozenset({
+    "object", "abc.ABC", "typing.Generic", "typing.Protocol", "enum.IntEnum",
+})  # fmt: skip
 
 
 def _assigned(

@@ -19,6 +19,7 @@ from s2s_ad.frontend.expressions import (
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.objects import with_operator
 from s2s_ad.frontend.operands import current
+from s2s_ad.frontend.protocols import check_items_of_object
 from s2s_ad.frontend.values import Named, UserFunction, Value
 from s2s_ad.ir import Const, Structure, Var
 from s2s_ad.types import Number, is_numeric
@@ -134,6 +135,8 @@ def _membership(lowering: Lowering, node: cst.Comparison, left: Value, right: Va
             node,
             help="write the comparisons out",
         )
+    if right.kind == "record":
+        check_items_of_object(lowering, right, node)
     if right.kind == "dict":
         if not isinstance(left, Const):
             raise lowering.refuse("not-constant", "a key has to be a constant", node)

@@ -16,7 +16,7 @@ import libcst as cst
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Container, Growing, Identity, Value
-from s2s_ad.frontend.writes import lose, refuse_lost
+from s2s_ad.frontend.writes import lose, refuse_lasting, refuse_lost
 from s2s_ad.ir import Assign, Atom, Const, Structure, Var
 from s2s_ad.operations.lists import APPEND, DISPLAY, ITEM, LENGTH, POP, SET_ITEM, new_list
 from s2s_ad.types import ListOf, Number, Type, is_numeric
@@ -74,6 +74,8 @@ def change(lowering: Lowering, before: Container, after: Container, node: cst.CS
             node,
             help="make a new one: `list(...)`, `dict(...)`",
         )
+    if memory.outlives(identity):
+        raise refuse_lasting(lowering, node)
     memory.contents[identity] = replace(after, identity=identity)
     lose(lowering, memory.overlaps.get(identity, ()), node)
 
@@ -121,6 +123,16 @@ def as_objects(lowering: Lowering, value: Container, objects: Sequence[Any]) -> 
     value = replace(value, identity=identity)
     memory.contents[identity] = value
     return value
+
+
+def mark_lasting(lowering: Lowering, value: Value) -> None:
+    """What is no call's own: it may be read, but not changed."""
+    memory = lowering.memory
+    memory.catch_up(lowering)
+    memory.lasting.update(identities(value))
+    for leaf in leaves_of(value):
+        if isinstance(leaf, Var):
+            memory.lasting |= memory.where.get(leaf, frozenset())
 
 
 # Lists of unknown length --------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from s2s_ad.frontend.containers import item_of, length_of
 from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import atom
+from s2s_ad.frontend.protocols import check_items_of_object
 from s2s_ad.frontend.values import Container, Growing, Named, Numbers, Value
 from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.support import GREATER, RANGE_LENGTH, SMALLER
@@ -114,6 +115,8 @@ def through_value(
     if isinstance(value, Numbers):
         return Counted(value.bounds, lambda index: index, name=_name(target))
     if isinstance(value, Structure):
+        if value.kind == "record":
+            check_items_of_object(lowering, value, node)
         keys: list[Value] = [Const(key) for key in value.keys]
         return Known(keys if value.kind == "dict" else value.items, [value])
     if isinstance(value, Const) and isinstance(value.value, tuple | str):

@@ -94,6 +94,8 @@ def _initialised(lowering: Lowering, made: UserClass, arguments: Arguments) -> V
             help="use a class with an `__init__`, a dataclass or a named tuple",
         )
     record = container(lowering, "record", [], [], made.name)
+    if start is None and (arguments.positional or arguments.keywords):
+        raise lowering.refuse("bad-call", f"`{made.name}` takes no arguments", node)
     if start is None:
         return record
     from s2s_ad.frontend.calls import call
@@ -138,7 +140,7 @@ def found_in_class(
     """What a record finds in its class: methods bound to it, properties computed."""
     made = class_of(lowering, record) if name not in GIVEN else None
     member = None if made is None else made.member(name)
-    if member is None or made is None:
+    if member is None or made is None or member.kind == "computed":
         return None
     if member.kind == "property":
         return call_with(lowering, member.value, [record], node)
@@ -157,7 +159,7 @@ def _bound(member: Member, record: Structure, made: UserClass) -> Value:
 def attribute_of_class(lowering: Lowering, made: UserClass, name: str, node: cst.CSTNode) -> Value:
     """`Model.scale`, `Model.method`"""
     member = made.member(name)
-    if member is None or member.kind == "property":
+    if member is None or member.kind in ("property", "computed"):
         message = f"`{made.name}` has no attribute `{name}` that is known here"
         raise lowering.refuse("unknown-name", message, node)
     is_function = isinstance(member.value, UserFunction) and not member.value.bound
@@ -184,6 +186,9 @@ def with_operator(
         member = None if made is None else made.member(name)
         if member is not None and member.kind == "method":
             return call_with(lowering, member.value, [owner, *others], node)
+        if member is not None:
+            message = f"what `{owner.constructor}.{name}` does is not known here"
+            raise lowering.refuse("unsupported-value", message, node)
     return None
 
 

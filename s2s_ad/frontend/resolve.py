@@ -21,7 +21,7 @@ import libcst as cst
 import numpy as np
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
-from s2s_ad.frontend.classes import file_class, named_tuple_of
+from s2s_ad.frontend.classes import doubt_of_class, file_class, named_tuple_of
 from s2s_ad.frontend.file_derivatives import assigned, decorated
 from s2s_ad.frontend.source import ParsedFile, Unit, parse_file
 from s2s_ad.frontend.values import CustomFunction, Named, UserClass, UserFunction, Value
@@ -167,7 +167,7 @@ class FileScope:
         if name in self.relative:
             return self._relative(*self.relative[name])
         if isinstance(node, cst.ClassDef):
-            return file_class(self, node)
+            return None if doubt_of_class(self, node) else file_class(self, node)
         if name in self.assignments:
             return self._named_tuple(name) or self._constant(name) or self._derivative(name)
         is_builtin = hasattr(builtins, name) and node is None and not self.star
@@ -240,6 +240,11 @@ class FileScope:
         if name in self.uncertain:
             return ("free-variable", f"`{name}` {self.uncertain[name]}",
                     "pass it as an argument, or bind it once at the top of the file")  # fmt: skip
+        node = self.names.get(name)
+        if isinstance(node, cst.ClassDef) and doubt_of_class(self, node):
+            return ("unsupported-value", f"the class `{name}` {doubt_of_class(self, node)}",
+                    "use a class whose text says what its objects are: no decorators or bases "
+                    "but those of dataclasses and named tuples")  # fmt: skip
         decorator = self.decorator(name)
         if decorator and self.decorator(name, ours=True):
             message = f"`{name}` is decorated with `{decorator}`, which may change what it computes"

@@ -138,7 +138,8 @@ def _place(lowering: Lowering, target: cst.Subscript) -> tuple[Var | Container, 
     base = lower_expression(lowering, target.value)
     if isinstance(base, Var) and isinstance(base.type, Array):
         return base, index_of(lowering, target.slice, target)
-    if isinstance(base, Structure | Growing):
+    is_object = isinstance(base, Structure) and base.kind == "record"
+    if isinstance(base, Structure | Growing) and not is_object:
         index = index_of(lowering, target.slice, target)
         return refreshed(lowering, base, target), index
     what = f"a {base.type}" if isinstance(base, Var | Const) else "no array"

@@ -67,7 +67,7 @@ def _item_of_object(lowering: Lowering, base: Structure, node: cst.Subscript) ->
 
     made = class_of(lowering, base)
     if made is None or made.member("__getitem__") is None:
-        return None
+        return None  # a named tuple
     return with_operator(lowering, "[]", [base, index_of(lowering, node.slice, node)], node)
 
 

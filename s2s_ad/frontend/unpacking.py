@@ -10,6 +10,7 @@ import libcst as cst
 from s2s_ad.frontend.containers import container
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import current
+from s2s_ad.frontend.protocols import check_items_of_object
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Const, Structure, Var
 from s2s_ad.operations.shaping import DIMENSION, SHAPE
@@ -54,6 +55,8 @@ def known_items(lowering: Lowering, value: Value, node: cst.CSTNode) -> list[Val
     """What a value gives when it is gone through, where the number of its items is known."""
     value = current(lowering, value, node)
     if isinstance(value, Structure):
+        if value.kind == "record":
+            check_items_of_object(lowering, value, node)
         return list(value.items) if value.kind != "dict" else [Const(key) for key in value.keys]
     if isinstance(value, Const) and isinstance(value.value, tuple):
         return [Const(item) for item in value.value]

@@ -151,7 +151,7 @@ class ClassField:
 @dataclass(frozen=True)
 class Member:
     """What a class holds under a name: a "method", "property", "classmethod" or "staticmethod",
-    each with its function, or any other "value".
+    each with its function, or any other "value". What is "computed" in another way is not known.
     """
 
     kind: str

@@ -43,6 +43,7 @@ class Memory:
     whole: dict[Var, Var] = field(default_factory=dict)  # values that are all of an allocation
     born: dict[Var, int] = field(default_factory=dict)  # when an allocation was handed on
     overlaps: dict[Any, set[Any]] = field(default_factory=dict)
+    lasting: set[Any] = field(default_factory=set)  # allocations, containers: defaults of functions
     # what the statements so far have done; `blocks.py` takes this back where paths part
     latest: dict[Var, Var] = field(default_factory=dict)  # the value of a written allocation
     contents: dict[Identity, Container] = field(default_factory=dict)  # of containers
@@ -86,6 +87,10 @@ class Memory:
         """Whether two values may share memory."""
         found = self.where.get(left, frozenset()) if isinstance(left, Var) else frozenset()
         return bool(found & self.roots(right))
+
+    def outlives(self, root: Any) -> bool:
+        """Whether an allocation or a container may be there for the next call as well."""
+        return not self.lasting.isdisjoint((root, *self.overlaps.get(root, ())))
 
     def overlap(self, left: Any, right: Any) -> None:
         """Two allocations may be the same."""
@@ -288,7 +293,18 @@ def _owned_root(lowering: Lowering, base: Var, node: cst.CSTNode) -> Var:
             node,
             help="pass it as an argument, or write to a copy",
         )
+    if lowering.memory.outlives(root):
+        raise refuse_lasting(lowering, node)
     return root
+
+
+def refuse_lasting(lowering: Lowering, node: cst.CSTNode) -> Exception:
+    return lowering.refuse(
+        "write-in-place",
+        "this changes the default of a parameter, which is one for all calls of the function",
+        node,
+        help="let the default be None, and make a new one where none is given",
+    )
 
 
 def _through_view(lowering: Lowering, node: cst.CSTNode) -> Exception:
