@@ -195,7 +195,8 @@ def _said(part: str, key: str, old: Any, new: Any) -> str:
     if not key:
         return f"{what.rstrip(':')} " + ("is missing" if new is None else "is new")
     before, after = (json.dumps(value, ensure_ascii=False) for value in (old, new))
-    same = len(os.path.commonprefix([before, after]))
+    pairs = enumerate(zip(before, after, strict=False))
+    same = next((place for place, (one, other) in pairs if one != other), 0)
     return f"{what} was {_brief(before, same)}, is {_brief(after, same)}"
 
 

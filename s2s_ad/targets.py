@@ -145,7 +145,9 @@ def _find(scope: FileScope, name: str) -> UserFunction:
 def _unknown_function(scope: FileScope, name: str) -> DifferentiationError:
     import difflib
 
-    if name in scope.names:
+    if name in scope.names and name in scope.uncertain:
+        what = scope.uncertain[name]
+    elif name in scope.names:
         what = "is a class, not a function"
     elif name in scope.imports:
         what = f"is imported from `{scope.imports[name].rpartition('.')[0] or scope.imports[name]}`"

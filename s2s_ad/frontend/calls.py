@@ -27,7 +27,7 @@ from s2s_ad.frontend.expressions import lower_all, lower_expression
 from s2s_ad.frontend.iteration import iteration, known_trips
 from s2s_ad.frontend.lower import Lowering, inline
 from s2s_ad.frontend.objects import call_super, found_in_class, make_object
-from s2s_ad.frontend.operands import hidden_parameter
+from s2s_ad.frontend.operands import current, hidden_parameter, is_object
 from s2s_ad.frontend.unpacking import star_items
 from s2s_ad.frontend.updates import UPDATES
 from s2s_ad.frontend.values import (
@@ -241,7 +241,11 @@ def _default_value(lowering: Lowering, function: UserFunction, param: cst.Param)
     from s2s_ad.frontend.lower import Frame
 
     if param.name.value in function.defaults:
-        return function.defaults[param.name.value]
+        value = function.defaults[param.name.value]
+        if isinstance(value, FreeVariable) and not is_object(value):
+            value = current(lowering, value, param)
+            mark_lasting(lowering, value)
+        return value
     assert param.default is not None
     lowering.frames.append(Frame(function, dict(function.closure), function.unit, function.scope))
     try:

@@ -69,10 +69,10 @@ def type_of_value(value: Any, fresh_size: Callable[[], Size], place: str = "") -
         return Static(f"numpy.random.{type(value).__name__}")
     if isinstance(value, np.ndarray | np.generic):
         return _type_of_array(value, fresh_size, place)
-    if isinstance(value, int):
-        return INT
-    if isinstance(value, float):
-        return FLOAT
+    if isinstance(value, int | float):
+        if _has_own_arithmetic(type(value)):
+            raise UnsupportedValue(f"a number of the class {type(value).__name__}", place)
+        return INT if isinstance(value, int) else FLOAT
     container = container_of(value)
     if container is None:
         raise UnsupportedValue(f"of type {type(value).__name__}", place, *_advice(value))
@@ -87,6 +87,19 @@ def type_of_value(value: Any, fresh_size: Callable[[], Size], place: str = "") -
         for key, item in zip(keys, items, strict=True)
     )
     return Structure(kind, keys, trees, constructor)
+
+
+WORDS = (
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "neg", "pos", "abs", "float",
+    "lt", "le", "gt", "ge", "eq",
+)  # fmt: skip
+ARITHMETIC = frozenset(f"__{side}{word}__" for word in WORDS for side in ("", "r"))
+
+
+def _has_own_arithmetic(made: type) -> bool:
+    """Whether a class of numbers says itself what is computed with them."""
+    own = (each for each in made.__mro__ if each.__module__ not in ("builtins", "numpy", "enum"))
+    return any(not ARITHMETIC.isdisjoint(vars(each)) for each in own)
 
 
 def is_generator(value: Any) -> bool:

@@ -152,16 +152,18 @@ class LiveScope:
             value = read()
         except (ValueError, KeyError):
             return None  # a cell not yet filled
+        if isinstance(type(value).__getattribute__, types.FunctionType):
+            return None  # it says itself what its attributes are
         identity = identity or (self._home(name), name)
         ours = _name_of_ours(value)
         if ours:
             self.used.append((read, value))
             return Named(ours)
-        derivation = getattr(value, "__s2s_derivation__", None)
+        derivation = _derivation_of(value)
         if derivation is not None:
             # a bound one is made anew whenever it is asked for
             text = repr(derivation)
-            self.used.append((lambda: repr(getattr(read(), "__s2s_derivation__", None)), text))
+            self.used.append((lambda: repr(_derivation_of(read())), text))
             return self._derivative(name, read, derivation)
         if getattr(type(value), "__s2s_custom__", False):
             return self._custom(name, read, identity, value)
@@ -331,9 +333,14 @@ def _is_written_in_python(value: object) -> bool:
 
 def _stands_for_function(value: object) -> bool:
     """Whether an object is a derivative, a function with a derivative of its own, or a partial."""
-    derived = getattr(value, "__s2s_derivation__", None) is not None
+    derived = _derivation_of(value) is not None
     is_custom = getattr(type(value), "__s2s_custom__", False)
     return derived or is_custom or isinstance(value, functools.partial)
+
+
+def _derivation_of(value: object) -> Any:
+    """What a derivative is of; other objects may have any attribute that is asked for."""
+    return inspect.getattr_static(value, "__s2s_derivation__", None)
 
 
 def _name_of_ours(value: object) -> str:

@@ -69,6 +69,7 @@ def is_object(value: Value) -> bool:
 
 
 def hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode) -> Value:
+    from s2s_ad.frontend.held import check_names_outside
     from s2s_ad.frontend.live import UnsupportedValue, type_of_value
     from s2s_ad.frontend.parameters import parameter_tree
 
@@ -92,6 +93,7 @@ def hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode) 
     while name in lowering.hidden or any(name == value for value in lowering.taken_formals):
         name += "_"
     tree = parameter_tree(lowering, type, name)
+    check_names_outside(lowering, free, tree, node)
     lowering.hidden[name] = (free, tree)
     return tree
 

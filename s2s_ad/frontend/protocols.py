@@ -26,7 +26,9 @@ def truth_of_object(lowering: Lowering, record: Structure, node: cst.CSTNode) ->
     """What says whether an object counts as true; None if nothing does, and every one is."""
     made = class_of(lowering, record)
     if made is None:
-        raise _unknown(lowering, f"whether an object of the class `{record.constructor}` is true", node)
+        raise _unknown(
+            lowering, f"whether an object of the class `{record.constructor}` is true", node
+        )
     for name in TRUTH:
         member = made.member(name)
         if member is not None and member.kind == "method":

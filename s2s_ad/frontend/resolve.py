@@ -23,6 +23,7 @@ import numpy as np
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.frontend.classes import doubt_of_class, file_class, named_tuple_of
 from s2s_ad.frontend.file_derivatives import assigned, decorated
+from s2s_ad.frontend.rebindings import EVERYTHING, changed_names
 from s2s_ad.frontend.source import ParsedFile, Unit, parse_file
 from s2s_ad.frontend.values import CustomFunction, Named, UserClass, UserFunction, Value
 from s2s_ad.ir import Const, Operation
@@ -98,6 +99,11 @@ class FileScope:
         if re.search(r"^[ \t]+global[ \t]", self.parsed.file.text, re.M):
             for name in rebound_globals(self.parsed.module):
                 self.uncertain[name] = "is a global that a function rebinds"
+        changed = changed_names(self.parsed.file.text, set(self.functions))
+        if EVERYTHING in changed:
+            changed = {*self.names, *self.imports, *self.relative, *self.assignments}
+        for name in changed:
+            self.uncertain.setdefault(name, "is changed behind what binds it")
 
     def _forget(self, name: str) -> None:
         # a later binding of a name replaces an earlier one of another kind

@@ -43,7 +43,7 @@ class Memory:
     whole: dict[Var, Var] = field(default_factory=dict)  # values that are all of an allocation
     born: dict[Var, int] = field(default_factory=dict)  # when an allocation was handed on
     overlaps: dict[Any, set[Any]] = field(default_factory=dict)
-    lasting: set[Any] = field(default_factory=set)  # allocations, containers: defaults of functions
+    lasting: set[Any] = field(default_factory=set)  # what is no call's own: defaults of functions
     # what the statements so far have done; `blocks.py` takes this back where paths part
     latest: dict[Var, Var] = field(default_factory=dict)  # the value of a written allocation
     contents: dict[Identity, Container] = field(default_factory=dict)  # of containers
@@ -286,10 +286,12 @@ def _owned_root(lowering: Lowering, base: Var, node: cst.CSTNode) -> Var:
     if len(where) != 1 or (made is not None and made[0].op is BROADCAST_TO):
         raise _through_view(lowering, node)
     (root,) = where
-    if root in lowering.hidden_variables():
+    outside = {root, *lowering.memory.overlaps.get(root, ())} & lowering.hidden_variables()
+    if outside:
+        named = min(var.name for var in outside)
         raise lowering.refuse(
             "write-in-place",
-            f"this writes to `{root.name}`, which belongs to no one call of the function",
+            f"this writes to `{named}`, which belongs to no one call of the function",
             node,
             help="pass it as an argument, or write to a copy",
         )
@@ -301,9 +303,9 @@ def _owned_root(lowering: Lowering, base: Var, node: cst.CSTNode) -> Var:
 def refuse_lasting(lowering: Lowering, node: cst.CSTNode) -> Exception:
     return lowering.refuse(
         "write-in-place",
-        "this changes the default of a parameter, which is one for all calls of the function",
+        "this changes a default, or what has two names outside: it belongs to no one call",
         node,
-        help="let the default be None, and make a new one where none is given",
+        help="make a new one in the function, or take a copy",
     )
 
 
