@@ -8,6 +8,7 @@ them.
 from __future__ import annotations
 
 import ast
+import builtins
 import dataclasses
 import types
 from collections.abc import Callable, Sequence
@@ -228,9 +229,14 @@ def doubt_of_class(scope: FileScope, node: cst.ClassDef) -> str:
                 return f"has the base `{found.name.value}`, which changes the classes made from it"
             if families > 1 or _text(name) in scope.uncertain or doubt_of_class(scope, found):
                 return "has bases of which it is not known what they hold"
-        elif scope.dotted_name(name) not in PLAIN_BASES:
+        elif scope.dotted_name(name) not in PLAIN_BASES and not _is_exception(_text(name)):
             return f"has the base `{_text(name)}`, which is not defined in this file"
     return ""
+
+
+def _is_exception(name: str) -> bool:
+    found = getattr(builtins, name, None)
+    return isinstance(found, type) and issubclass(found, BaseException)
 
 
 PLAIN_BASES = frozenset({
