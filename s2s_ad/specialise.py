@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from s2s_ad.diagnostics import Diagnostic, DifferentiationError, Span, refusal
-from s2s_ad.frontend.live import UnsupportedValue, is_followed, signature_of, type_of_value
+from s2s_ad.frontend.live import UnsupportedValue, is_flag, is_followed, signature_of, type_of_value
 from s2s_ad.ir import Const, Opaque, Structure
 from s2s_ad.modules import join_modules, load_module
 from s2s_ad.options import Options
@@ -155,6 +155,7 @@ class Specialisation:
     primal: Function | None = None
     form: Callable[[Any], object] = signature_of  # what must stay the same of free variables
     current: threading.local | None = None  # where arguments that are followed are read from
+    given: tuple[tuple[int, object], ...] = ()  # arguments that the code is made for, by place
 
     def __post_init__(self) -> None:
         self.call = self.functions[self.name]
@@ -170,6 +171,8 @@ class Specialisation:
         """The free variables' values now, at a call with these arguments; None if this
         specialisation does not hold for them.
         """
+        if any(values[place] != value for place, value in self.given):
+            return None
         if self.current is not None:
             self.current.values = values
         try:
@@ -264,7 +267,9 @@ class Table:
             used: list[tuple[Callable[[], object], object]] = []
             user_function = self.source(used)
             argument_types = self.argument_types(user_function, values)
-            return self.generate(user_function, argument_types, used)
+            return self.generate(
+                user_function, argument_types, used, _flags(self.parameters, values)
+            )
 
     def compile_unseen(self) -> Specialisation:
         """Compile for what annotations and use say. Raises DifferentiationError."""
@@ -332,9 +337,12 @@ class Table:
         return Given(seen, Opaque(own_name or type(value).__name__, bool(own_name)))
 
     def lowered(
-        self, user_function: UserFunction, argument_types: Mapping[str, TypeTree | Const | Given]
+        self,
+        user_function: UserFunction,
+        argument_types: Mapping[str, TypeTree | Const | Given],
+        given: Mapping[str, Const] | None = None,
     ) -> tuple[Function, Sequence[Any]]:
-        """The function as IR, and its free variables."""
+        """The function as IR, and its free variables; `given` are the values of flags."""
         from s2s_ad.frontend.live_scope import LiveScope
         from s2s_ad.frontend.lower import lower_function
         from s2s_ad.pipeline import NestedDerivatives
@@ -344,15 +352,18 @@ class Table:
             first = _params(user_function)[0].name.value
             assert isinstance(user_function.scope, LiveScope)
             bound[first] = user_function.scope.held_object(first, self.owner, "self")
-        return lower_function(user_function, argument_types, bound, derive=NestedDerivatives())
+        return lower_function(
+            user_function, argument_types, bound, derive=NestedDerivatives(), given=given
+        )
 
     def generate(
         self,
         user_function: UserFunction,
         argument_types: Mapping[str, TypeTree | Const | Given],
         used: Sequence[tuple[Callable[[], object], object]],
+        given: Mapping[str, Const] | None = None,
     ) -> Specialisation:
-        function, free = self.lowered(user_function, argument_types)
+        function, free = self.lowered(user_function, argument_types, given)
         text = self.text(function, self.name)
         hidden = tuple(formal.name for formal in function.formals if formal.hidden)
         functions = load_module(text, self.name)
@@ -377,7 +388,16 @@ class Table:
             primal=function,
             form=self.form,
             current=self.current if _follows(function) else None,
+            given=self._made_for(function, given or {}),
         )
+
+    def _made_for(
+        self, function: Function, given: Mapping[str, Const]
+    ) -> tuple[tuple[int, Any], ...]:
+        """The flags and integers that became constants of the code: their places and values."""
+        fixed = {formal.name for formal in function.formals if isinstance(formal.tree, Const)}
+        places = enumerate(self.parameters.names)
+        return tuple((k, given[name].value) for k, name in places if name in fixed & given.keys())
 
     def text(self, function: Function, name: str) -> str:
         """The module for a lowered function, whose derivative is to be called `name`."""
@@ -476,6 +496,12 @@ def as_refusals(function: types.FunctionType) -> Iterator[None]:
         raise refusal(
             "internal-error", message, None, "this is a bug of s2s_ad: please report the function"
         ) from problem
+
+
+def _flags(parameters: Parameters, values: Sequence[Any]) -> dict[str, Const]:
+    """The arguments on which may hang which path is taken: code is made for them where it must."""
+    given = zip(parameters.names, values, strict=not parameters.any_number)
+    return {name: Const(value) for name, value in given if is_flag(value)}
 
 
 def _follows(function: Function) -> bool:

@@ -58,6 +58,13 @@ def item_place(kind: str, key: Any) -> str:
 
 # Types
 
+MOST_FLAG = 64  # integers up to here may say which item or which path is meant
+
+
+def is_flag(value: object) -> bool:
+    """Whether code may be made for this very value, where it has to be known when compiling."""
+    return type(value) is bool or (type(value) is int and abs(value) <= MOST_FLAG)
+
 
 def type_of_value(value: Any, fresh_size: Callable[[], Size], place: str = "") -> TypeTree | Const:
     """The type of a live value: sizes 1 are literal, others fresh. Raises UnsupportedValue."""

@@ -12,13 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import libcst as cst
 
 from s2s_ad.diagnostics import DifferentiationError, Reporter, Span
 from s2s_ad.frontend.annotations import TypeTree
+from s2s_ad.frontend.live import is_flag
 from s2s_ad.frontend.powers import keep_real
 from s2s_ad.frontend.prune import prune
 from s2s_ad.frontend.resolve import FileScope, every_parameter, names_bound, names_bound_in
@@ -60,13 +61,14 @@ from s2s_ad.operations.complex_numbers import complex_form
 from s2s_ad.operations.lists import new_list
 from s2s_ad.options import Options
 from s2s_ad.rewrite import Builder, Names, formal_variables, map_statement, rename, with_body
-from s2s_ad.types import Array, Items, ListOf, Size, Sizes, Type, TypeProblem, is_complex
+from s2s_ad.types import Array, Items, ListOf, Number, Size, Sizes, Type, TypeProblem, is_complex
 
 MAXIMUM_DEPTH = 60
 
 
 # a minute's work
 MOST_STEPS = 20_000
+HANG_ON_FLAGS = ("changes-kind", "missing-return", "not-constant")  # refusals
 
 
 SIZE_NAMES = ("n", "m", "k", "d", "p", "q", "r")
@@ -169,6 +171,8 @@ class Lowering:
         self, name: str, message: str, node: cst.CSTNode, *, label: str = "", help: str = ""
     ) -> Refused:
         """Report; the caller raises what this gives."""
+        if name in HANG_ON_FLAGS:
+            self.want_flags()
         self.reporter.error(name, message, self.span(node), label=label, help=help)
         return Refused()
 
@@ -244,6 +248,17 @@ class Lowering:
             if made is not None and made.op.name == "builtins.tuple":
                 pending += [each for each in made.operands if isinstance(each, Var)]
 
+    def want_flags(self) -> None:
+        """Note that flags and small integers would do if they were constants: which path is taken,
+        or which item is meant, may hang on each of them.
+        """
+        flags = (
+            v for v in self.parameters if isinstance(v.type, Number) and v.type.kind != "float"
+        )
+        self.wanted_constants.update(var.name for var in flags)
+        frees = (free for free, _ in self.hidden.values() if is_flag(free.read()))
+        self.wanted_free.update(free.identity for free in frees)
+
     def effect(self, op: Operation, operands: list[Atom]) -> None:
         """Append a statement that is there for what it does."""
         self.builder.statements.append(Assign((), op, tuple(operands), self.builder.span))
@@ -281,18 +296,24 @@ def lower_function(
     fixed_free: frozenset[object] = frozenset(),
     derive: Derive | None = None,
     exact: bool = False,
+    given: Mapping[str, Const] | None = None,
 ) -> tuple[Function, list[FreeVariable]]:
     """Lower a function. `argument_types` overrides what annotations, defaults and use say about a
     parameter.
 
     Parameters that are `bound`, as `self` of a bound method is, are left out; free variables that
     are `fixed_free` are constants; `derive` takes the derivatives that the function itself asks for
-    (`grad(g)(x)`); `exact` tells by flags which arrays are one on some paths only. Gives the
-    function and the free variables that became hidden parameters, in their order. Raises
+    (`grad(g)(x)`); `exact` tells by flags which arrays are one on some paths only. `given` are the
+    values of flags and small integers at the call: code is made for those that it has to know.
+    Gives the function and the free variables that became hidden parameters, in their order. Raises
     DifferentiationError.
     """
     from s2s_ad.frontend.parameters import formal_parameters
 
+    again = partial(
+        lower_function, function, argument_types=argument_types, bound=bound, recursive=recursive,
+        fixed_free=fixed_free, derive=derive, exact=exact, given=given,
+    )  # fmt: skip
     reporter = Reporter()
     sizes = Sizes()
     words = identifiers(function.node)
@@ -325,7 +346,7 @@ def lower_function(
         _check_records(lowering, formals, output, function.node)
     except RecursionFound as found:
         every = recursive | {found.node}
-        return lower_function(function, argument_types, bound, every, fixed_free, derive, exact)
+        return again(recursive=every)
     except Refused:
         pass
     except RecursionError:
@@ -335,28 +356,34 @@ def lower_function(
             lowering.span(function.node),
             help="split it over several statements",
         )
-    constants = {
-        name: value
-        for name, value in lowering.literal_defaults.items()
-        if name in lowering.wanted_constants and name not in (argument_types or {})
-    }
+    constants = _constants_wanted(lowering, argument_types or {}, given or {})
     if reporter.diagnostics and constants:
         # `axis=0` as a default: the module is for that value, and checks it
-        types = {**(argument_types or {}), **constants}
-        return lower_function(function, types, bound, recursive, fixed_free, derive, exact)
+        return again(argument_types={**(argument_types or {}), **constants})
     if reporter.diagnostics and lowering.wanted_free - fixed_free:
         # an axis or a shape that is a free variable: the code is for the value that it has now
         free = fixed_free | lowering.wanted_free
-        return lower_function(function, argument_types, bound, recursive, free, derive, exact)
+        return again(fixed_free=free)
     if not exact and any(each.name == "write-through-view" for each in reporter.diagnostics):
         # flags make the code longer: they are for programs that need them
-        return lower_function(function, argument_types, bound, recursive, fixed_free, derive, True)
+        return again(exact=True)
     reporter.raise_if_any()
     for name, (_, tree) in lowering.hidden.items():
         formals.append(Formal(name, tree, kind="keyword", hidden=True))
     return _finish(lowering, function, formals, output, words), [
         free for free, _ in lowering.hidden.values()
     ]
+
+
+def _constants_wanted(
+    lowering: Lowering,
+    argument_types: Mapping[str, TypeTree | Const | Given],
+    given: Mapping[str, Const],
+) -> dict[str, Const]:
+    """The parameters that are needed as constants, where their values are known."""
+    known = {k: v for k, v in lowering.literal_defaults.items() if k not in argument_types}
+    known |= {k: v for k, v in given.items() if not isinstance(argument_types.get(k), Const)}
+    return {name: known[name] for name in known if name in lowering.wanted_constants}
 
 
 def _check_records(

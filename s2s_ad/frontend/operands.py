@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import libcst as cst
@@ -89,7 +90,7 @@ def hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode) 
             node,
             help=problem.help if problem.name else "pass what is needed as an argument",
         ) from None
-    name = free.name.replace(".", "_")
+    name = re.sub(r"\W+", "_", re.sub(r"\W+$", "", free.name))  # `layers[0].w`
     while name in lowering.hidden or any(name == value for value in lowering.taken_formals):
         name += "_"
     tree = parameter_tree(lowering, type, name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from s2s_ad.frontend.live import container_of, signature_of
-from s2s_ad.ir import Function, Structure, Var, leaves
+from s2s_ad.ir import Const, Function, Structure, Var, leaves
 from s2s_ad.pipeline import CLEAN_UP, run
 from s2s_ad.sparse.generate import generate_sparse
 from s2s_ad.sparse.pattern import Pattern, pattern_of
@@ -97,9 +97,12 @@ class SparseTable(Table):
         return {name: with_sizes(tree, by_name[name]) for name, tree in types.items()}
 
     def lowered(
-        self, user_function: UserFunction, argument_types: Mapping[str, Any]
+        self,
+        user_function: UserFunction,
+        argument_types: Mapping[str, Any],
+        given: Mapping[str, Const] | None = None,
     ) -> tuple[Function, Sequence[Any]]:
-        function, free = super().lowered(user_function, argument_types)
+        function, free = super().lowered(user_function, argument_types, given)
         if self._arguments is not None:
             read = [variable.read() for variable in free]
             self._given = given_values(function, self._arguments, read)
