@@ -141,8 +141,9 @@ class Checkpoint:
             len(lowering.builder.statements),
             lowering.reporter.mark,
         )
-        overlaps = lowering.memory.overlaps.items()
-        self.overlaps = {root: set(others) for root, others in overlaps}
+        memory = lowering.memory
+        self.overlaps = {root: set(others) for root, others in memory.overlaps.items()}
+        self.rows = {holder: set(rows) for holder, rows in memory.rows.items()}
         self.wanted, self.foreign = set(lowering.wanted_constants), lowering.memory.foreign
 
     def restore(self, keep_sizes: bool = False) -> None:
@@ -166,6 +167,7 @@ class Checkpoint:
         del lowering.builder.statements[statements:]
         memory.seen = statements
         memory.overlaps = {root: set(others) for root, others in self.overlaps.items()}
+        memory.rows = {holder: set(rows) for holder, rows in self.rows.items()}
         lowering.reporter.rewind(mark)
         lowering.wanted_constants, memory.foreign = set(self.wanted), self.foreign
 

@@ -15,10 +15,27 @@ import libcst as cst
 
 from s2s_ad.frontend.joins import Joiner
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.rows import (
+    as_rows,
+    element_of,
+    fitting,
+    length_of_row,
+    note_row,
+    note_taken,
+    store_in_row,
+)
 from s2s_ad.frontend.values import Container, Growing, Identity, Value
 from s2s_ad.frontend.writes import lose, refuse_lasting, refuse_lost
 from s2s_ad.ir import Assign, Atom, Const, Structure, Var
-from s2s_ad.operations.lists import APPEND, DISPLAY, ITEM, LENGTH, POP, SET_ITEM, new_list
+from s2s_ad.operations.lists import (
+    APPEND,
+    DISPLAY,
+    LENGTH,
+    POP,
+    SET_ITEM,
+    item_operation,
+    new_list,
+)
 from s2s_ad.types import ListOf, Number, Type, is_numeric
 
 Kind = TypeVar("Kind", Structure, Growing, Container)
@@ -177,6 +194,8 @@ def item_template(lowering: Lowering, items: Sequence[Value], joiner: Joiner) ->
     """
     if not items:
         return None
+    if any(not alike(items[0], item) for item in items[1:]):
+        items = as_rows(items, joiner)
     types = [item_type(atom.type) for atom in numeric_leaves(items[0])]
     for item in items[1:]:
         if not alike(items[0], item):
@@ -190,8 +209,15 @@ def item_template(lowering: Lowering, items: Sequence[Value], joiner: Joiner) ->
     return filled(items[0], [Var("item", type) for type in types])
 
 
+def is_leaf(value: Value) -> bool:
+    """Whether it is a number or an array."""
+    return isinstance(value, Var) or (isinstance(value, Const) and is_numeric(value.type))
+
+
 def alike(left: Value, right: Value) -> bool:
     """Whether two items have one structure."""
+    if isinstance(left, Growing) and isinstance(right, Growing):
+        return is_leaf(left.item) and is_leaf(right.item)
     if isinstance(left, Growing) or isinstance(right, Growing):
         return False
     if isinstance(left, Container) and isinstance(right, Container):
@@ -200,10 +226,7 @@ def alike(left: Value, right: Value) -> bool:
             and len(left.items) == len(right.items)
             and all(alike(*pair) for pair in zip(left.items, right.items, strict=True))
         )
-    numeric = [
-        isinstance(value, Var) or (isinstance(value, Const) and is_numeric(value.type))
-        for value in (left, right)
-    ]
+    numeric = [is_leaf(value) for value in (left, right)]
     return all(numeric) or (not any(numeric) and left == right)
 
 
@@ -231,9 +254,10 @@ def grown(
             node,
             help="use constant indices, or items of one kind",
         )
-    for item in structure.items:
+    items = [fitting(lowering, template, item, node) for item in structure.items]
+    for item in items:
         _holds(lowering, structure, item, node)
-    columns = [numeric_leaves(item) for item in structure.items]
+    columns = [numeric_leaves(item) for item in items]
     lists: list[Value] = []
     for place, leaf in enumerate(numeric_leaves(template)):
         if columns:
@@ -256,6 +280,7 @@ def _holds(lowering: Lowering, items: Container, value: Value, node: cst.CSTNode
             raise lowering.refuse(
                 "not-constant", "which of several containers this is is not known", node
             )
+        note_row(lowering, identity, items.identity)
         # one way only: what is done to the list leaves what it holds as it is
         lowering.memory.overlaps.setdefault(identity, set()).add(items.identity)
 
@@ -263,8 +288,14 @@ def _holds(lowering: Lowering, items: Container, value: Value, node: cst.CSTNode
 def item_of(lowering: Lowering, items: Growing, index: Atom, node: cst.CSTNode) -> Value:
     if items.identity in lowering.memory.lost:
         raise refuse_lost(lowering, [items.identity], node)
-    atoms = [lowering.assign(ITEM, [_list(leaf), index], node) for leaf in items.items]
-    return _one_of(lowering, filled(items.item, atoms), items)
+    element = element_of(lowering, items, index, node)
+    if element is not None:
+        return element
+    lists = [_list(leaf) for leaf in items.items]
+    atoms = [lowering.assign(item_operation(leaf.type), [leaf, index], node) for leaf in lists]
+    taken = _one_of(lowering, filled(items.item, atoms), items)
+    note_taken(lowering, taken, items, index)
+    return taken
 
 
 def _one_of(lowering: Lowering, value: Value, items: Growing) -> Value:
@@ -284,7 +315,8 @@ def _one_of(lowering: Lowering, value: Value, items: Growing) -> Value:
 def length_of(lowering: Lowering, items: Growing, node: cst.CSTNode) -> Atom:
     if not items.items:
         raise lowering.refuse("not-constant", "how long this list is is not known", node)
-    return lowering.assign(LENGTH, [_list(items.items[0])], node)
+    length = length_of_row(lowering, items, node)
+    return lowering.assign(LENGTH, [_list(items.items[0])], node) if length is None else length
 
 
 def _list(leaf: Value) -> Var:
@@ -298,7 +330,7 @@ def with_item(
     """The list with an item stored (`index` given) or appended."""
     from s2s_ad.frontend.operands import current
 
-    value = current(lowering, value, node)
+    value = fitting(lowering, items.item, current(lowering, value, node), node)
     if not alike(items.item, value):
         raise lowering.refuse(
             "changes-kind",
@@ -314,7 +346,14 @@ def with_item(
         op = APPEND if index is None else SET_ITEM
         changed = lowering.assign(op, operands, node, name)
         lists.append(changed)
-    return replace(items, items=tuple(lists))
+    return holding(items, lists)
+
+
+def holding(items: Growing, lists: Sequence[Value]) -> Growing:
+    """The list with other lists of the IR, whose items may have other types."""
+    types = [leaf.type.item for leaf in map(_list, lists) if isinstance(leaf.type, ListOf)]
+    item = filled(items.item, [Var("item", type) for type in types])
+    return replace(items, items=tuple(lists), item=item)
 
 
 def popped(lowering: Lowering, items: Growing, node: cst.CSTNode) -> tuple[Growing, Value]:
@@ -509,6 +548,8 @@ def store(lowering: Lowering, base: Container, key: Atom, value: Value, node: cs
     from s2s_ad.frontend.operands import known_index
 
     known = known_index(key)
+    if store_in_row(lowering, base, key, value, node):
+        return
     if base.kind == "dict":
         if not isinstance(key, Const):
             raise lowering.refuse("not-constant", "a key has to be a constant", node)

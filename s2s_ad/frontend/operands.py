@@ -172,7 +172,8 @@ def array_operand(lowering: Lowering, value: Value, node: cst.CSTNode) -> Atom:
 
 def _stacked(lowering: Lowering, item: Value, lists: list[Atom], node: cst.CSTNode) -> Atom:
     """The array of a list of unknown length, whose items may be lists of numbers or of arrays."""
-    if isinstance(item, Var | Const):
+    is_row = isinstance(item, Growing) and isinstance(item.item, Var | Const)
+    if isinstance(item, Var | Const) or is_row:
         return lowering.assign(TO_ARRAY, [lists.pop(0)], node)
     if not isinstance(item, Structure) or item.kind not in ("list", "tuple") or not item.items:
         raise not_a_number(lowering, item, node)

@@ -27,6 +27,7 @@ from s2s_ad.types import Array, ListOf, Number, Scalar, dtype_of, is_float
 
 if TYPE_CHECKING:
     from s2s_ad.frontend.lower import Lowering
+    from s2s_ad.frontend.rows import Origin
 
 
 @dataclass
@@ -51,6 +52,9 @@ class Memory:
     lost: frozenset[Any] = frozenset()  # allocations that a write to another one may have changed
     foreign: frozenset[Var] = frozenset()  # parameters that were written to
     taken_again: set[Var] = field(default_factory=set)  # views of what was written since
+    rows: dict[Identity, set[Identity]] = field(default_factory=dict)  # other names of a list's
+    shared_rows: set[Identity] = field(default_factory=set)  # lists whose rows may be others' too
+    origins: dict[Identity, Origin] = field(default_factory=dict)  # where rows were taken from
     lost_in: dict[Any, tuple[str, int]] = field(default_factory=dict)  # which code, in which line
     # with `exact`, how allocations belong together is said by flags (`aliases.py`)
     exact: bool = False

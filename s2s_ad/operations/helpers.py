@@ -282,6 +282,17 @@ def add_items(items: list[Any], others: list[Any]) -> list[Any]:
     return [item + other for item, other in zip(items, others, strict=True)]
 
 
+def zero_rows(rows: list[list[float]]) -> list[list[float]]:
+    """Zeros for all the numbers in a list of lists."""
+    return [[0.0] * len(row) for row in rows]
+
+
+def add_rows(rows: list[list[float]], others: list[list[float]]) -> list[list[float]]:
+    """The sums of the numbers in two lists of lists, one by one."""
+    pairs = zip(rows, others, strict=True)
+    return [[a + b for a, b in zip(row, other, strict=True)] for row, other in pairs]
+
+
 def convolution_in_full(part: Any, n: Any, m: Any, mode: Any) -> Any:
     """What `np.convolve` of n and m elements gives in a mode, where it stands in the full one."""
     full = np.zeros(n + m - 1, dtype=part.dtype)

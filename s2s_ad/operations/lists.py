@@ -7,6 +7,7 @@ printed changes the list.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -44,6 +45,26 @@ def _same_list(_: Sizes, operands: Sequence[Atom]) -> Type:
     return list_type(operands[0].type)
 
 
+def _with_room(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    """A list into which the last operand is put: one of integers that gets a float is one of
+    floats.
+    """
+    found = list_type(operands[0].type)
+    return ListOf(_holding(sizes, found.item, operands[-1].type))
+
+
+def _holding(sizes: Sizes, item: Type, value: Type) -> Type:
+    if isinstance(item, ListOf) and isinstance(value, ListOf):
+        return ListOf(_holding(sizes, item.item, value.item))
+    if isinstance(item, Number | Scalar) and isinstance(value, Number | Scalar):
+        return _common(sizes, item, value) if is_float(value) and not is_float(item) else item
+    if isinstance(item, Array) and is_numeric(value) and (is_float(item) or not is_float(value)):
+        no_axes = item.shape == shape_of(value) == ()
+        if no_axes or (item.shape is None and dtype_of(value) == item.dtype):
+            return item
+    return _common(sizes, item, value)
+
+
 def _display_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     types = [_open(operand.type) for operand in operands]
     found = types[0]
@@ -62,6 +83,8 @@ def _common(sizes: Sizes, left: Type, right: Type) -> Type:
     if left == right:
         return left
     match left, right:
+        case (ListOf(item), ListOf(other)):
+            return ListOf(_common(sizes, item, other))
         case (Array(dtype, shape), Array(other, shape_)) if dtype == other:
             if shape is None or shape_ is None:
                 return Array(dtype, None)
@@ -94,7 +117,7 @@ def _with_item(items: list[Any], index: int, value: Any) -> list[Any]:
 APPEND = operation(
     "out = list_append(x, v)",
     name="list.append",
-    infer=_same_list,
+    infer=_with_room,
     evaluate=lambda items, value: [*items, value],
     update="{0}.append({1})",
     linear=("x", "v"),
@@ -119,7 +142,7 @@ ITEM = operation(
 SET_ITEM = operation(
     "out = list_set(x, i, v)",
     name="list.set",
-    infer=_same_list,
+    infer=_with_room,
     evaluate=_with_item,
     update="{0}[{1}] = {2}",
     linear=("x", "v"),
@@ -131,6 +154,80 @@ LENGTH = operation(
     evaluate=len,
     constant=True,
     printer=lambda _, texts: f"len({texts[0]})",
+)
+
+
+def _with_item_at(items: list[Any], index: int, place: int, value: Any) -> list[Any]:
+    return _with_item(items, index, _with_item(items[index], place, value))
+
+
+def _with_room_at(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    row = list_type(list_type(operands[0].type).item)
+    return ListOf(ListOf(_holding(sizes, row.item, operands[-1].type)))
+
+
+def _number_at(_: Sizes, operands: Sequence[Atom]) -> Type:
+    return list_type(list_type(operands[0].type).item).item
+
+
+# Lists of lists of numbers. A row that is taken as a whole is a copy, so that a change of the list
+# is seen in no other value; elements are read and written where they are.
+ROW = operation(
+    "out = list_row(x, i)",
+    name="list.row",
+    infer=_item_type,
+    evaluate=lambda items, index: copy.deepcopy(items[index]),
+    linear=("x",),
+    printer=lambda _, texts: f"{texts[0]}[{texts[1]}].copy()",
+)
+ROW_LENGTH = operation(
+    "out = row_length(x, i)",
+    name="list.row_length",
+    infer=lambda _, operands: INT,
+    evaluate=lambda items, index: len(items[index]),
+    constant=True,
+    printer=lambda _, texts: f"len({texts[0]}[{texts[1]}])",
+)
+ITEM_AT = operation(
+    "out = list_item_at(x, i, j)",
+    name="list.item_at",
+    infer=_number_at,
+    evaluate=lambda items, index, place: items[index][place],
+    linear=("x",),
+    printer=lambda _, texts: f"{texts[0]}[{texts[1]}][{texts[2]}]",
+)
+SET_AT = operation(
+    "out = list_set_at(x, i, j, v)",
+    name="list.set_at",
+    infer=_with_room_at,
+    evaluate=_with_item_at,
+    update="{0}[{1}][{2}] = {3}",
+    linear=("x", "v"),
+)
+ADD_AT = operation(
+    "out = list_add_at(x, i, j, v)",
+    name="list.add_at",
+    infer=_same_list,
+    evaluate=lambda items, index, place, value: _with_item_at(
+        items, index, place, items[index][place] + value
+    ),
+    update="{0}[{1}][{2}] += {3}",
+    linear=("x", "v"),
+)
+ADD_ROWS = operation(
+    "out = add_rows(x, y)",
+    name="helper.add_rows",
+    infer=_same_list,
+    helper="add_rows",
+    linear=("x", "y"),
+)
+ZERO_ROWS = operation(
+    "out = zero_rows(x)",
+    name="helper.zero_rows",
+    infer=_same_list,
+    constant=True,
+    shape_only=("x",),
+    helper="zero_rows",
 )
 
 
@@ -168,6 +265,26 @@ DISPLAY = operation(
 )
 
 
+def holds_lists(type: Type) -> bool:
+    """Whether it is a list of lists."""
+    return isinstance(type, ListOf) and isinstance(type.item, ListOf)
+
+
+def item_operation(type: Type) -> Operation:
+    """What takes an item of a list of this type: a list that it holds is copied."""
+    return ROW if holds_lists(type) else ITEM
+
+
+def sum_operation(type: Type) -> Operation:
+    """What adds two lists of this type."""
+    return ADD_ROWS if holds_lists(type) else ADD_LISTS
+
+
+def zeros_operation(type: Type) -> Operation:
+    """What gives zeros like a list of this type."""
+    return ZERO_ROWS if holds_lists(type) else ZERO_ITEMS
+
+
 @cache
 def new_list(item: Type) -> Operation:
     """The operation that gives a new empty list for items of a type."""
@@ -183,6 +300,8 @@ def new_list(item: Type) -> Operation:
 
 def _stacked_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     item = list_type(operands[0].type).item
+    if isinstance(item, ListOf) and is_numeric(item.item) and shape_of(item.item) == ():
+        return Array(dtype_of(item.item), (sizes.fresh(), sizes.fresh()))
     shape = shape_of(item)
     if not is_numeric(item) or shape is None:
         raise TypeProblem("not-a-number", f"a list of {item} is no array")
@@ -203,6 +322,14 @@ TO_ARRAY = operation(
     evaluate=np.array,
     linear=("x",),
     printer=lambda _, texts: f"np.array({texts[0]})",
+)
+AS_LISTS = operation(
+    "out = as_lists(x)",
+    name="list.of_array",
+    infer=lambda _, operands: ListOf(ListOf(FLOAT)),
+    evaluate=lambda x: x.tolist(),
+    linear=("x",),
+    printer=lambda _, texts: f"{texts[0]}.tolist()",
 )
 ROWS = operation(
     "out = rows_of(x)",

@@ -15,7 +15,7 @@ from s2s_ad.diagnostics import DifferentiationError, refusal
 from s2s_ad.frontend.rules import reads
 from s2s_ad.ir import Assign, Atom, Const, NotDifferentiable, Rule, Var
 from s2s_ad.operations import catalogue
-from s2s_ad.operations.lists import ZERO_ITEMS
+from s2s_ad.operations.lists import zeros_operation
 from s2s_ad.operations.support import (
     ASTYPE,
     BROADCAST_TO,
@@ -173,7 +173,7 @@ def spread_to(builder: Builder, value: Atom, like: Atom) -> Atom:
 def zero_like(builder: Builder, value: Atom) -> Atom:
     """The adjoint or tangent of a value that has none: of its shape, or a number."""
     if isinstance(value.type, ListOf):
-        return builder.assign(ZERO_ITEMS, value)
+        return builder.assign(zeros_operation(value.type), value)
     if isinstance(value.type, Array):
         return builder.assign(ZEROS_LIKE, value, Const(None))
     return Const(0.0)

@@ -218,7 +218,11 @@ class _Placer:
             where = self.memory_of(atom)
             is_held = atom in alive or self.is_held(where, alive, atom)
             is_foreign = bool(where & self.foreign)
-            if (is_held and atom in self.changed) or (is_result and (is_held or is_foreign)):
+            twice = any(atom == other for other in operands[:place])
+            if isinstance(atom.type, ListOf) and (is_held or is_foreign or twice):
+                # what is written to the elements of the list would be written to this one
+                operands[place] = self.copy(atom, named=False)
+            elif (is_held and atom in self.changed) or (is_result and (is_held or is_foreign)):
                 operands[place] = self.copy(atom, named=False)
         new = replace(statement, operands=tuple(operands))
         self.move_record(statement, new)

@@ -19,7 +19,7 @@ from s2s_ad.operations import catalogue
 from s2s_ad.operations.calls import Halves
 from s2s_ad.operations.effects import RAISE_IF
 from s2s_ad.operations.indexing import SETITEM
-from s2s_ad.operations.lists import ADD_LISTS
+from s2s_ad.operations.lists import sum_operation
 from s2s_ad.operations.support import NUMPY_SHAPE, RECALL
 from s2s_ad.passes.calls import Derivatives, undo_call
 from s2s_ad.passes.checkpoint import can_checkpoint, undo_in_parts
@@ -196,7 +196,8 @@ class Sweep:
         """Add to the adjoint of a variable what has its shape and dtype already."""
         known = self.adjoints.get(var)
         if known is not None:
-            plus = ADD_LISTS if isinstance(var.type, ListOf) else catalogue().operations["+"]
+            is_list = isinstance(var.type, ListOf)
+            plus = sum_operation(var.type) if is_list else catalogue().operations["+"]
             value = self.builder.assign(plus, known, value)
         self.set_adjoint(var, value)
 

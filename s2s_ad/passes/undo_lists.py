@@ -11,19 +11,29 @@ from typing import TYPE_CHECKING
 
 from s2s_ad.ir import Assign, Atom, Const, Operation, Var
 from s2s_ad.operations.lists import (
+    ADD_AT,
     ADD_LISTS,
+    ADD_ROWS,
     ADD_TO_ITEM,
     APPEND,
+    AS_LISTS,
     DISPLAY,
     ITEM,
+    ITEM_AT,
     POP,
     REPEATED,
+    ROW,
     ROWS,
+    SET_AT,
     SET_ITEM,
     SUM_ITEMS,
     TO_ARRAY,
+    holds_lists,
+    item_operation,
+    sum_operation,
 )
 from s2s_ad.operations.support import ZEROS_LIKE
+from s2s_ad.passes.contributions import zero_like
 from s2s_ad.types import Array, ListOf
 
 if TYPE_CHECKING:
@@ -59,13 +69,16 @@ def undo_set(sweep: Sweep, statement: Assign) -> None:
     """`l[i] = v`"""
     items, index, value = statement.operands
     grad, place = sweep.adjoints[statement.target], sweep.recall(index)
+    take = item_operation(grad.type)
     if isinstance(value, Var) and value in sweep.active:
-        sweep.accumulate(value, sweep.fitted(sweep.builder.assign(ITEM, grad, place), value.type))
+        sweep.accumulate(value, sweep.fitted(sweep.builder.assign(take, grad, place), value.type))
     if isinstance(items, Var) and items in sweep.active:
         zero: Atom = Const(0.0)
         if isinstance(grad.type, ListOf) and isinstance(grad.type.item, Array):
             there = sweep.builder.assign(ITEM, grad, place)
             zero = sweep.builder.assign(ZEROS_LIKE, there, Const(None))
+        elif holds_lists(grad.type):
+            zero = zero_like(sweep.builder, sweep.builder.assign(ROW, grad, place))
         sweep.set_adjoint(items, sweep.builder.assign(SET_ITEM, grad, place, zero))
 
 
@@ -74,7 +87,7 @@ def undo_display(sweep: Sweep, statement: Assign) -> None:
     grad = sweep.adjoints[statement.target]
     for place, value in enumerate(statement.operands):
         if isinstance(value, Var) and value in sweep.active:
-            item = sweep.builder.assign(ITEM, grad, Const(place))
+            item = sweep.builder.assign(item_operation(grad.type), grad, Const(place))
             sweep.accumulate(value, sweep.fitted(item, value.type))
 
 
@@ -111,11 +124,54 @@ def undo_sums(sweep: Sweep, statement: Assign) -> None:
             sweep.accumulate(items, grad)
 
 
+def undo_row(sweep: Sweep, statement: Assign) -> None:
+    """A copy of a row of a list of lists."""
+    items, index = statement.operands
+    assert isinstance(items, Var)
+    known, place = sweep.adjoint_or_zero(items), sweep.recall(index)
+    grad = sweep.adjoints[statement.target]
+    there = sweep.builder.assign(ROW, known, place)
+    total = sweep.builder.assign(sum_operation(grad.type), there, grad)
+    sweep.set_adjoint(items, sweep.builder.assign(SET_ITEM, known, place, total))
+
+
+def undo_item_at(sweep: Sweep, statement: Assign) -> None:
+    """`v = l[i][j]`"""
+    items, *index = statement.operands
+    assert isinstance(items, Var)
+    places = [sweep.recall(each) for each in index]
+    known, grad = sweep.adjoint_or_zero(items), sweep.adjoints[statement.target]
+    sweep.set_adjoint(items, sweep.builder.assign(ADD_AT, known, *places, grad))
+
+
+def undo_set_at(sweep: Sweep, statement: Assign) -> None:
+    """`l[i][j] = v`"""
+    items, *index, value = statement.operands
+    grad, places = sweep.adjoints[statement.target], [sweep.recall(each) for each in index]
+    if isinstance(value, Var) and value in sweep.active:
+        item = sweep.builder.assign(ITEM_AT, grad, *places)
+        sweep.accumulate(value, sweep.fitted(item, value.type))
+    if isinstance(items, Var) and items in sweep.active:
+        sweep.set_adjoint(items, sweep.builder.assign(SET_AT, grad, *places, Const(0.0)))
+
+
+def undo_add_at(sweep: Sweep, statement: Assign) -> None:
+    """`l[i][j] += v`"""
+    items, *index, value = statement.operands
+    grad = sweep.adjoints[statement.target]
+    if isinstance(value, Var) and value in sweep.active:
+        item = sweep.builder.assign(ITEM_AT, grad, *(sweep.recall(each) for each in index))
+        sweep.accumulate(value, sweep.fitted(item, value.type))
+    if isinstance(items, Var) and items in sweep.active:
+        sweep.adjoints[items] = grad
+
+
 def undo_array(sweep: Sweep, statement: Assign) -> None:
     """`np.array(l)`"""
     (items,) = statement.operands
     if isinstance(items, Var) and items in sweep.active:
-        sweep.accumulate(items, sweep.builder.assign(ROWS, sweep.adjoints[statement.target]))
+        split = AS_LISTS if holds_lists(items.type) else ROWS
+        sweep.accumulate(items, sweep.builder.assign(split, sweep.adjoints[statement.target]))
 
 
 def undo_rows(sweep: Sweep, statement: Assign) -> None:
@@ -155,6 +211,12 @@ UNDO: dict[Operation, Callable[[Sweep, Assign], None]] = {
     SUM_ITEMS: undo_sum,
     REPEATED: undo_repeated,
     ADD_TO_ITEM: undo_add,
+    ROW: undo_row,
+    ITEM_AT: undo_item_at,
+    SET_AT: undo_set_at,
+    ADD_AT: undo_add_at,
+    ADD_ROWS: undo_sums,
+    AS_LISTS: undo_rows,
 }
 
 __all__ = ["UNDO"]

@@ -37,5 +37,9 @@ def has_narrow_floats(function: Function) -> bool:
     """Whether some value has less than 64 bits: then it matters that a Python number has none."""
     targets = [target for one in all_statements(function.body) for target in one.targets]
     types = [var.type for var in (*function.body.parameters, *targets)]
-    items = [type.item if isinstance(type, ListOf) else type for type in types]
+    items = [_innermost(type) for type in types]
     return any(is_float(type) and real_dtype(dtype_of(type)) != "f64" for type in items)
+
+
+def _innermost(type: Type) -> Type:
+    return _innermost(type.item) if isinstance(type, ListOf) else type

@@ -9,7 +9,18 @@ from collections.abc import Callable
 from s2s_ad.ir import Assign, Atom, Const
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.indexing import TUPLE
-from s2s_ad.operations.lists import POP, ROWS, TO_ARRAY
+from s2s_ad.operations.lists import (
+    ADD_AT,
+    ADD_ROWS,
+    AS_LISTS,
+    ITEM_AT,
+    POP,
+    ROW,
+    ROW_LENGTH,
+    ROWS,
+    SET_AT,
+    TO_ARRAY,
+)
 from s2s_ad.operations.support import DIMENSION, IDENTITY
 from s2s_ad.passes.batch.context import CannotBatch, Context, behind, dtype_constant
 from s2s_ad.passes.sizes import can_compute, compute
@@ -118,6 +129,7 @@ WHOLE_RULES: dict[str, WholeRule] = {
     ROWS.name: refuse,
     "helper.repeated": refuse,
     "list.sum": refuse,
+    **{op.name: refuse for op in (ROW, ROW_LENGTH, ITEM_AT, SET_AT, ADD_AT, ADD_ROWS, AS_LISTS)},
 }
 SHAPES = {
     *("ndarray.shape", "numpy.shape", "ndarray.shape[]", "builtins.len", "list.length"),
