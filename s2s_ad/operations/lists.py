@@ -193,6 +193,7 @@ ITEM_AT = operation(
     name="list.item_at",
     infer=_number_at,
     evaluate=lambda items, index, place: items[index][place],
+    view_of="x",
     linear=("x",),
     printer=lambda _, texts: f"{texts[0]}[{texts[1]}][{texts[2]}]",
 )
