@@ -115,6 +115,81 @@ def integers_and_one_float(x, n):
     return others[n - 1] + others[0] + terms[1]
 
 
+def a_list_of_another_one(x, n):
+    first = []
+    for value in x:
+        first.append(value * n)
+    second = [*first, x[0]]
+    second[0] = 3.0 * second[1]
+    more = [x[0], x[1]]
+    third = first + more
+    return sum(second) * sum(third) + first[0] * first[1]
+
+
+def parts_of_a_list(x, n):
+    values = []
+    for k in range(n):
+        values.append(x[k % 3] * k)
+    total = 0.0
+    for k in range(n):
+        for value in values[k::2]:
+            total += value * x[k % 3]
+        values[k] = sum(values[:k]) + sum(values[max(0, k - 2) :]) + 0.1
+    front = values[n - 2 :] + values[: n - 2]
+    values[0] = 5.0 * x[0]
+    return total + sum(a * b for a, b in zip(values, front, strict=True))
+
+
+def from_both_ends(x, n):
+    window = []
+    total = 0.0
+    for k in range(n):
+        window.insert(0, x[k % 3] * k)
+        if len(window) > 3:
+            window.pop()
+        for place, value in enumerate(window):
+            total += value * value * (place + 1)
+    turned = window.copy()
+    turned.reverse()
+    window[0] = window[0] * 3.0
+    del turned[1]
+    window.extend(turned)
+    window += turned
+    return total * turned[0] + sum(a * b for a, b in zip(window, window[2:], strict=False))
+
+
+def a_window(x, n):
+    window, total = [], 1.0
+    for k in range(n):
+        window.append(x[k % 3] * total)
+        if len(window) > 2:
+            total += window.pop(0)
+        total += sum(window) ** 2
+    return total
+
+
+def a_longer_list_on_one_path(x, n):
+    states = [x[0]]
+    for k in range(n):
+        if k % 3 == 1:
+            continue
+        states = [*states, x[k % 3] * states[-1]]
+    best = []
+    for value in states:
+        best = [value * 2.0, *best] if value > 0.5 else [*best, value, x[1]]
+    return sum(a * (k + 1) for k, a in enumerate(best))
+
+
+def a_row_from_the_one_before(x, n):
+    row = [x[0]]
+    rows = [row]
+    for _ in range(n):
+        inner = [row[k] + row[k + 1] * x[1] for k in range(len(row) - 1)]
+        row = [1.0, *inner, x[2]]
+        rows.append(row)
+    return sum(row) + sum(rows[-2])
+
+
 class Dense:
     def __init__(self, weights, shift):
         self.weights = weights
@@ -189,7 +264,8 @@ CASES: list[Case] = [
     *((function, (X, 5)) for function in (
         prefix_table, elements_again, backward_in_a_triangle, rows_of_other_lengths, whole_rows,
         second_name_of_the_list, rows_of_a_helper, columns, an_array_of_lists, integers_first,
-        integers_and_one_float,
+        integers_and_one_float, a_list_of_another_one, parts_of_a_list, from_both_ends, a_window,
+        a_longer_list_on_one_path, a_row_from_the_one_before,
     )),
     (objects_in_a_list, (X,)),
     (objects_in_a_dict, (X,)),

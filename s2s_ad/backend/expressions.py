@@ -16,6 +16,7 @@ from s2s_ad.backend.spelling import (
 )
 from s2s_ad.ir import Assign, Atom, Const, Var
 from s2s_ad.operations.indexing import SLICE, TUPLE
+from s2s_ad.operations.lists import SUBSCRIPTS
 from s2s_ad.types import Number, is_integer
 
 OPPOSITE = {"==": "!=", "!=": "=="}  # also for what is not a number
@@ -51,7 +52,7 @@ class Speller:
         return self.right_side(statement)
 
     def right_side(self, statement: Assign) -> Expression:
-        if statement.op.name == "getitem" and isinstance(statement.operands[1], Var):
+        if statement.op.name in SUBSCRIPTS and isinstance(statement.operands[1], Var):
             base = self.spell(statement.operands[0])
             return Expression(
                 f"{base.within(16)}[{self.index(statement.operands[1])}]", weight=base.weight + 1

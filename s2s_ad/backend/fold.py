@@ -18,6 +18,7 @@ from s2s_ad.backend.size_names import size_symbol
 from s2s_ad.ir import Assign, Atom, Block, Const, For, Function, If, Statement, Var, While
 from s2s_ad.operations.effects import RAISE_IF
 from s2s_ad.operations.indexing import SLICE, TUPLE
+from s2s_ad.operations.lists import SUBSCRIPTS
 from s2s_ad.operations.support import COPY, DIMENSION, NUMPY_SHAPE, SHAPE_ATTRIBUTE
 from s2s_ad.passes.aliasing import possible_memory
 from s2s_ad.rewrite import count_uses
@@ -267,7 +268,7 @@ def _own_length(statement: Assign) -> int:
     )
     if op is RAISE_IF:
         return 5  # its text stands on a line of its own
-    if op.name == "getitem":
+    if op.name in SUBSCRIPTS:
         return 2 + constants
     if op is SLICE:
         return 1 + constants

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from s2s_ad.ir import Assign, Atom, Const, Operation, spell_call, spell_constant
 from s2s_ad.operations.effects import in_quotes
 from s2s_ad.operations.indexing import SLICE, TUPLE
+from s2s_ad.operations.lists import SUBSCRIPTS
 from s2s_ad.types import rank_of
 
 ATOMIC = 16
@@ -88,7 +89,7 @@ def spell_operation(statement: Assign, spell: Spell, library: Callable[[str], st
     op, operands = statement.op, statement.operands
     expressions = [spell(operand) for operand in operands]
     weight = 1 + sum(expression.weight for expression in expressions)
-    if op.name == "getitem":
+    if op.name in SUBSCRIPTS:
         base, index = expressions[0].within(ATOMIC), subscript(operands[1], spell)
         return Expression(f"{base}[{index}]", weight=weight)
     if op.template:

@@ -23,7 +23,6 @@ from s2s_ad.frontend.blocks import (
     Found,
     Merge,
     Path,
-    Place,
     alike,
     at_end,
     capture,
@@ -175,7 +174,7 @@ def merge(lowering: Lowering, test: Atom, merge: Merge) -> None:
             continue
         with at_end(lowering, path):
             sides.append([settled(lowering, path.end.at(place), merge.node) for place in places])
-    _grow(lowering, merge, places, sides)
+    _grow(lowering, merge, sides)
     lost = frozenset[Any]().union(*(path.end.lost for path in merge.paths if not path.end.is_dead))
     hints = [hint_for(lowering, place) for place in places]
     for place, hint, left, right in zip(places, hints, *sides, strict=True):
@@ -190,18 +189,18 @@ def merge(lowering: Lowering, test: Atom, merge: Merge) -> None:
     _append(lowering, test, merge)
 
 
-def _grow(
-    lowering: Lowering, merge: Merge, places: Sequence[Place], sides: list[list[Found]]
-) -> None:
+LISTS = ("list", "growing")
+
+
+def _grow(lowering: Lowering, merge: Merge, sides: list[list[Found]]) -> None:
     """Lists that have another length on each path become ones of unknown length."""
-    for k, place in enumerate(places):
-        ends = [side[k] for side in sides]
+    for k, ends in enumerate(list(zip(*sides, strict=True))):
         lists = [end for end in ends if isinstance(end, Container)]
-        if place[0] != "heap" or len(lists) < 2 or alike(*lists):
+        if len(lists) < 2 or alike(*lists) or any(x.kind not in LISTS for x in lists):
             continue
         template = common_template(lowering, lists)
         for side, path, end in zip(sides, merge.paths, lists, strict=True):
-            if template is not None and end.kind in ("list", "growing"):
+            if template is not None:
                 with at_end(lowering, path):
                     side[k] = grown(lowering, end, template, merge.node)
 

@@ -406,7 +406,14 @@ def _append(call: Call) -> Value:
 
 
 def _extend(call: Call) -> Value:
+    from s2s_ad.frontend.list_parts import joined
+
     (values,) = call.arguments
+    if isinstance(values, Growing):
+        longer = joined(call.lowering, call.receiver, values, call.node)
+        if longer is not None:
+            change(call.lowering, call.receiver, longer, call.node)
+            return Const(None)
     if not isinstance(values, Container) or isinstance(values, Growing):
         raise call.lowering.refuse(
             "not-constant", "only a container of known length can be added", call.node
@@ -443,6 +450,13 @@ def _pop(call: Call) -> Value:
             shorter, top = popped(call.lowering, receiver, call.node)
             change(call.lowering, receiver, shorter, call.node)
             return top
+        if isinstance(place, Const) and isinstance(place.value, int) and place.value >= 0:
+            from s2s_ad.frontend.list_parts import without
+
+            found = without(call.lowering, receiver, place.value, call.node)
+            if found is not None:
+                change(call.lowering, receiver, found[0], call.node)
+                return found[1]
     elif isinstance(place, Const) and -len(receiver.items) <= place.value < len(receiver.items):
         items = list(receiver.items)
         value: Value = items.pop(place.value)
@@ -452,7 +466,16 @@ def _pop(call: Call) -> Value:
 
 
 def _insert(call: Call) -> Value:
+    from s2s_ad.frontend.list_parts import joined
+
     place, value = call.arguments
+    if isinstance(call.receiver, Growing) and place == Const(0):
+        longer = joined(
+            call.lowering, container(call.lowering, "list", [value]), call.receiver, call.node
+        )
+        if longer is not None:
+            change(call.lowering, call.receiver, longer, call.node)
+            return Const(None)
     if isinstance(call.receiver, Growing) or not isinstance(place, Const):
         raise call.lowering.refuse(
             "not-constant", "where this is inserted is not known here", call.node
@@ -463,9 +486,25 @@ def _insert(call: Call) -> Value:
     return Const(None)
 
 
+def _part(call: Call, part: slice) -> Growing:
+    """A part of a list of unknown length."""
+    from s2s_ad.frontend.list_parts import part_of
+
+    assert isinstance(call.receiver, Growing)
+    found = part_of(call.lowering, call.receiver, Const(part), call.node)
+    if found is None:
+        message = "a list of unknown length that holds containers cannot be copied or turned round"
+        raise call.lowering.refuse(
+            "not-constant", message, call.node, help="go through the numbers of a `range`"
+        )
+    return found
+
+
 def _reverse(call: Call) -> Value:
     if isinstance(call.receiver, Growing):
-        raise call.lowering.refuse("not-constant", "how long this list is is not known", call.node)
+        turned = _part(call, slice(None, None, -1))
+        change(call.lowering, call.receiver, turned, call.node)
+        return Const(None)
     call.put(call.receiver.items[::-1])
     return Const(None)
 
@@ -480,9 +519,7 @@ def _clear(call: Call) -> Value:
 def _copy(call: Call) -> Value:
     receiver = call.receiver
     if isinstance(receiver, Growing):
-        raise call.lowering.refuse(
-            "not-constant", "a list of unknown length cannot be copied", call.node
-        )
+        return _part(call, slice(None))
     return named(call.lowering, receiver)
 
 
@@ -556,6 +593,10 @@ def store(lowering: Lowering, base: Container, key: Atom, value: Value, node: cs
         entries = dict(zip(base.keys, base.items, strict=True)) | {key.value: value}
         after = replace(base, keys=tuple(entries), items=tuple(entries.values()))
         change(lowering, base, after, node)
+    elif base.kind in ("list", "growing") and not is_numeric(key.type):
+        from s2s_ad.frontend.list_parts import store_part
+
+        change(lowering, base, store_part(lowering, base, key, value, node), node)
     elif isinstance(base, Growing) or known is None:
         if isinstance(key, Const) and not isinstance(key.value, int):
             raise lowering.refuse("bad-index", "an item has to be assigned by its number", node)

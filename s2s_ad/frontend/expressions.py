@@ -149,6 +149,13 @@ def _ellipsis(lowering: Lowering, node: cst.Ellipsis, name: str) -> Value:
 def _sequence(lowering: Lowering, node: cst.Tuple | cst.List, name: str) -> Value:
     items: list[Value] = []
     values = lower_all(lowering, [element.value for element in node.elements])
+    stars = [isinstance(element, cst.StarredElement) for element in node.elements]
+    if isinstance(node, cst.List) and any(stars):
+        from s2s_ad.frontend.list_parts import with_stars
+
+        longer = with_stars(lowering, values, stars, node)
+        if longer is not None:
+            return longer
     for element, value in zip(node.elements, values, strict=True):
         if isinstance(element, cst.StarredElement):
             from s2s_ad.frontend.unpacking import star_items
@@ -229,6 +236,10 @@ def _sequence_arithmetic(
         for item in right.items:
             longer = with_item(lowering, longer, None, item, node)
         return named(lowering, longer)
+    if isinstance(left, Container) and isinstance(right, Container) and symbol == "+":
+        from s2s_ad.frontend.list_parts import joined
+
+        return joined(lowering, left, right, node)
     if symbol == "*":
         sequence, times = (left, right) if isinstance(left, Structure) else (right, left)
         if (

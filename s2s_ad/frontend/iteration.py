@@ -175,6 +175,14 @@ def _slice(lowering: Lowering, items: Growing, part: cst.Slice, node: cst.CSTNod
         for bound in (part.lower, part.upper, part.step)
     ]
     values: list[Any] = [bound.value if isinstance(bound, Const) else "" for bound in bounds]
+    if "" in values or (values[2] not in (None, 1) and values != [None, None, -1]):
+        from s2s_ad.frontend.list_parts import part_of
+        from s2s_ad.operations.indexing import SLICE
+
+        place = lowering.assign(SLICE, bounds, node)
+        taken = part_of(lowering, items, place, node)
+        if taken is not None:
+            return items_of(lowering, taken, node)
     return part_of_list(lowering, items, slice(*values), node)
 
 

@@ -310,7 +310,7 @@ class _Run:
         if carried and isinstance(template, Container) and isinstance(end, Container):
             if alike(template, end):
                 return self._joined_items(template, end, place)
-            if place[0] == "heap":
+            if place[0] == "heap" or {template.kind, end.kind} <= {"list", "growing"}:
                 return self._grown_template(template, end, place)
         if isinstance(template, Var) and is_leaf(end):
             type = self.plan.joiner.strict(template.type, end.type)  # type: ignore[union-attr]

@@ -31,7 +31,7 @@ from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.arrays import DISPLAY, RANGE
 from s2s_ad.operations.indexing import TUPLE
 from s2s_ad.operations.lists import TO_ARRAY
-from s2s_ad.types import Array, Number, Scalar, Size, is_integer
+from s2s_ad.types import Array, Number, Scalar, Size, Slice, is_integer
 
 # Each item is a variable of its own: longer sequences are better arrays.
 MOST_ITEMS = 10_000
@@ -257,10 +257,16 @@ def item(lowering: Lowering, base: Container, index: Atom, node: cst.CSTNode) ->
     """An item of a container; where its items are of one kind, the index need not be known."""
     key = index.value if isinstance(index, Const) else known_index(index)
     if isinstance(base, Growing):
-        if isinstance(key, slice) and isinstance(node, cst.Subscript):
+        is_part = isinstance(key, slice) or isinstance(index.type, Slice)
+        if is_part and isinstance(node, cst.Subscript):
             from s2s_ad.frontend.comprehensions import collected
             from s2s_ad.frontend.iteration import part_of_list
+            from s2s_ad.frontend.list_parts import part_of
 
+            part = part_of(lowering, base, index, node)
+            if part is not None:
+                return part
+            key = key if isinstance(key, slice) else slice("", "", "")
             return collected(lowering, part_of_list(lowering, base, key, node), node)
         if isinstance(index, Const) and not isinstance(key, int):
             raise lowering.refuse("bad-index", "a list is indexed by integers and slices", node)

@@ -53,6 +53,18 @@ def _with_room(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     return ListOf(_holding(sizes, found.item, operands[-1].type))
 
 
+def _with_part(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    """A list that has the items of the last operand as well."""
+    item, other = (list_type(each.type).item for each in (operands[0], operands[-1]))
+    return ListOf(_holding(sizes, item, other))
+
+
+def _with_items(items: list[Any], part: slice, values: list[Any]) -> list[Any]:
+    changed = list(items)
+    changed[part] = values
+    return changed
+
+
 def _holding(sizes: Sizes, item: Type, value: Type) -> Type:
     if isinstance(item, ListOf) and isinstance(value, ListOf):
         return ListOf(_holding(sizes, item.item, value.item))
@@ -170,6 +182,31 @@ def _number_at(_: Sizes, operands: Sequence[Atom]) -> Type:
     return list_type(list_type(operands[0].type).item).item
 
 
+SLICED = operation(
+    "out = list_slice(x, i)",
+    name="list.slice",
+    infer=_same_list,
+    evaluate=lambda items, part: items[part],
+    linear=("x",),
+)
+SET_SLICE = operation(
+    "out = list_set_slice(x, i, v)",
+    name="list.set_slice",
+    infer=_with_part,
+    evaluate=_with_items,
+    update="{0}[{1}] = {2}",
+    linear=("x", "v"),
+)
+JOINED = operation(
+    "out = list_join(x, y)",
+    name="list.join",
+    infer=_with_part,
+    evaluate=lambda items, others: [*items, *others],
+    linear=("x", "y"),
+    printer=lambda _, texts: f"[*{texts[0]}, *{texts[1]}]",
+)
+
+
 # Lists of lists of numbers. A row that is taken as a whole is a copy, so that a change of the list
 # is seen in no other value; elements are read and written where they are.
 ROW = operation(
@@ -264,6 +301,10 @@ DISPLAY = operation(
     evaluate=lambda *items: list(items),
     printer=lambda _, texts: f"[{', '.join(texts)}]",
 )
+
+
+SUBSCRIPTS = ("getitem", SLICED.name)
+"""What is spelled with an index, or slices, between brackets."""
 
 
 def holds_lists(type: Type) -> bool:

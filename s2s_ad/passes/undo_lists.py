@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from s2s_ad.ir import Assign, Atom, Const, Operation, Var
+from s2s_ad.operations.indexing import SLICE
 from s2s_ad.operations.lists import (
     ADD_AT,
     ADD_LISTS,
@@ -20,12 +21,16 @@ from s2s_ad.operations.lists import (
     DISPLAY,
     ITEM,
     ITEM_AT,
+    JOINED,
+    LENGTH,
     POP,
     REPEATED,
     ROW,
     ROWS,
     SET_AT,
     SET_ITEM,
+    SET_SLICE,
+    SLICED,
     SUM_ITEMS,
     TO_ARRAY,
     holds_lists,
@@ -50,6 +55,16 @@ def undo_item(sweep: Sweep, statement: Assign) -> None:
     sweep.set_adjoint(items, changed)
 
 
+def _hand_on(sweep: Sweep, items: Var, grad: Atom, named: bool = True) -> None:
+    """The adjoint of a list that a new one was made of; who else reads the list has had its say."""
+    if items in sweep.adjoints:
+        sweep.accumulate(items, grad)
+    elif named:
+        sweep.set_adjoint(items, grad)
+    else:
+        sweep.adjoints[items] = grad
+
+
 def undo_append(sweep: Sweep, statement: Assign) -> None:
     """`l.append(v)`"""
     items, value = statement.operands
@@ -62,7 +77,7 @@ def undo_pop(sweep: Sweep, statement: Assign) -> None:
     (items,) = statement.operands
     assert isinstance(items, Var)
     grad = sweep.builder.assign(APPEND, sweep.adjoint_or_zero(rest), sweep.adjoint_or_zero(value))
-    sweep.set_adjoint(items, grad)
+    _hand_on(sweep, items, grad)
 
 
 def undo_set(sweep: Sweep, statement: Assign) -> None:
@@ -79,7 +94,7 @@ def undo_set(sweep: Sweep, statement: Assign) -> None:
             zero = sweep.builder.assign(ZEROS_LIKE, there, Const(None))
         elif holds_lists(grad.type):
             zero = zero_like(sweep.builder, sweep.builder.assign(ROW, grad, place))
-        sweep.set_adjoint(items, sweep.builder.assign(SET_ITEM, grad, place, zero))
+        _hand_on(sweep, items, sweep.builder.assign(SET_ITEM, grad, place, zero))
 
 
 def undo_display(sweep: Sweep, statement: Assign) -> None:
@@ -102,7 +117,7 @@ def _take(sweep: Sweep, grad: Atom, items: Atom, value: Atom) -> None:
     if isinstance(value, Var) and value in sweep.active:
         sweep.accumulate(value, sweep.fitted(top, value.type))
     if isinstance(items, Var) and items in sweep.active:
-        sweep.adjoints[items] = rest
+        _hand_on(sweep, items, rest, named=False)
 
 
 def undo_add(sweep: Sweep, statement: Assign) -> None:
@@ -113,7 +128,7 @@ def undo_add(sweep: Sweep, statement: Assign) -> None:
         item = sweep.builder.assign(ITEM, grad, sweep.recall(index))
         sweep.accumulate(value, sweep.fitted(item, value.type))
     if isinstance(items, Var) and items in sweep.active:
-        sweep.adjoints[items] = grad
+        _hand_on(sweep, items, grad, named=False)
 
 
 def undo_sums(sweep: Sweep, statement: Assign) -> None:
@@ -152,7 +167,7 @@ def undo_set_at(sweep: Sweep, statement: Assign) -> None:
         item = sweep.builder.assign(ITEM_AT, grad, *places)
         sweep.accumulate(value, sweep.fitted(item, value.type))
     if isinstance(items, Var) and items in sweep.active:
-        sweep.set_adjoint(items, sweep.builder.assign(SET_AT, grad, *places, Const(0.0)))
+        _hand_on(sweep, items, sweep.builder.assign(SET_AT, grad, *places, Const(0.0)))
 
 
 def undo_add_at(sweep: Sweep, statement: Assign) -> None:
@@ -163,7 +178,42 @@ def undo_add_at(sweep: Sweep, statement: Assign) -> None:
         item = sweep.builder.assign(ITEM_AT, grad, *(sweep.recall(each) for each in index))
         sweep.accumulate(value, sweep.fitted(item, value.type))
     if isinstance(items, Var) and items in sweep.active:
-        sweep.adjoints[items] = grad
+        _hand_on(sweep, items, grad, named=False)
+
+
+def undo_slice(sweep: Sweep, statement: Assign) -> None:
+    """`l[a:b]`"""
+    items, part = statement.operands
+    assert isinstance(items, Var)
+    known, place = sweep.adjoint_or_zero(items), sweep.recall(part)
+    grad = sweep.adjoints[statement.target]
+    there = sweep.builder.assign(SLICED, known, place)
+    total = sweep.builder.assign(sum_operation(grad.type), there, grad)
+    sweep.set_adjoint(items, sweep.builder.assign(SET_SLICE, known, place, total))
+
+
+def undo_set_slice(sweep: Sweep, statement: Assign) -> None:
+    """`l[a:b] = p`, of the same length."""
+    items, part, values = statement.operands
+    grad, place = sweep.adjoints[statement.target], sweep.recall(part)
+    there = sweep.builder.assign(SLICED, grad, place)
+    if isinstance(values, Var) and values in sweep.active:
+        sweep.accumulate(values, there)
+    if isinstance(items, Var) and items in sweep.active:
+        zeros = zero_like(sweep.builder, there)
+        _hand_on(sweep, items, sweep.builder.assign(SET_SLICE, grad, place, zeros))
+
+
+def undo_joined(sweep: Sweep, statement: Assign) -> None:
+    """`p + q`"""
+    grad = sweep.adjoints[statement.target]
+    count = sweep.builder.assign(LENGTH, sweep.recall(statement.operands[0]))
+    nothing: Atom = Const(None)
+    every = ((nothing, count, nothing), (count, nothing, nothing))
+    for items, bounds in zip(statement.operands, every, strict=True):
+        if isinstance(items, Var) and items in sweep.active:
+            part = sweep.builder.assign(SLICE, *bounds)
+            sweep.accumulate(items, sweep.builder.assign(SLICED, grad, part))
 
 
 def undo_array(sweep: Sweep, statement: Assign) -> None:
@@ -216,6 +266,9 @@ UNDO: dict[Operation, Callable[[Sweep, Assign], None]] = {
     SET_AT: undo_set_at,
     ADD_AT: undo_add_at,
     ADD_ROWS: undo_sums,
+    SLICED: undo_slice,
+    SET_SLICE: undo_set_slice,
+    JOINED: undo_joined,
     AS_LISTS: undo_rows,
 }
 

@@ -14,11 +14,14 @@ from s2s_ad.operations.lists import (
     ADD_ROWS,
     AS_LISTS,
     ITEM_AT,
+    JOINED,
     POP,
     ROW,
     ROW_LENGTH,
     ROWS,
     SET_AT,
+    SET_SLICE,
+    SLICED,
     TO_ARRAY,
 )
 from s2s_ad.operations.support import DIMENSION, IDENTITY
@@ -130,6 +133,7 @@ WHOLE_RULES: dict[str, WholeRule] = {
     "helper.repeated": refuse,
     "list.sum": refuse,
     **{op.name: refuse for op in (ROW, ROW_LENGTH, ITEM_AT, SET_AT, ADD_AT, ADD_ROWS, AS_LISTS)},
+    **{op.name: refuse for op in (SLICED, SET_SLICE, JOINED)},
 }
 SHAPES = {
     *("ndarray.shape", "numpy.shape", "ndarray.shape[]", "builtins.len", "list.length"),
