@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
-import libcst.matchers as m
 
+from s2s_ad.frontend.source import walk
 from s2s_ad.frontend.values import UserFunction
 
 FLOATS_OF_ALL = frozenset(
@@ -68,19 +68,20 @@ FLOATS_OF_FLOATS = frozenset(
     ]
 )
 FLOATS_OF_ONE = frozenset(("maximum", "minimum", "clip"))
-BRANCHES = m.If() | m.IfExp() | m.BooleanOperation() | m.While() | m.For() | m.Match() | m.Call()
+BRANCHES = (cst.If, cst.IfExp, cst.BooleanOperation, cst.While, cst.For, cst.Match, cst.Call)
+BINDING = (cst.For, cst.CompFor, cst.NamedExpr)  # what binds names besides assignments
 
 
 def gives_floats(function: UserFunction, float_parameters: bool) -> bool:
     """Whether each result is surely a float; or all are of one type, for want of branches."""
     node = function.node
-    if not m.findall(node.body, BRANCHES):
+    if not any(isinstance(each, BRANCHES) for each in walk(node.body)):
         return True
     names = [parameter.name.value for parameter in node.params.params]
     text = _Text(node, frozenset(names if float_parameters else ()))
     if isinstance(node, cst.Lambda):
         return text.is_float(node.body)
-    returns = [each for each in m.findall(node.body, m.Return()) if isinstance(each, cst.Return)]
+    returns = (each for each in walk(node.body) if isinstance(each, cst.Return))
     return all(each.value is not None and text.is_float(each.value) for each in returns)
 
 
@@ -122,19 +123,24 @@ class _Text:
 
     def _values(self, name: str) -> Iterator[cst.BaseExpression | None]:
         """What is assigned to a name; None stands for what is not seen here."""
-        named = m.Name(name)
-        for each in m.findall(self.node.body, m.Assign() | m.AnnAssign()):
-            assert isinstance(each, cst.Assign | cst.AnnAssign)
-            targets: Sequence[cst.AssignTarget | cst.AnnAssign] = (
-                each.targets if isinstance(each, cst.Assign) else [each]
-            )
-            for target in targets:
-                if m.matches(target.target, named):
-                    yield each.value
-                elif not isinstance(target.target, cst.Subscript) and m.findall(target, named):
+        for each in walk(self.node.body):
+            if isinstance(each, cst.Assign | cst.AnnAssign):
+                targets: Sequence[cst.AssignTarget | cst.AnnAssign] = (
+                    each.targets if isinstance(each, cst.Assign) else [each]
+                )
+                for target in targets:
+                    if _is_name(target.target, name):
+                        yield each.value
+                    elif not isinstance(target.target, cst.Subscript) and any(
+                        _is_name(part, name) for part in walk(target)
+                    ):
+                        yield None
+            elif isinstance(each, BINDING) and isinstance(each.target, cst.Name | cst.Tuple):
+                if isinstance(each.target, cst.Tuple) or _is_name(each.target, name):
                     yield None
-        others = m.For(target=named) | m.CompFor(target=named) | m.NamedExpr(target=named)
-        if m.findall(self.node.body, others) or m.findall(
-            self.node.body, m.For(target=m.Tuple()) | m.FunctionDef() | m.Global() | m.Nonlocal()
-        ):
-            yield None
+            elif isinstance(each, cst.FunctionDef | cst.Global | cst.Nonlocal):
+                yield None
+
+
+def _is_name(node: cst.CSTNode, name: str) -> bool:
+    return isinstance(node, cst.Name) and node.value == name

@@ -23,7 +23,7 @@ from s2s_ad.frontend.live import is_flag
 from s2s_ad.frontend.powers import keep_real
 from s2s_ad.frontend.prune import prune
 from s2s_ad.frontend.resolve import FileScope, every_parameter, names_bound, names_bound_in
-from s2s_ad.frontend.source import Unit
+from s2s_ad.frontend.source import Unit, walk
 from s2s_ad.frontend.values import (
     FreeVariable,
     Given,
@@ -501,14 +501,7 @@ def with_settled_calls(function: Function) -> Function:
 
 def identifiers(node: cst.CSTNode) -> frozenset[str]:
     """Every name in the function: none of them may be invented anew."""
-    found: set[str] = set()
-    stack: list[cst.CSTNode] = [node]
-    while stack:
-        current = stack.pop()
-        if isinstance(current, cst.Name):
-            found.add(current.value)
-        stack.extend(current.children)
-    return frozenset(found)
+    return frozenset(each.value for each in walk(node) if isinstance(each, cst.Name))
 
 
 def names_declared(unit: Unit, node: cst.CSTNode) -> frozenset[str]:
@@ -582,9 +575,7 @@ def lower_body(lowering: Lowering, node: cst.FunctionDef | cst.Lambda) -> Value:
 def names_changed_by(node: cst.CSTNode) -> set[str]:
     """The names a statement would have bound, and those of the arrays it would have changed."""
     found = names_bound_in(node)
-    stack: list[cst.CSTNode] = [node]
-    while stack:
-        current = stack.pop()
+    for current in walk(node):
         if isinstance(current, cst.AssignTarget | cst.AugAssign):
             target: cst.CSTNode = current.target
             while isinstance(target, cst.Subscript | cst.Attribute):
@@ -593,7 +584,6 @@ def names_changed_by(node: cst.CSTNode) -> set[str]:
                 found.add(target.value)
         elif isinstance(current, cst.Global | cst.Nonlocal):
             found.update(item.name.value for item in current.names)
-        stack.extend(current.children)
     return found
 
 

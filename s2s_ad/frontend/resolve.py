@@ -24,7 +24,7 @@ from s2s_ad.diagnostics import Diagnostic, DifferentiationError
 from s2s_ad.frontend.classes import doubt_of_class, file_class, named_tuple_of
 from s2s_ad.frontend.file_derivatives import assigned, decorated
 from s2s_ad.frontend.rebindings import EVERYTHING, changed_names
-from s2s_ad.frontend.source import ParsedFile, Unit, parse_file
+from s2s_ad.frontend.source import ParsedFile, Unit, parse_file, walk
 from s2s_ad.frontend.values import CustomFunction, Named, UserClass, UserFunction, Value
 from s2s_ad.ir import Const, Operation
 from s2s_ad.operations.declared import (
@@ -337,12 +337,8 @@ class FileScope:
     def statement_with(self, node: cst.CSTNode) -> Any:
         """The statement at the top level that an expression stands in."""
         for statement in self.parsed.module.body:
-            pending: list[cst.CSTNode] = [statement]
-            while pending:
-                current = pending.pop()
-                if current is node:
-                    return statement
-                pending.extend(current.children)
+            if any(current is node for current in walk(statement)):
+                return statement
         return None
 
     def _constant(self, name: str) -> Const | None:
