@@ -20,7 +20,6 @@ from s2s_ad.backend.module import AT_THE_END, KINDS, Module
 from s2s_ad.backend.signature import parameters_of
 from s2s_ad.ir import Function
 from s2s_ad.operations import helpers
-from s2s_ad.operations.declare import helper_source
 from s2s_ad.options import Options
 from s2s_ad.passes.calls import Called
 
@@ -64,6 +63,7 @@ def emit_module(
         *_helper_sources(module, module.helpers - AT_THE_END),
         *(op.source.split("\n") for op in module.copied),
     ]
+    last = _helper_sources(module, module.helpers & AT_THE_END)
     typed = any(re.search(r"\bAny\b", line) for text in (*copied, *texts) for line in text)
     constants = [f"{name} = {text}" for name, text in primal.constants]
     for kind in sorted(module.kinds, reverse=True):
@@ -73,7 +73,6 @@ def emit_module(
         module.modules.discard("numpy.typing")  # of items that have no type in common
     for section in (module.imports(typed), constants):
         lines += ["", *section] if section else []
-    last = _helper_sources(module, module.helpers & AT_THE_END)
     for function_lines in (*copied, *texts, *last):
         lines += ["", "", *function_lines]
     return "\n".join(lines) + "\n"
@@ -112,7 +111,7 @@ def _helper_sources(module: Module, used: set[str]) -> list[list[str]]:
             ]
     functions = [getattr(helpers, name) for name in wanted]
     functions.sort(key=lambda function: function.__code__.co_firstlineno)
-    texts = [helper_source(function.__name__).rstrip("\n") for function in functions]
+    texts = [module.helper_text(function.__name__) for function in functions]
     for name in wanted:
         if module.helper_name(name) != name:
             texts = [re.sub(rf"\b{name}\b", module.helper_name(name), text) for text in texts]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
+import re
 
 from s2s_ad.ir import Assign, Function
 from s2s_ad.operations import helpers
+from s2s_ad.operations.declare import helper_source
 from s2s_ad.rewrite import all_statements, all_variables
 
 BUILTINS = frozenset(
-    {"float", "int", "bool", "len", "range", "isinstance", "slice", "tuple", "list", "dict", "type"}
+    {
+        *("float", "int", "bool", "len", "range", "isinstance", "slice", "tuple", "list", "dict"),
+        *("type", "set", "getattr"),
+    }
 )
 
 
@@ -60,14 +66,15 @@ class Module:
             self.modules.add("numpy")
         if any("math." in op.source for op in self.copied):
             self.modules.add("math")
-        self.shadowed = self.variables & BUILTINS
+        self.globals = {op.name for op in self.copied}
+        self.shadowed = (self.variables | self.globals) & BUILTINS
 
     def library(self, name: str) -> str:
         """How something of a library is written here; notes the import."""
         module, _, attribute = name.rpartition(".")
         if name in KINDS:
             self.kinds.add(name)
-            return name if name not in self.variables else f"_{name}"
+            return name if name not in self.variables | self.globals else f"_{name}"
         if module == "builtins":
             if is_helper(attribute):
                 self.helpers.add(attribute)
@@ -84,8 +91,18 @@ class Module:
         return f"{self.numpy}{name.removeprefix('numpy')}" if root == "numpy" else name
 
     def helper_name(self, name: str) -> str:
-        """A helper's own name, unless a variable has it."""
-        return f"{name}_helper" if name in self.variables else name
+        """A helper's own name, unless a variable or a copied function has it."""
+        return f"{name}_helper" if name in self.variables | self.globals else name
+
+    def helper_text(self, name: str) -> str:
+        """A helper as it is copied, with the names that other things have here replaced."""
+        text = helper_source(name).rstrip("\n")
+        if self.numpy != "np":
+            text = re.sub(r"(?<![\w.])np\.", f"{self.numpy}.", text)
+        for builtin in sorted(self.globals & set(dir(builtins))):
+            text, count = re.subn(rf"(?<![\w.]){builtin}\b", f"builtins.{builtin}", text)
+            self.modules |= {"builtins"} if count else set()
+        return text
 
     def imports(self, typed: bool) -> list[str]:
         """The import lines, sorted as `ruff` sorts them; `typed`: `Any` is used."""

@@ -27,6 +27,7 @@ from s2s_ad.frontend.rebindings import EVERYTHING, changed_names
 from s2s_ad.frontend.source import ParsedFile, Unit, parse_file, walk
 from s2s_ad.frontend.values import CustomFunction, Named, UserClass, UserFunction, Value
 from s2s_ad.ir import Const, Operation
+from s2s_ad.operations.declare import is_taken
 from s2s_ad.operations.declared import (
     FOUND,
     IMPLICIT_NAME,
@@ -353,7 +354,8 @@ class FileScope:
             return None
         if not isinstance(value, int | float | bool | str | None) or isinstance(value, complex):
             return None
-        if self.names_constants and isinstance(value, int | float) and not isinstance(value, bool):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if self.names_constants and is_number and not is_taken(name):
             self.constants_used[name] = text.strip()
             return Const(value, name)
         return Const(value)

@@ -10,6 +10,7 @@ is a dict from names to operations; each file of this package makes its part, an
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib
 import inspect
 import math
@@ -26,6 +27,9 @@ from s2s_ad.operations.result_types import Infer, elementwise_type, integer_valu
 from s2s_ad.types import Size
 
 MODULES = {"np": "numpy", "math": "math"}
+OF_MODULES = frozenset(
+    {"np", "npt", "numpy", "math", "scipy", "builtins", "warnings", "NUMBER", "INTEGER"}
+)
 SCIPY = ("scipy.integrate", "scipy.linalg", "scipy.signal", "scipy.special", "scipy.stats")
 INFIX = {
     ast.Add: ("+", 11),
@@ -307,6 +311,13 @@ def _evaluate(source: Callable[[], str]) -> Callable[..., Any]:
 def helper_source(name: str) -> str:
     """The text of a function of `helpers.py`, as it is copied into generated modules."""
     return inspect.getsource(getattr(helpers, name))
+
+
+def is_taken(name: str) -> bool:
+    """Whether a generated module may use a name for something of its own: a builtin, a helper, an
+    import.
+    """
+    return name in OF_MODULES or hasattr(builtins, name) or hasattr(helpers, name)
 
 
 def evaluation_names(with_scipy: bool = False) -> dict[str, Any]:
