@@ -190,6 +190,22 @@ def a_row_from_the_one_before(x, n):
     return sum(row) + sum(rows[-2])
 
 
+def soft_time_warping(x, n):
+    def softmin(values, width):
+        least = min(values)
+        terms = [np.exp(-(value - least) / width) for value in values]
+        return least - width * np.log(sum(terms))
+
+    other = [0.3 * k for k in range(n)]
+    costs = [[1e10] * (n + 1) for _ in range(len(x) + 1)]
+    costs[0][0] = 0.0
+    for i in range(1, len(x) + 1):
+        for j in range(1, n + 1):
+            before = [costs[i - 1][j], costs[i][j - 1], costs[i - 1][j - 1]]
+            costs[i][j] = (x[i - 1] - other[j - 1]) ** 2 + softmin(before, 0.5)
+    return costs[len(x)][n]
+
+
 class Dense:
     def __init__(self, weights, shift):
         self.weights = weights
@@ -265,7 +281,7 @@ CASES: list[Case] = [
         prefix_table, elements_again, backward_in_a_triangle, rows_of_other_lengths, whole_rows,
         second_name_of_the_list, rows_of_a_helper, columns, an_array_of_lists, integers_first,
         integers_and_one_float, a_list_of_another_one, parts_of_a_list, from_both_ends, a_window,
-        a_longer_list_on_one_path, a_row_from_the_one_before,
+        a_longer_list_on_one_path, a_row_from_the_one_before, soft_time_warping,
     )),
     (objects_in_a_list, (X,)),
     (objects_in_a_dict, (X,)),

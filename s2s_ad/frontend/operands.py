@@ -275,6 +275,13 @@ def item(lowering: Lowering, base: Container, index: Atom, node: cst.CSTNode) ->
         if key in base.keys:
             entry: Value = base.items[base.keys.index(key)]
             return entry
+        if base.kind == "dict" and not isinstance(index, Const) and key is None:
+            raise lowering.refuse(
+                "not-constant",
+                "which key of a dict this is is known only when the module runs",
+                node,
+                help="keep what a loop makes in a list (`append`), or in an array",
+            )
         if base.kind == "dict" or not isinstance(key, int | slice):
             raise lowering.refuse("bad-index", f"the key {key!r} is not known here", node)
     if isinstance(key, slice):
