@@ -161,6 +161,12 @@ FAMILIES = {
     "padding": "Padding",
     "sampling": "Sampled data",
 }
+CALLED = {
+    "helper.eigen_of": "np.linalg.eig(a)",
+    "helper.eigenvalues_of": "np.linalg.eigvals(a)",
+    "helper.roots_of": "np.roots(p)",
+}
+"""Helpers that stand for a function of NumPy, as programs call it."""
 WITHOUT_TABLE = ("custom", "effects", "support")  # operations that programs do not spell
 
 
@@ -189,7 +195,7 @@ def page() -> str:
     for family, title in FAMILIES.items():
         every = [op for op in operations_of(family) if not op.update and not is_inner(op)]
         helpers += [op for op in every if op.helper]
-        listed = [op for op in every if op.rules and not op.helper]
+        listed = [op for op in every if op.rules and (not op.helper or op.name in CALLED)]
         if title:
             parts.append(f"## {title}\n\n{table(listed)}" + without_derivative(every))
     parts.append(HELPERS + helper_table(helpers))
@@ -234,13 +240,14 @@ def table(operations: Sequence[Operation]) -> str:
     """The operations of a family: spelling, kind, lines, note. Those of `math` join NumPy's."""
     rows: dict[object, list[str]] = {}
     for op in operations:
-        shown = lines(op)
+        shown = [] if op.name in CALLED else lines(op)
         same = (op.name.rpartition(".")[2], tuple(line.replace("math.", "np.") for line in shown))
         if op.name.startswith("math.") and same in rows:
             rows[same][0] += f", {code(spelled(op))}"
         else:
             place = same if op.name.startswith("numpy.") else op
-            rows[place] = [spelling(op), kind(op), "<br>".join(shown), op.note]
+            named = code(CALLED[op.name]) if op.name in CALLED else spelling(op)
+            rows[place] = [named, kind(op), "<br>".join(shown), op.note]
     return markdown(("Operation", "Kind", "Derivative", "Note"), list(rows.values()))
 
 

@@ -74,7 +74,10 @@ def vector_tangent(v: str, w: str, target: str) -> str:
 
 
 W, V = "eigenvalues", "eigenvectors"
-NOTE = "complex also where all are real; of a multiple eigenvalue, infinite or NaN"
+NOTE = (
+    "complex also where all are real, so take `np.real` or `np.abs` of what is compared or "
+    "returned; of a multiple eigenvalue, infinite or NaN"
+)
 operation(
     f"{W}, {V} = eigen_of(a)",
     infer=_eigen_type("np.linalg.eig"),
