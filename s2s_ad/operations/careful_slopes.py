@@ -51,3 +51,28 @@ def sinc_derivative(x: Any, n: Any) -> Any:
         wave = np.cos(np.pi * far) if m % 2 else np.sin(np.pi * far)
         value = (np.pi ** (m - 1) * (-1.0) ** (m // 2) * wave - m * value) / far
     return np.where(near, series, value)[()]
+
+
+def ellipk_slope(q: Any) -> Any:
+    """The derivative of `ellipk` at 1 - q: DLMF 19.25.1."""
+    import scipy.special
+
+    return scipy.special.elliprd(0.0, 1.0, q) / 6.0
+
+
+def ellipe_slope(q: Any) -> Any:
+    """The derivative of `ellipe` at 1 - q: DLMF 19.25.1."""
+    import scipy.special
+
+    return scipy.special.elliprd(0.0, q, 1.0) / -6.0
+
+
+def rgamma_slope(x: Any) -> Any:
+    """The derivative of `rgamma`, by reflection (DLMF 5.5.3) where digamma has poles."""
+    import scipy.special
+
+    left = x < 0.5
+    y, z = np.where(left, 1.0 - x, 1.0), np.where(left, 1.0, x)
+    sine = scipy.special.digamma(y) * np.sin(np.pi * x) / np.pi
+    reflected = scipy.special.gamma(y) * (np.cos(np.pi * x) - sine)
+    return np.where(left, reflected, -scipy.special.rgamma(x) * scipy.special.digamma(z))[()]

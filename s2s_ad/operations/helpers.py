@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 
 from s2s_ad.operations.careful_slopes import digamma_rise as digamma_rise
+from s2s_ad.operations.careful_slopes import ellipe_slope as ellipe_slope
+from s2s_ad.operations.careful_slopes import ellipk_slope as ellipk_slope
+from s2s_ad.operations.careful_slopes import rgamma_slope as rgamma_slope
 from s2s_ad.operations.careful_slopes import sinc_derivative as sinc_derivative
 from s2s_ad.operations.spectral_helpers import first_of as first_of
 from s2s_ad.operations.spectral_helpers import istft_adjoint as istft_adjoint

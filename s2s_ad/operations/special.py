@@ -123,7 +123,7 @@ special("gamma(x)", "x: out * sp.digamma(x)", **POSITIVE)
 special("gammaln(x)", "x: sp.digamma(x)", **POSITIVE)
 special("loggamma(x)", "x: sp.digamma(x)", **POSITIVE, note="of real numbers above 0")
 special("gammasgn(x)")
-special("rgamma(x)", "x: -out * sp.digamma(x)", **POSITIVE)
+special("rgamma(x)", "x: rgamma_slope(x)")
 special("digamma(x)", "x: sp.polygamma(1, x)", also=("scipy.special.psi",), **POSITIVE)
 special("beta(a, b)", "a: -out * digamma_rise(a, b)", "b: -out * digamma_rise(b, a)",
         infer=uniform_type, domains={"a": "positive", "b": "positive"})  # fmt: skip
@@ -149,6 +149,15 @@ CATALOGUE.elementwise(
     infer=uniform_type,
     domains={"x": "positive", "d": "positive"},
     helper="digamma_rise",
+)
+
+CATALOGUE.elementwise(
+    "out = rgamma_slope(x)",
+    "grad_x += grad_out * scipy.special.rgamma(x) "
+    "* (scipy.special.digamma(x) ** 2 - scipy.special.polygamma(1, x))",
+    infer=special_type,
+    domains={"x": "positive"},
+    helper="rgamma_slope",
 )
 
 SHAPES = "in the last argument; derivatives in the others are refused"

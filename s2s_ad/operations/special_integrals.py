@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from s2s_ad.ir import Atom
+from s2s_ad.ir import Atom, Rule
 from s2s_ad.operations.declare import Catalogue
 from s2s_ad.operations.result_types import constant, of_shape, unsupported
 from s2s_ad.operations.special import (
@@ -29,10 +29,26 @@ special = partial(declare_special, CATALOGUE)
 # Exponential integrals, elliptic integrals, and functions that avoid cancellation
 special("expi(x)", "x: np.exp(x) / x", **POSITIVE)
 special("exp1(x)", "x: -np.exp(-x) / x", **POSITIVE)
-special("ellipk(m)", "m: (sp.ellipe(m) / (1.0 - m) - out) / (2.0 * m)",
-        domains={"m": "probability"}, note="for m between 0 and 1, both excluded")  # fmt: skip
-special("ellipe(m)", "m: (out - sp.ellipk(m)) / (2.0 * m)",
-        domains={"m": "probability"}, note="for m between 0 and 1, both excluded")  # fmt: skip
+special("ellipk(m)", "m: ellipk_slope(1.0 - m)",
+        domains={"m": "probability"},
+        note="for m below 1; second derivatives not at 0")  # fmt: skip
+special("ellipe(m)", "m: ellipe_slope(1.0 - m)",
+        domains={"m": "probability"},
+        note="for m below 1; second derivatives not at 0")  # fmt: skip
+ELLIPTIC: dict[str, Any] = {"infer": special_type, "domains": {"q": "probability"}}
+CATALOGUE.elementwise(
+    "out = ellipk_slope(q)",
+    "grad_q += grad_out * ((2.0 * q - 1.0) * out - 0.25 * scipy.special.ellipkm1(q)) "
+    "/ (q * (1.0 - q))",
+    helper="ellipk_slope",
+    **ELLIPTIC,
+)
+CATALOGUE.elementwise(
+    "out = ellipe_slope(q)",
+    "grad_q += grad_out * 0.5 * (out + ellipk_slope(q)) / (1.0 - q)",
+    helper="ellipe_slope",
+    **ELLIPTIC,
+)
 special("spence(x)", "x: -1.0 / sp.exprel(np.log(x))", **POSITIVE)
 special("exp2(x)", "x: out * np.log(2.0)")
 special("exp10(x)", "x: out * np.log(10.0)")
@@ -41,8 +57,9 @@ special("log1p(x)", "x: 1.0 / (1.0 + x)", **POSITIVE)
 special("cosm1(x)", "x: -np.sin(x)")
 special("cbrt(x)", "x: 1.0 / (3.0 * out * out)", **POSITIVE)
 special("exprel(x)", "x: 0.5 * sp.hyp1f1(2.0, 3.0, x)")
-special("ellipkm1(p)", "p: -0.5 * (sp.ellipe(1.0 - p) / p - out) / (1.0 - p)",
-        domains={"p": "probability"}, note="for p between 0 and 1, both excluded")  # fmt: skip
+special("ellipkm1(p)", "p: -ellipk_slope(p)",
+        domains={"p": "probability"},
+        note="for p above 0; second derivatives not at 1")  # fmt: skip
 AMPLITUDE: dict[str, Any] = {"refused": ("m",), "infer": uniform_type,
                              "note": "in the amplitude; in m it is refused",
                              "domains": {"m": "probability"}}  # fmt: skip
@@ -92,19 +109,32 @@ special("inv_boxcox1p(y, lmbda)", "y: (1.0 + out) / (1.0 + lmbda * y)", refused=
 
 def _expn_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     order = constant(operands[0], "n")
-    if not isinstance(order, int) or order < 1:
-        raise unsupported(f"`n` is {order!r}", "an integer that is at least 1")
+    if not isinstance(order, int) or order < 0:
+        raise unsupported(f"`n` is {order!r}", "an integer that is not negative")
     special_dtype([operands[1].type])
     return of_shape("f64", shape_of(operands[1].type))  # also of float32
 
 
+def expn_slope(operands: Sequence[Atom]) -> str:
+    """Of order 0 it is `exp(-x) / x`."""
+    if constant(operands[0], "n") == 0:
+        return "out * (1.0 + 1.0 / x)"
+    return "scipy.special.expn(n - 1, x)"
+
+
 CATALOGUE.operation(
     "out = scipy.special.expn(n, x)",
-    "grad_x += -grad_out * scipy.special.expn(n - 1, x)",
     infer=_expn_type,
-    tangent=("tangent_out = -tangent_x * scipy.special.expn(n - 1, x)",),
+    rules=(Rule(lambda operands: (f"grad_x += -grad_out * {expn_slope(operands)}",)),),
+    tangent=lambda operands: f"tangent_out = -tangent_x * {expn_slope(operands)}",
     domains={"x": "positive"},
-    samples=({"n": 2, "x": "f[3]"}, {"n": 3, "x": "f[2,3]"}, {"n": 2, "x": "f[]"}),
+    samples=(
+        {"n": 2, "x": "f[3]"},
+        {"n": 3, "x": "f[2,3]"},
+        {"n": 2, "x": "f[]"},
+        {"n": 1, "x": "f[3]"},
+        {"n": 0, "x": "f[2]"},
+    ),
 )
 
 

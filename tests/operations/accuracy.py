@@ -31,6 +31,11 @@ ABOVE_1 = (1.0 + 2.0**-40, 1.001, 1.3, 7.7, 1e5, 1e100)
 BESSEL = (1e-8, *MIDDLE, 20.5, 100.0)
 
 
+NEGATIVE = (-0.1, -0.5, -0.77, -1.3, -3.1, -7.7)
+NEAR_POLES = (-1.0 + 1e-6, -2.0 - 1e-6, -0.999, -3.0001)
+QUANTILES = (1e-8, 1e-3, 0.1, 0.3, 0.77, 0.99, 1.0 - 1e-6)
+
+
 def hermite_density(x: Any) -> Any:
     return mpmath.exp(-x * x / 2) / mpmath.sqrt(2 * mpmath.pi)
 
@@ -48,10 +53,40 @@ def normal_quantile(p: Any) -> Any:
     return x
 
 
+def gamma_density(x: Any) -> Any:
+    return x**1.5 * mpmath.exp(-x) / mpmath.gamma(2.5)
+
+
+def beta_density(x: Any) -> Any:
+    return x**1.5 * (1 - x) ** 2.5 / mpmath.beta(2.5, 3.5)
+
+
+def gamma_quantile(p: Any) -> Any:
+    import scipy.special
+
+    x = mpmath.mpf(float(scipy.special.gammaincinv(2.5, float(p))))
+    for _ in range(5):
+        x -= (mpmath.gammainc(2.5, 0, x, regularized=True) - p) / gamma_density(x)
+    return x
+
+
+def beta_quantile(p: Any) -> Any:
+    import scipy.special
+
+    x = mpmath.mpf(float(scipy.special.betaincinv(2.5, 3.5, float(p))))
+    for _ in range(5):
+        x -= (mpmath.betainc(2.5, 3.5, 0, x, regularized=True) - p) / beta_density(x)
+    return x
+
+
 NAMES = {
     **{name: getattr(mpmath, name) for name in dir(mpmath) if not name.startswith("_")},
     "density": hermite_density,
     "quantile": normal_quantile,
+    "gamma_density": gamma_density,
+    "gamma_quantile": gamma_quantile,
+    "beta_density": beta_density,
+    "beta_quantile": beta_quantile,
 }
 
 
@@ -187,4 +222,167 @@ def _rows() -> tuple[Row, ...]:
     return tuple(rows)
 
 
-ROWS = _rows()
+def _rows_of_inverses_and_integrals() -> tuple[Row, ...]:
+    """What is less usual. Inverses near 1, and scaled functions, lose what their values lose."""
+    return (
+        Row("sp.loggamma(x)", "psi(0,x)", (*POSITIVE, *HUGE), 8),
+        Row("sp.gammaln(x)", "psi(0,x)", (*NEGATIVE, *NEAR_POLES, 1.4616, 1.46163214), 8),
+        Row("sp.gamma(x)", "gamma(x)*psi(0,x)", (*NEGATIVE, *NEAR_POLES), 8),
+        Row("sp.digamma(x)", "psi(1,x)", (*NEGATIVE, *NEAR_POLES), 8),
+        Row(
+            "sp.rgamma(x)",
+            "-psi(0,x)*rgamma(x)",
+            (*SMALL[1:], *MIDDLE, 20.5, 100.0, *NEGATIVE, *NEAR_POLES),
+            8,
+        ),
+        Row("sp.psi(x)", "psi(1,x)", (*POSITIVE, *HUGE), 8),
+        Row(
+            "sp.binom(x,2.5)",
+            "binomial(x,2.5)*(psi(0,x+1)-psi(0,x-1.5))",
+            (0.77, 1.3, 3.1, 7.7, 20.5),
+            8,
+        ),
+        Row("sp.binom(5.0,x)", "binomial(5,x)*(psi(0,6-x)-psi(0,x+1))", (*SMALL, *MIDDLE[:-1]), 16),
+        Row("sp.comb(x,2.0)", "binomial(x,2)*(psi(0,x+1)-psi(0,x-1))", (3.1, 7.7, 20.5, 1e5), 8),
+        Row("sp.factorial(x)", "gamma(x+1)*psi(0,x+1)", (*SMALL, *MIDDLE, 20.5, 100.0), 8),
+        Row("sp.gammaincinv(2.5,x)", "1/gamma_density(gamma_quantile(x))", QUANTILES, 32),
+        Row("sp.gammainccinv(2.5,x)", "-1/gamma_density(gamma_quantile(1-x))", QUANTILES, 32),
+        Row("sp.betaincinv(2.5,3.5,x)", "1/beta_density(beta_quantile(x))", QUANTILES, 8),
+        Row("sp.betainccinv(2.5,3.5,x)", "-1/beta_density(beta_quantile(1-x))", QUANTILES, 256),
+        Row("sp.betaincc(2.5,3.5,x)", "-beta_density(x)", PROBABILITIES[1:], 64),
+        Row("sp.softplus(x)", "1/(1+exp(-x))", REAL, 4),
+        Row(
+            "sp.huber(1.3,x)",
+            "x if abs(x)<1.3 else 1.3*sign(x)",
+            (*SMALL, 0.1, 0.5, -0.77, 3.1, -100.0),
+            4,
+        ),
+        Row(
+            "sp.i1e(x)", "exp(-x)*((besseli(0,x)+besseli(2,x))/2-besseli(1,x))", POSITIVE[2:-1], 128
+        ),
+        Row("sp.k1e(x)", "exp(x)*(besselk(1,x)-(besselk(0,x)+besselk(2,x))/2)", BESSEL, 64),
+        Row("sp.jn(2,x)", "(besselj(1,x)-besselj(3,x))/2", BESSEL, 64),
+        Row("sp.yn(2,x)", "(bessely(1,x)-bessely(3,x))/2", BESSEL, 64),
+        Row("sp.kn(2,x)", "-(besselk(1,x)+besselk(3,x))/2", BESSEL[1::2], 64),
+        Row(
+            "sp.ive(2.5,x)",
+            "exp(-x)*((besseli(1.5,x)+besseli(3.5,x))/2-besseli(2.5,x))",
+            BESSEL,
+            128,
+        ),
+        Row(
+            "sp.kve(2.5,x)",
+            "exp(x)*(besselk(2.5,x)-(besselk(1.5,x)+besselk(3.5,x))/2)",
+            BESSEL,
+            256,
+        ),
+        Row(
+            "sp.multigammaln(x,3)",
+            "psi(0,x)+psi(0,x-0.5)+psi(0,x-1)",
+            (1.001, 1.3, 3.1, 20.5, 1e5),
+            8,
+        ),
+        Row("sp.expi(x)", "exp(x)/x", REAL, 4),
+        Row("sp.exp1(x)", "-exp(-x)/x", POSITIVE, 4),
+        Row("sp.expn(2,x)", "-e1(x)", POSITIVE, 8),
+        Row("sp.expn(1,x)", "-exp(-x)/x", POSITIVE, 8),
+        Row(
+            "sp.ellipk(x)",
+            "(ellipe(x)/(1-x)-ellipk(x))/(2*x)",
+            (*PROBABILITIES, -1e-8, -0.3, -7.7, -100.0),
+            8,
+        ),
+        Row(
+            "sp.ellipe(x)",
+            "(ellipe(x)-ellipk(x))/(2*x)",
+            (*PROBABILITIES, -1e-8, -0.3, -7.7, -100.0),
+            8,
+        ),
+        Row(
+            "sp.ellipkm1(x)",
+            "-(ellipe(1-x)/x-ellipk(1-x))/(2*(1-x))",
+            (*PROBABILITIES[:-1], 3.1),
+            8,
+        ),
+        Row("sp.ellipkinc(x,0.3)", "1/sqrt(1-mpf(0.3)*sin(x)**2)", MODERATE, 4),
+        Row("sp.ellipeinc(x,0.3)", "sqrt(1-mpf(0.3)*sin(x)**2)", MODERATE, 4),
+        Row("sp.exp2(x)", "log(2)*2**x", REAL, 4),
+        Row("sp.exp10(x)", "log(10)*10**x", REAL, 4),
+        Row("sp.cosm1(x)", "-sin(x)", REAL, 4),
+        Row("sp.owens_t(x,0.7)", "-density(x)*erf(mpf(0.7)*x/sqrt(2))/2", MODERATE, 8),
+        Row("sp.owens_t(0.7,x)", "exp(-mpf(0.7)**2*(1+x*x)/2)/(2*pi*(1+x*x))", MODERATE, 8),
+        Row("sp.hyp0f1(1.5,x)", "hyp0f1(2.5,x)/1.5", MODERATE, 16),
+        Row("sp.hyp1f1(1.5,2.5,x)", "mpf(1.5)/2.5*hyp1f1(2.5,3.5,x)", MODERATE, 16),
+        Row("sp.hyperu(1.5,2.5,x)", "-1.5*hyperu(2.5,3.5,x)", POSITIVE[3:], 16),
+        Row(
+            "sp.hyp2f1(1.5,2.5,3.5,x)",
+            "mpf(3.75)/3.5*hyp2f1(2.5,3.5,4.5,x)",
+            (1e-8, 0.1, 0.3, 0.77, 0.99, -0.3, -0.77, -3.1),
+            16,
+        ),
+        Row("sp.zeta(2.5,x)", "-2.5*zeta(3.5,x)", POSITIVE[2:], 8),
+        Row("sp.boxcox(x,0.7)", "x**(mpf(0.7)-1)", (*POSITIVE, *HUGE), 8),
+        Row(
+            "sp.boxcox(1.7,x)",
+            "((x*log(mpf(1.7))-1)*mpf(1.7)**x+1)/x**2",
+            (1e-8, 1e-3, 0.1, 0.77, 7.7, 20.5, -0.1, -1e-3, -7.7),
+            8,
+        ),
+        Row("sp.boxcox1p(x,0.7)", "(1+x)**(mpf(0.7)-1)", (*POSITIVE, *TO_ONE), 8),
+        Row(
+            "sp.boxcox1p(0.7,x)",
+            "((x*log(1+mpf(0.7))-1)*(1+mpf(0.7))**x+1)/x**2",
+            (1e-8, 1e-3, 0.1, 0.77, 7.7, 20.5, -0.1, -1e-3, -7.7),
+            8,
+        ),
+        Row(
+            "sp.inv_boxcox(x,0.7)",
+            "(1+mpf(0.7)*x)**(1/mpf(0.7)-1)",
+            (*POSITIVE, *HUGE, -0.1, -1.3),
+            32,
+        ),
+        Row(
+            "sp.inv_boxcox1p(x,0.7)",
+            "(1+mpf(0.7)*x)**(1/mpf(0.7)-1)",
+            (*POSITIVE, *HUGE, -0.1, -1.3),
+            32,
+        ),
+        Row("sp.fresnel(x)[0]", "sin(pi*x*x/2)", MODERATE, 4),
+        Row("sp.fresnel(x)[1]", "cos(pi*x*x/2)", MODERATE, 4),
+        Row("sp.sici(x)[0]", "sin(x)/x", REAL, 4),
+        Row("sp.sici(x)[1]", "cos(x)/x", POSITIVE, 4),
+        Row("sp.shichi(x)[0]", "sinh(x)/x", MODERATE, 4),
+        Row("sp.shichi(x)[1]", "cosh(x)/x", (*SMALL, *MIDDLE), 4),
+        Row("sp.airy(x)[0]", "airyai(x,derivative=1)", MODERATE, 64),
+        Row("sp.airy(x)[1]", "x*airyai(x)", MODERATE, 64),
+        Row("sp.airy(x)[2]", "airybi(x,derivative=1)", MODERATE, 64),
+        Row(
+            "sp.ndtri_exp(x)",
+            "exp(x)/density(quantile(exp(x)))",
+            (-1e-8, -1e-3, -0.1, -0.77, -7.7, -50.0, -300.0),
+            16,
+        ),
+        Row("sp.log1p(x)", "1 / (1 + x)", (*POSITIVE, *HUGE, *TO_ONE), 4),
+        Row("sp.cbrt(x)", "1 / (3 * cbrt(x) ** 2)", POSITIVE, 8),
+        Row("np.exp2(x)", "log(2)*2**x", REAL, 4),
+        Row("np.log2(x)", "1/(x*log(2))", (*POSITIVE, *HUGE), 4),
+        Row("np.log10(x)", "1/(x*log(10))", (*POSITIVE, *HUGE), 4),
+        Row("np.sqrt(x)", "1/(2*sqrt(x))", (*POSITIVE, *HUGE), 4),
+        Row("np.sin(x)", "cos(x)", (*REAL, *HUGE), 4),
+        Row("np.cos(x)", "-sin(x)", (*REAL, *HUGE), 4),
+        Row("np.sinh(x)", "cosh(x)", REAL, 4),
+        Row("np.cosh(x)", "sinh(x)", REAL, 4),
+        Row("np.arccos(x)", "-1/sqrt(1-x*x)", TO_ONE, 4),
+        Row("np.arctan(x)", "1/(1+x*x)", (*REAL, *HUGE), 4),
+        Row("np.arcsinh(x)", "1/sqrt(1+x*x)", (*REAL, *HUGE, 1e100), 4),
+        Row("np.arctan2(x,0.7)", "mpf(0.7)/(mpf(0.7)**2+x*x)", (*REAL, *HUGE, 1e100), 4),
+        Row("np.arctan2(0.7,x)", "-mpf(0.7)/(mpf(0.7)**2+x*x)", (*REAL, *HUGE, 1e100), 4),
+        Row("np.logaddexp2(x,0.7)", "1/(1+2**(mpf(0.7)-x))", REAL, 4),
+        Row("np.power(x,2.5)", "2.5*x**1.5", POSITIVE, 8),
+        Row("np.power(2.5,x)", "log(2.5)*mpf(2.5)**x", REAL, 8),
+        Row("np.float_power(x,-1.5)", "-1.5*x**-2.5", POSITIVE, 8),
+        Row("np.reciprocal(x)", "-1/(x*x)", (*POSITIVE, *HUGE), 4),
+    )
+
+
+ROWS = (*_rows(), *_rows_of_inverses_and_integrals())

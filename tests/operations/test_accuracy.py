@@ -8,7 +8,10 @@ import pytest
 pytest.importorskip("scipy", reason="SciPy is an extra")
 pytest.importorskip("mpmath", reason="mpmath is needed for what is exact")
 
+import scipy.special
+
 import s2s_ad
+from s2s_ad.operations import catalogue
 from tests.operations.accuracy import ROWS, Row, differentiated, errors
 
 
@@ -18,6 +21,39 @@ def test_digits_of_derivatives(row: Row) -> None:
         found = differentiated(row.call)(np.array(row.points))
     worst = max(zip(errors(row, found), row.points, strict=True))
     assert worst[0] <= row.bound, f"an error of {worst[0]:.3g} units at {worst[1]}"
+
+
+NOT_IN_ROWS = {
+    # of several elements: tests/operations/test_rules.py has their derivatives
+    *("scipy.special.logsumexp", "scipy.special.softmax", "scipy.special.log_softmax"),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, op in catalogue().operations.items()
+        if op.rules and name.startswith("scipy.special.") and not name.endswith("]")
+    ],
+)
+def test_every_special_function_has_a_row(name: str) -> None:
+    short = name.removeprefix("scipy.special.")
+    assert name in NOT_IN_ROWS or any(row.call.startswith(f"sp.{short}(") for row in ROWS)
+
+
+@pytest.mark.parametrize("x", [0.0, -1.0, -2.0, -5.0])
+def test_reciprocal_of_gamma_at_its_zeros(x: float) -> None:
+    """(-1)^n n! at -n, where digamma has poles."""
+    slope = differentiated("sp.rgamma(x)")(np.array([x]))
+    exact = (-1.0) ** int(-x) * scipy.special.factorial(-x)
+    np.testing.assert_allclose(slope, [exact], rtol=4e-15)
+
+
+def test_elliptic_integrals_at_0() -> None:
+    """pi / 8 and -pi / 8, where the usual formulas are 0 / 0."""
+    for call, exact in (("sp.ellipk(x)", np.pi / 8.0), ("sp.ellipe(x)", -np.pi / 8.0)):
+        np.testing.assert_allclose(differentiated(call)(np.array([0.0])), [exact], rtol=1e-15)
 
 
 def test_sinc_is_smooth_at_0() -> None:
