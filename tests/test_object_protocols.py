@@ -1,4 +1,5 @@
-"""What Python asks of objects, classes and defaults, and what a file does to its own names.
+"""What Python asks of objects, classes, defaults, generators and views, and what a file does to its
+own names.
 
 Each program is differentiated as a live function and as a file that is only read: the derivative is
 right, or refused by the name that stands here.
@@ -167,6 +168,33 @@ PROGRAMS = {
     "a global by the module": (
         "import sys\nK = 2.0\nsetattr(sys.modules[__name__], 'K', 8.0)\n"
         + function("return K * x * y"), RIGHT, "unsupported-function"),
+    "a generator that is kept": (
+        function("g = (v * x for v in [x, y])\nx = 3.0 * x\nreturn sum(g)"),
+        "unsupported-syntax", "unsupported-syntax"),
+    "a generator that a function is given": (
+        "def g(items):\n    return sum(items) + sum(items)\n"
+        + function("return g(v * x for v in [x, y])"), "unsupported-syntax", "unsupported-syntax"),
+    "a generator that is gone through": (
+        function("a, b = (v * x for v in [x, y])\ns = sum(v * x for v in [a, b])\n"
+                 "for v in (v * y for v in [s, x]):\n    s = s * v\nreturn s"),
+        RIGHT, RIGHT),
+    "a view of a dict": (
+        function("d = {'a': x}\nv, t = d.values(), tuple(d.values())\nd['a'] = x * y\n"
+                 "d['b'] = y\nreturn sum(v) * len(v) * t[0]"), RIGHT, RIGHT),
+    "a view of one of two dicts": (
+        function("d, e = {'a': x}, {'a': y}\nv = d.items() if x > 0.0 else e.items()\n"
+                 "d['a'] = x * y\nreturn sum(b for a, b in v)"),
+        "changes-kind", "changes-kind"),
+    "a dict that changes ahead of a loop": (
+        function("d = {'a': x, 'b': y}\nfor k, v in d.items():\n    d['b'] = d['b'] + v\n"
+                 "return d['b']"), "write-in-place", "write-in-place"),
+    "a dict that changes behind a loop": (
+        function("d = {'a': x, 'b': y}\nfor k, v in d.items():\n    d[k] = v * x\n"
+                 "return d['a'] * d['b']"), RIGHT, RIGHT),
+    "a dict that changes ahead of a comprehension": (
+        function("d = {'a': x, 'b': y}\n"
+                 "return sum([d.update(b=d['b'] * v) or v for v in d.values()])"),
+        "write-in-place", "write-in-place"),
     "a table that is read": (
         "K = 2.0\nprint('K' in globals(), globals()['K'], globals().get('K'))\n"
         + function("return K * x * y"), RIGHT, RIGHT),

@@ -44,6 +44,7 @@ from s2s_ad.frontend.values import (
     Unsettled,
     UserFunction,
     Value,
+    ViewOf,
 )
 from s2s_ad.ir import UNDEFINED, Atom, Const, Statement, Structure, Var, leaves
 from s2s_ad.types import Array, ListOf, Number, Type, is_boolean, is_numeric
@@ -426,6 +427,8 @@ class Merge:
         if broken is not None:
             return broken
         merged = replace(shape, items=items)
+        if any(isinstance(getattr(side, "identity", None), ViewOf) for side in (left, right)):
+            return changes_kind(hint, "a view of a dict", "that of another")
         if shape.identity is None or in_place:
             return merged
         outer = [side for side in (left, right) if self._was_there(side)]

@@ -21,6 +21,7 @@ from s2s_ad.frontend.calls_implicit import IMPLICIT, call_solver
 from s2s_ad.frontend.calls_iterables import lower_consumer
 from s2s_ad.frontend.calls_linalg import LINEAR_ALGEBRA
 from s2s_ad.frontend.calls_methods import call_bound_method
+from s2s_ad.frontend.comprehensions import refuse_generator
 from s2s_ad.frontend.containers import container, mark_lasting
 from s2s_ad.frontend.declarations import declared_function, declared_name, helper_of
 from s2s_ad.frontend.expressions import lower_all, lower_expression
@@ -51,12 +52,23 @@ NEAR = 0.7  # how alike two names have to be for one to be suggested, from 0 to 
 
 
 def lower_call(lowering: Lowering, node: cst.Call, name: str) -> Value:
+    generators = [each for each in node.args if isinstance(each.value, cst.GeneratorExp)]
+    lowering.consumed.update(each.value for each in generators)
     known = lower_consumer(lowering, node, name) or _range_length(lowering, node, name)
     if known is not None:
         return known
     function, *values = lower_all(lowering, [node.func, *(a.value for a in node.args)])
+    if any(not each.star for each in generators) and not _consumes(function):
+        raise refuse_generator(lowering, generators[0].value)
     wanted = _wanted(function, node)
     return call(lowering, function, _arguments(lowering, node, values, wanted), name)
+
+
+def _consumes(function: Value) -> bool:
+    """Whether a function goes through a generator at once, and keeps nothing of it."""
+    if isinstance(function, Method):
+        return function.name in ("extend", "join", "update")
+    return isinstance(function, Named) and function.name != "functools.partial"
 
 
 def _wanted(function: Value, node: cst.Call) -> int | None:

@@ -13,7 +13,7 @@ from s2s_ad.frontend.arguments import (
     no_more,
     with_output,
 )
-from s2s_ad.frontend.containers import call_method, container, refreshed
+from s2s_ad.frontend.containers import call_method, container, refreshed, view_of
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import current, static, static_operand
 from s2s_ad.frontend.subscripts import index_value
@@ -87,15 +87,8 @@ def _container_method(
         if given is not None:
             return given
     if receiver.kind == "dict" and not arguments.keywords:
-        if method == "values":
-            return container(lowering, "tuple", receiver.items)
-        if method == "keys":
-            return container(lowering, "tuple", [Const(key) for key in receiver.keys])
-        if method == "items":
-            pairs = zip(receiver.keys, receiver.items, strict=True)
-            return container(
-                lowering, "tuple", [container(lowering, "tuple", (Const(k), v)) for k, v in pairs]
-            )
+        if method in ("values", "keys", "items") and isinstance(receiver, Structure):
+            return view_of(lowering, receiver, method)
         if method == "get" and arguments.positional:
             key = static(arguments.positional[0])
             if key is not None and key.value in receiver.keys:

@@ -10,7 +10,14 @@ import libcst as cst
 from s2s_ad.frontend.branches import choose, truth
 from s2s_ad.frontend.containers import call_method, container, refreshed
 from s2s_ad.frontend.expressions import lower_expression
-from s2s_ad.frontend.iteration import Counted, Iteration, iteration, known_trips, plainly
+from s2s_ad.frontend.iteration import (
+    Counted,
+    Iteration,
+    check_unchanged,
+    iteration,
+    known_trips,
+    plainly,
+)
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import atom, current
 from s2s_ad.frontend.values import Value
@@ -23,7 +30,9 @@ Clause = cst.Call | cst.Tuple | cst.List | cst.Subscript | cst.BinaryOperation
 
 
 def comprehension(lowering: Lowering, node: cst.ListComp | cst.GeneratorExp) -> Value:
-    """`[f(a) for a in p if a > 0]`"""
+    """`[f(a) for a in p if a > 0]`; a generator only where it is gone through, once and at once."""
+    if isinstance(node, cst.GeneratorExp) and node not in lowering.consumed:
+        raise refuse_generator(lowering, node)
     result = container(lowering, "list", [])
 
     def append() -> None:
@@ -32,6 +41,15 @@ def comprehension(lowering: Lowering, node: cst.ListComp | cst.GeneratorExp) -> 
 
     through(lowering, node.for_in, append)
     return refreshed(lowering, result, node)
+
+
+def refuse_generator(lowering: Lowering, node: cst.CSTNode) -> Exception:
+    return lowering.refuse(
+        "unsupported-syntax",
+        "a generator that is kept computes its items later, and only once",
+        node,
+        help="write a list: `[...]` in the place of `(...)`",
+    )
 
 
 def dict_comprehension(lowering: Lowering, node: cst.DictComp) -> Value:
@@ -191,7 +209,8 @@ def each(
         for number in numbers:
             with_item(found.item(Const(number)))
         return
-    for item in found:
+    for place, item in enumerate(found):
+        check_unchanged(lowering, found, clause.iter, place)
         with_item(item)
 
 

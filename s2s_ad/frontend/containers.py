@@ -24,9 +24,9 @@ from s2s_ad.frontend.rows import (
     note_taken,
     store_in_row,
 )
-from s2s_ad.frontend.values import Container, Growing, Identity, Value
+from s2s_ad.frontend.values import Container, Growing, Identity, Value, ViewOf
 from s2s_ad.frontend.writes import lose, refuse_lasting, refuse_lost
-from s2s_ad.ir import Assign, Atom, Const, Structure, Var
+from s2s_ad.ir import Assign, Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.lists import (
     APPEND,
     DISPLAY,
@@ -67,6 +67,8 @@ def named(lowering: Lowering, structure: Kind) -> Kind:
 def refreshed(lowering: Lowering, structure: Container, node: cst.CSTNode) -> Container:
     """What a container holds now, all the way down."""
     memory = lowering.memory
+    if isinstance(structure.identity, ViewOf):
+        return _shown(lowering, structure, node)
     if structure.identity is not None:
         if structure.identity in memory.lost:
             raise refuse_lost(lowering, [structure.identity], node)
@@ -78,6 +80,33 @@ def refreshed(lowering: Lowering, structure: Container, node: cst.CSTNode) -> Co
     if all(new is old for new, old in zip(items, structure.items, strict=True)):
         return structure
     return replace(structure, items=items)
+
+
+def view_of(lowering: Lowering, items: Structure, part: str) -> Structure:
+    """`d.values()`, `d.keys()` or `d.items()` as a tuple that follows the dict."""
+    shown: dict[str, tuple[Value, ...]] = {
+        "values": items.items,
+        "keys": tuple(map(Const, items.keys)),
+        "items": tuple(
+            tuple_of((Const(key), value))
+            for key, value in zip(items.keys, items.items, strict=True)
+        ),
+    }
+    found = tuple_of(shown[part])
+    of, memory = items.identity, lowering.memory
+    if of is None:
+        return found
+    identity = memory.views.setdefault((of, part), ViewOf(of.born, True, of, part))
+    memory.overlap(identity, of)
+    return replace(found, identity=identity)
+
+
+def _shown(lowering: Lowering, view: Container, node: cst.CSTNode) -> Structure:
+    """A view as its dict is now."""
+    identity = view.identity
+    latest = refreshed(lowering, lowering.memory.contents[identity.of], node)
+    assert isinstance(latest, Structure)
+    return view_of(lowering, latest, identity.part)
 
 
 def change(lowering: Lowering, before: Container, after: Container, node: cst.CSTNode) -> None:

@@ -5,18 +5,18 @@ count and what each of them stands for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import libcst as cst
 
 from s2s_ad.frontend.blocks import same_items
-from s2s_ad.frontend.containers import item_of, length_of
+from s2s_ad.frontend.containers import item_of, length_of, refreshed
 from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import atom
 from s2s_ad.frontend.protocols import check_items_of_object
-from s2s_ad.frontend.values import Container, Growing, Named, Numbers, Value
+from s2s_ad.frontend.values import Container, Growing, Named, Numbers, Value, ViewOf
 from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.support import GREATER, RANGE_LENGTH, SMALLER
 from s2s_ad.types import Array, Number, Size, scalar_like
@@ -70,10 +70,19 @@ def sources_of(*found: Iteration) -> list[Container]:
     ]
 
 
-def check_unchanged(lowering: Lowering, found: Iteration, node: cst.CSTNode) -> None:
-    """Python sees what happens to a list that it goes through; the items here are those it had."""
+def check_unchanged(
+    lowering: Lowering, found: Iteration, node: cst.CSTNode, place: int = 0
+) -> None:
+    """Python sees what happens to a list that it goes through; the items here are those it had.
+
+    `place` is that of the next item: those of a dict that were gone through may have changed.
+    """
     for source in sources_of(found):
         latest = lowering.memory.contents.get(source.identity)
+        if isinstance(source.identity, ViewOf):
+            shown = refreshed(lowering, source, node)
+            latest = replace(shown, keys=shown.keys[place:], items=shown.items[place:])
+            source = replace(source, keys=source.keys[place:], items=source.items[place:])
         if latest is None or (source.kind == "dict" and latest.keys == source.keys):
             continue  # a dict is gone through by its keys
         if not same_items(latest, source):
@@ -104,6 +113,8 @@ def iteration(lowering: Lowering, node: cst.BaseExpression, target: Target = Non
         base = lower_expression(lowering, node.value) if isinstance(part, cst.Slice) else None
         if isinstance(base, Growing) and isinstance(part, cst.Slice):
             return _slice(lowering, base, part, node)
+    if isinstance(node, cst.GeneratorExp):
+        lowering.consumed.add(node)
     return through_value(lowering, lower_expression(lowering, node), node, target)
 
 

@@ -56,14 +56,16 @@ def lower_for(lowering: Lowering, node: cst.For) -> None:
     found = iteration(lowering, node.iter, node.target)
     body = jumps.statements_of(node.body)
 
-    def with_item(item: Value) -> None:
-        check_unchanged(lowering, found, node.iter)
+    def with_item(item: Value, place: int = 0) -> None:
+        check_unchanged(lowering, found, node.iter, place)
         bind(lowering, node.target, item)
         jumps.lower_suite(lowering, body)
 
     if isinstance(found, list):
         before = dict(lowering.frame.names)
-        _one_by_one(lowering, node, [partial(with_item, item) for item in found])
+        _one_by_one(
+            lowering, node, [partial(with_item, item, place) for place, item in enumerate(found)]
+        )
         _after(lowering, node, before)
         return
 

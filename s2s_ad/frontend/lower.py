@@ -140,6 +140,9 @@ class Lowering:
     apart: dict[Any, Any] = field(default_factory=dict)  # functions that solvers call
     classes: dict[str, UserClass] = field(default_factory=dict)  # of objects that were made
     held: dict[int, Identity] = field(default_factory=dict)  # what objects from outside were given
+    consumed: set[cst.CSTNode] = field(
+        default_factory=set
+    )  # generators gone through in their place
     computed: bool = False  # whether code of an object from outside was asked for an attribute
     asked: set[tuple[int, str]] = field(default_factory=set)  # attributes read from such objects
     customs: dict[Any, Any] = field(default_factory=dict)  # rules of calls that are being made

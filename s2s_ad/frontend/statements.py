@@ -47,6 +47,8 @@ def _assign(lowering: Lowering, node: cst.Assign) -> None:
     taken = None
     if isinstance(first, cst.Tuple | cst.List):  # `a, b = zip(*pairs)`, of which nothing is left
         taken = items_of_iterator(lowering, node.value)
+        if isinstance(node.value, cst.GeneratorExp):
+            lowering.consumed.add(node.value)
     value = lower_expression(lowering, node.value, name) if taken is None else tuple_of(taken)
     if isinstance(first, cst.Tuple | cst.List):
         value = name_results(lowering, first, value)

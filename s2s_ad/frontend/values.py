@@ -180,6 +180,14 @@ class Identity:
     fixed: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class ViewOf(Identity):
+    """The values, keys or items of a dict: what it shows is what the dict holds by then."""
+
+    of: Identity | None = None
+    part: str = ""
+
+
 @dataclass(frozen=True)
 class Growing:
     """A list of unknown length: its items are lists of the IR, one for each leaf of `item`.
