@@ -120,6 +120,11 @@ FAULTS = (
           "passes/storage/edit.py",
           "self.state[parameter] = storage.finish(self.builder, tape, target)",
           "self.state[parameter] = tape"),
+    Fault("what was added to is thought to be zero still", "passes/settle_elements.py",
+          "        return history.is_zero and all(\n", "        return history.is_zero or all(\n"),
+    Fault("a write is undone with what another version held", "passes/storage/undo_writes.py",
+          "if visible and (source.version, source.index) == write.operands[:2]:",
+          "if visible and source.index == write.operands[1]:"),
     # memory
     Fault("an argument is written to", "passes/place_copies.py",
           "shared = bool(where & self.foreign) or self.is_held(where, alive - left_alone, first)",
@@ -137,7 +142,14 @@ FAULTS = (
     Fault("two arrays of a loop become one", "passes/place_copies.py",
           "            if is_shared or (is_owned and not where <= ours | made):",
           "            if is_owned and not where <= ours | made:"),
+    Fault("an array that may be another one does not follow it", "frontend/aliases.py",
+          "        if flag != YES:\n            inner, lowering.builder.statements",
+          "        if flag != YES:\n            changed = value\n            inner, lowering.builder.statements"),  # noqa: E501
     # simplification
+    Fault("a sum that goes into a branch keeps the zero", "passes/sink_into_branches.py",
+          "return operands[is_zero.index(True) - 1]", "return operands[is_zero.index(True)]"),
+    Fault("sums behind a loop lose their signs", "passes/gather_sums.py",
+          'operations["+" if term.sign > 0 else "-"]', 'operations["+"]'),
     Fault("products are shared whatever their order", "passes/share_subexpressions.py",
           "if op.name in COMMUTATIVE else operands", "if len(operands) == 2 else operands"),
     Fault("a maximum that does not cancel is taken for a constant", "passes/cancelling_shifts.py",
