@@ -18,6 +18,7 @@ from s2s_ad.frontend.expressions import lower_defaults, lower_expression, operat
 from s2s_ad.frontend.guards import raise_if
 from s2s_ad.frontend.held import assign_attribute
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.masks import picked_alike
 from s2s_ad.frontend.objects import may_have, with_operator
 from s2s_ad.frontend.operands import atom, item
 from s2s_ad.frontend.resolve import imported_names, solver_declaration
@@ -276,7 +277,9 @@ def _augmented_item(
         return
     # the right side may have written to the array: a part of it that is a view shows that, an
     # item, or a copy, was taken before
-    item = lowering.assign(lowering.operation("getitem"), [before, index], target)
+    item = picked_alike(
+        lowering, lowering.assign(lowering.operation("getitem"), [before, index], target)
+    )
     if base != before and isinstance(item.type, Array) and is_basic_index(index.type):
         item = lowering.assign(lowering.operation("getitem"), [base, index], target)
     computed = lowering.assign(lowering.operation(symbol), [item, value], node)

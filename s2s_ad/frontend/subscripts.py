@@ -10,6 +10,7 @@ from s2s_ad.frontend.branches import select
 from s2s_ad.frontend.containers import refreshed
 from s2s_ad.frontend.expressions import lower_expression
 from s2s_ad.frontend.lower import Lowering
+from s2s_ad.frontend.masks import picked_alike
 from s2s_ad.frontend.operands import array_operand, atom, display, item
 from s2s_ad.frontend.values import Container, Growing, Named, Numbers, Value
 from s2s_ad.frontend.writes import now
@@ -58,7 +59,8 @@ def lower_subscript(lowering: Lowering, node: cst.Subscript, name: str) -> Value
         x = lowering.assign(COPY, [x], node)  # what an adjoint is added to has to be an array
     if isinstance(x, Var):
         x = now(lowering, x, node)  # the index may have written to the array
-    return lowering.assign(lowering.operation("getitem"), [x, index], node, name)
+    taken = lowering.assign(lowering.operation("getitem"), [x, index], node, name)
+    return picked_alike(lowering, taken)
 
 
 def _item_of_object(lowering: Lowering, base: Structure, node: cst.Subscript) -> Value | None:
