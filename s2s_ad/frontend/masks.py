@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from s2s_ad.ir import Assign, Atom, Var
+from s2s_ad.ir import Assign, Atom, Statement, Var
+from s2s_ad.rewrite import Builder
 from s2s_ad.types import Array, Size, is_boolean
 
 if TYPE_CHECKING:
@@ -21,25 +22,32 @@ def picked_alike(lowering: Lowering, taken: Var) -> Var:
     It is looked for in this block and those around it: there a variable is one value for a trip.
     """
     made = lowering.builder.statements[-1]
-    if not isinstance(made, Assign) or _picked(made) is None:
+    if not isinstance(made, Assign) or picked_length(made) is None:
         return taken
     blocks = (lowering.builder.statements, *lowering.outer)
     before = [one for block in blocks for one in block if isinstance(one, Assign)]
     by_target = {target: one for one in before for target in one.targets}
     for one in before:
-        length = _picked(one)
+        length = picked_length(one)
         if one is made or length is None or not _same(one.operands[1], made.operands[1], by_target):
             continue
-        assert isinstance(taken.type, Array) and taken.type.shape
-        alike = replace(taken, type=replace(taken.type, shape=(length, *taken.type.shape[1:])))
-        lowering.builder.statements[-1] = replace(made, targets=(alike,))
-        return alike
+        return with_length(lowering.builder, taken, length)
     return taken
 
 
-def _picked(statement: Assign) -> Size | None:
+def with_length(builder: Builder, taken: Var, length: Size) -> Var:
+    """The array made last, of which the first length is known by another name."""
+    made = builder.statements[-1]
+    assert isinstance(made, Assign) and made.targets == (taken,)
+    assert isinstance(taken.type, Array) and taken.type.shape
+    alike = replace(taken, type=replace(taken.type, shape=(length, *taken.type.shape[1:])))
+    builder.statements[-1] = replace(made, targets=(alike,))
+    return alike
+
+
+def picked_length(statement: Statement) -> Size | None:
     """How many elements a mask picks, if the statement takes what it does."""
-    if statement.op.name != "getitem":
+    if not isinstance(statement, Assign) or statement.op.name != "getitem":
         return None
     mask, type = statement.operands[1].type, statement.target.type
     if not isinstance(mask, Array) or not is_boolean(mask):
@@ -62,4 +70,4 @@ def _same(left: Atom, right: Atom, made: Mapping[Var, Assign]) -> bool:
     )
 
 
-__all__ = ["picked_alike"]
+__all__ = ["picked_alike", "picked_length", "with_length"]

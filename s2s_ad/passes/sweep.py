@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from s2s_ad.check import agrees
 from s2s_ad.diagnostics import refusal
+from s2s_ad.frontend.masks import picked_length, with_length
 from s2s_ad.frontend.rules import Contribution, lower_line, reads
 from s2s_ad.ir import Assign, Atom, Block, Const, Formal, Function, If, Statement, Tree, Var
 from s2s_ad.operations import catalogue
@@ -41,7 +42,7 @@ from s2s_ad.passes.trap_nan import trap_adjoint, trap_gradient
 from s2s_ad.passes.undo_blocks import undo_branches, undo_loop
 from s2s_ad.passes.undo_lists import UNDO
 from s2s_ad.passes.undo_types import adjoint_type, has_narrow_floats
-from s2s_ad.rewrite import Builder, Names, first_unused_size, map_tree
+from s2s_ad.rewrite import Builder, Names, all_statements, first_unused_size, map_tree
 from s2s_ad.types import (
     DTYPES,
     Array,
@@ -88,6 +89,12 @@ class Sweep:
         self.masks = Masks(function.body)
         self.taken = {formal.name for formal in function.formals}
         self.is_narrow = has_narrow_floats(function)
+        everything = all_statements(function.body)
+        self.picks = {
+            one.operands[1]: length
+            for one in everything
+            if isinstance(one, Assign) and (length := picked_length(one)) is not None
+        }
 
     def forward_builder(self) -> Builder:
         """For what is added to the primal, apart from what the sweep has."""
@@ -254,11 +261,20 @@ class Sweep:
                 raise refusal(problem.name, str(problem), statement.span, problem.help) from None
             operand = by_name[contribution.operand]
             assert isinstance(operand, Var)
+            if statement.op is SETITEM:
+                contribution = self.picked(statement, contribution)
             contribution = self.masked(statement, contribution, operand)
             self.add(statement, contribution, operand, next(iter(adjoints.values())))
         if self.traps:
             for name in carried:
                 trap_adjoint(self, statement, by_name[name], read)
+
+    def picked(self, statement: Assign, contribution: Contribution) -> Contribution:
+        """The adjoint of `y[m] = v`: the mask takes as many elements as of the primal."""
+        length, value = self.picks.get(statement.operands[1]), contribution.value
+        if length is None or not isinstance(value, Var) or not shape_of(value.type):
+            return contribution
+        return replace(contribution, value=with_length(self.builder, value, length))
 
     def masked(self, statement: Assign, contribution: Contribution, operand: Var) -> Contribution:
         """The contribution, zero again where a `where` further on does not take this value."""
