@@ -31,6 +31,22 @@ def test_of_while_writes(x):
     return np.sum(x**2) * count
 
 
+def halve_and_rebind(y):
+    for _ in range(1):
+        y *= 0.5
+        y = y + 3.0
+    return np.sum(y)
+
+
+@case(v(3) + 2.0)
+def test_of_while_writes_and_rebinds(x):
+    y = 1.0 * x
+    count = 0
+    while count < 3 and halve_and_rebind(y) < 100.0:
+        count += 1
+    return np.sum(y**2) + np.sum(x)
+
+
 @case(v(4))
 def else_of_a_loop(x):
     total = 0.0
@@ -588,3 +604,11 @@ def enumerated_dict_of_arrays(x):
     parts["c"] = parts["a"] + 1.0
     parts["c"][0] = 9.0
     return np.sum(x**2) + sum(np.sum(part) for part in parts.values())
+
+
+@case(v(2))
+def float64_of_an_array_without_axes(x):
+    total = 2.0 * x[0]
+    for k in range(2):
+        total = np.float64(np.where(x[k] > 100.0, 0.5, total))
+    return total + np.sum(x)

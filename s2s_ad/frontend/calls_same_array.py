@@ -21,8 +21,10 @@ def _dtype(name: str, dtype: str) -> Function:
     def lower(lowering: Lowering, arguments: Arguments, target: str) -> Value:
         given = arguments.positional[0] if arguments.positional else None
         alone = len(arguments.positional) == 1 and not arguments.keywords
-        if alone and isinstance(given, Var) and getattr(given.type, "dtype", "") == dtype:
-            return given
+        type = given.type if isinstance(given, Var) else None
+        same = getattr(type, "dtype", "") == dtype and getattr(type, "shape", None) != ()
+        if alone and same and isinstance(given, Var):
+            return given  # an array without axes becomes a number
         return call_operation(lowering, lowering.operation(f"numpy.{name}"), arguments, target)
 
     return lower
