@@ -1,10 +1,14 @@
-"""The generated code that README.md and docs/usage.md show is what the command above it prints."""
+"""What README.md and docs/usage.md show is what the commands above it print: generated code, and
+the output of programs.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
+import runpy
 import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,3 +102,48 @@ def test_shown_code_is_what_the_command_prints(
 
 def test_modules_are_found_on_the_pages() -> None:
     assert len(ALL) >= 8
+
+
+def scripts() -> Iterator[tuple[str, dict[str, str], str]]:
+    """The programs that a page runs: their names, the files there are by then, what they print."""
+    files: dict[str, str] = {}
+    program = ""
+    for language, text in BLOCK.findall((ROOT / "docs/usage.md").read_text(encoding="utf-8")):
+        if language == "python":
+            program = text
+        elif command := COMMAND.search(text):
+            files.setdefault(command[1], program)
+        elif text.startswith("$ python "):
+            first, _, output = text.partition("\n")
+            name = first.removeprefix("$ python ")
+            files[name] = program
+            yield name, dict(files), output
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "output"), [pytest.param(*each, id=each[0]) for each in scripts()]
+)
+def test_scripts_print_what_the_page_shows(
+    name: str,
+    files: dict[str, str],
+    output: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    if "scipy" in files[name]:
+        pytest.importorskip("scipy")
+    for file, text in files.items():
+        (tmp_path / file).write_text(text, encoding="utf-8")
+        monkeypatch.delitem(sys.modules, Path(file).stem, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    runpy.run_path(str(tmp_path / name))
+    now = capsys.readouterr().out.rstrip("\n") + "\n"
+    if request.config.getoption("--update-golden"):
+        path = ROOT / "docs/usage.md"
+        text = path.read_text(encoding="utf-8")
+        after = text.replace(f"$ python {name}\n{output}", f"$ python {name}\n{now}")
+        path.write_text(after, encoding="utf-8")
+    else:
+        assert output == now
