@@ -486,3 +486,19 @@ def indices_made_by_functions(x):
     x[np.ix_([1, 0], [2, 0])] = x[:, :2].copy()
     k = np.argwhere(x > 0.3)[:, 0]
     return np.sum(x**2 * (i + j)) + np.sum(x[np.nonzero(x > 0.5)]) + k.sum() * x[0, 0]
+
+
+@case(v(3) + 1.0)
+def element_written_before_a_matrix_of_the_diagonal(x):
+    y = x * 2.0
+    y[0] = y[1]
+    return np.sum(np.tanh(0.3 * np.diagflat(y)) ** 2)
+
+
+@case(v(3) + 1.0)
+def written_and_put_on_a_diagonal(x):
+    x[...] = x * 1.5
+    total = np.sum(np.tanh(0.3 * np.diag(x)))
+    for k in range(2):
+        x[k] = x[2] * total
+    return total + np.sum(np.diag(x, 1) ** 2)

@@ -30,7 +30,9 @@ from s2s_ad.rewrite import all_statements
 from s2s_ad.types import NONE, Array, ListOf, Type
 
 READ_ONLY = Var("read-only memory", NONE)
-"""Stands among the allocations of what must not be written: a broadcast view, an item of a list."""
+"""Stands among the allocations of what must not be written: a broadcast view, a diagonal, an item
+of a list.
+"""
 
 STORED = {APPEND: 1, SET_ITEM: 2}
 """Which operand an operation puts into a list."""
@@ -49,12 +51,20 @@ def lies_in(statement: Assign, target: Var, known: Mapping[Var, Allocations]) ->
         return NOWHERE
     if op is ITEM or (op.update and target != statement.targets[-1]):
         return frozenset((READ_ONLY,))
-    if op is BROADCAST_TO:
+    if is_read_only(statement):
         return allocations_of(statement, target, known) | {READ_ONLY}
     if isinstance(target.type, Array):
         return allocations_of(statement, target, known)
     source = source_of(statement, target)
     return frozenset((target,)) if source is None else known.get(source, NOWHERE)
+
+
+def is_read_only(statement: Assign) -> bool:
+    """Whether NumPy lets nobody write to a result: what is broadcast, and diagonals of matrices."""
+    if statement.op.name == "numpy.diag":
+        given = statement.operands[0].type
+        return isinstance(given, Array) and (given.shape is None or len(given.shape) != 1)
+    return statement.op is BROADCAST_TO or statement.op.name == "numpy.diagonal"
 
 
 def source_of(statement: Assign, target: Var) -> Var | None:

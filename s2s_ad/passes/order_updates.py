@@ -24,8 +24,9 @@ from s2s_ad.ir import (
     operands_of,
 )
 from s2s_ad.operations.result_types import index_parts, is_basic_index
-from s2s_ad.operations.support import BROADCAST_TO, COPY
+from s2s_ad.operations.support import COPY
 from s2s_ad.passes.activity import free_variables
+from s2s_ad.passes.aliasing import is_read_only
 from s2s_ad.passes.kept_parts import Kept, kept_parts
 from s2s_ad.rewrite import Builder, Names, definitions, map_statement, with_body
 from s2s_ad.types import Array, Number, Scalar, Size, Sizes, Slice, Static
@@ -34,9 +35,7 @@ from s2s_ad.types import Array, Number, Scalar, Size, Sizes, Slice, Static
 def order_updates(function: Function) -> Function:
     """The function with updates moved and parts copied; itself where there is nothing to do."""
     sizes = Sizes.knowing(function.assumptions, 6_000_000)
-    foreign = {
-        target for target, made in definitions(function.body).items() if made.op is BROADCAST_TO
-    }
+    foreign = {target for target, made in definitions(function.body).items() if is_read_only(made)}
     foreign.update(function.body.parameters)
     order = _Order(Builder(Names.of(function), sizes), foreign, kept_parts(function))
     body = order.block(function.body)

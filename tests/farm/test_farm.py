@@ -112,6 +112,13 @@ def test_a_complex_number_on_the_way_is_not_wrong() -> None:
         guarded(len, [0.0])
 
 
+def test_a_mean_over_nothing_is_not_wrong_and_other_zeros_are() -> None:
+    with pytest.raises(Skipped, match="nothing"):
+        guarded(lambda x: 0.0 / len(x), [np.zeros(0)])
+    with pytest.raises(ZeroDivisionError):
+        guarded(lambda x: 1.0 / (len(x) - 1), [np.zeros(1)])
+
+
 @pytest.mark.parametrize("seed", [2, 8, 20, 41])
 def test_a_point_is_printed_to_be_replayed(seed: int) -> None:
     """Programs about operations have sizes and domains of their own."""
