@@ -19,11 +19,6 @@ def fold_lower(x: Any) -> Any:
     return np.tril(x) + np.swapaxes(np.triu(x, 1), -1, -2)
 
 
-def plus_transpose(x: Any) -> Any:
-    """Matrices plus their transposes."""
-    return x + np.swapaxes(x, -1, -2)
-
-
 def value_and_grad_negative_log_likelihood(
     amplitude: float,
     length: float,
@@ -65,15 +60,17 @@ def value_and_grad_negative_log_likelihood(
     value = v5 + 0.5 * n * np.log(2.0 * np.pi)
 
     # reverse sweep
-    v7 = np.outer(scipy.linalg.cho_solve((L, True), grad_alpha), alpha)  # alpha = cho_solve(...)
-    v8 = np.tril(plus_transpose(v7) @ np.tril(L))
-    v9 = half_lower(L.T @ (np.diag(1.0 / v4) - v8))  # L = cholesky(K, lower=True)
-    v10 = scipy.linalg.solve_triangular(L, v9, trans=1, lower=True).T
-    grad_K = fold_lower(scipy.linalg.solve_triangular(L, v10, trans=1, lower=True))
+    v7 = scipy.linalg.cho_solve((L, True), grad_alpha)  # alpha = cho_solve((L, True), y)
+    v8 = np.tril(L)
+    v9 = np.outer(alpha, v7 @ v8) + np.outer(v7, alpha @ v8)
+    v10 = L.T @ (np.diag(1.0 / v4) - np.tril(v9))  # L = cholesky(K, lower=True)
+    v11 = scipy.linalg.solve_triangular(L, half_lower(v10), trans=1, lower=True)
+    v12 = scipy.linalg.solve_triangular(L, v11.T, trans=1, lower=True)
+    grad_K = fold_lower(v12)
     grad_noise = (grad_K * v3).sum() * 2.0 * noise  # K = ...
-    v11 = grad_K * v2
-    grad_amplitude = v11.sum() * 2.0 * amplitude
-    grad_length = v1 * (v11 * distance * distance).sum() / length  # distance = (...) / length
+    v13 = grad_K * v2
+    grad_amplitude = v13.sum() * 2.0 * amplitude
+    grad_length = v1 * (v13 * distance * distance).sum() / length  # distance = (...) / length
     return value, (grad_amplitude, grad_length, grad_noise)
 
 

@@ -111,11 +111,11 @@ def value_and_grad_log_likelihood(
         v10 = scipy.linalg.cho_solve((L, True), v9 @ grad_v7)
         v11 = np.tril(L)
         v12 = np.tril(plus_transpose(v10 @ v8) @ v11)
+        grad_L = np.diag(-1.0 / np.diag(L)) - v12  # total = total - np.sum(np.log(np.diag(L)))
         v13 = scipy.linalg.cho_solve((L, True), v9 @ grad_state - saved_v2[k])  # total = ...
-        v14 = np.tril(plus_transpose(np.outer(v13, v3)) @ v11)
-        grad_L = np.diag(-1.0 / np.diag(L)) - v12 - v14
+        v14 = np.outer(v3, v13 @ v11) + np.outer(v13, v3 @ v11)
         grad_P += (grad_v7 @ v8 + v10.T + np.outer(grad_state, v3)) @ H  # PH = P @ H.T
-        v15 = half_lower(L.T @ grad_L)  # L = cholesky(H @ P @ H.T + R, lower=True)
+        v15 = half_lower(L.T @ (grad_L - np.tril(v14)))  # L = cholesky(H @ P @ H.T + R, lower=True)
         v16 = scipy.linalg.solve_triangular(L, v15, trans=1, lower=True).T
         grad_v17 = fold_lower(scipy.linalg.solve_triangular(L, v16, trans=1, lower=True))
         grad_R += grad_v17

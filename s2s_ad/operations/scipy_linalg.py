@@ -288,8 +288,17 @@ def _print_cho_solve(operands: Sequence[Atom], texts: Sequence[str]) -> str:
 def cho_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
     lower = constant(operands[2], "lower")
     solved = f"scipy.linalg.cho_solve((c, {lower}), grad_out)"
-    both = f"plus_transpose({product(solved, 'out', operands)})"
     factor = _part(operands, "c", 2)
+    if rank_of(operands[1].type) == 1:  # two products of vectors less than one of matrices
+        pairs = (("out", solved), (solved, "out"))
+        sums = " + ".join(
+            f"np.outer({one}, {other} @ {factor})"
+            if lower
+            else f"np.outer({factor} @ {one}, {other})"
+            for one, other in pairs
+        )
+        return f"grad_c += -{'np.tril' if lower else 'np.triu'}({sums})", f"grad_b += {solved}"
+    both = f"plus_transpose({product(solved, 'out', operands)})"
     inner = f"np.tril({both} @ {factor})" if lower else f"np.triu({factor} @ {both})"
     return f"grad_c += -{inner}", f"grad_b += {solved}"
 
