@@ -502,3 +502,17 @@ def written_and_put_on_a_diagonal(x):
     for k in range(2):
         x[k] = x[2] * total
     return total + np.sum(np.diag(x, 1) ** 2)
+
+
+def halve(y):
+    y /= 2.0
+    return np.sum(y)
+
+
+@case(v(3) + 1.0)
+def index_of_an_update_that_writes(x):
+    r = 1.0 * x
+    r[r > halve(r) - 2.0] -= 0.5 * x[0]
+    r[int(halve(r)) % 3] += r[0]
+    r[::-1][int(halve(r)) % 2] *= x[1]
+    return np.sum(r * r)

@@ -140,7 +140,8 @@ def _place(lowering: Lowering, target: cst.Subscript) -> tuple[Var | Container, 
     """The array and the index that an assignment writes to."""
     base = lower_expression(lowering, target.value)
     if isinstance(base, Var) and isinstance(base.type, Array):
-        return base, index_of(lowering, target.slice, target)
+        index = index_of(lowering, target.slice, target)
+        return now(lowering, base, target), index  # the index may have written to it
     is_object = isinstance(base, Structure) and base.kind == "record"
     if isinstance(base, Structure | Growing) and not is_object:
         index = index_of(lowering, target.slice, target)
