@@ -612,3 +612,16 @@ def float64_of_an_array_without_axes(x):
     for k in range(2):
         total = np.float64(np.where(x[k] > 100.0, 0.5, total))
     return total + np.sum(x)
+
+
+@case(v(4) - 0.7)
+def root_for_one_side_of_where_in_branches(x):
+    root, logarithm = np.sqrt(x), np.log(x)
+    total = 0.0
+    for k in range(3):
+        if k > 0:
+            total += np.sum(np.where(x > 0.0, root * k, x))
+        else:
+            total += np.sum(np.where(x > 0.0, 2.0 * root, 1.0))
+        total += np.sum(np.where(x <= 0.0, 0.5, logarithm) ** 2)
+    return total

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from s2s_ad.ir import Assign, Atom, Block, Const, Var, blocks_of, operands_of
+from s2s_ad.ir import Assign, Atom, Block, Const, Statement, Var, blocks_of, operands_of
 from s2s_ad.operations.custom import Custom
 from s2s_ad.operations.support import IDENTITY
 from s2s_ad.passes.activity import free_variables
@@ -83,8 +83,22 @@ class Masks:
                 if statement.targets:
                     self._visit(statement)
             else:
-                for operand in (*operands_of(statement), *free_variables(blocks_of(statement))):
-                    self._move_root(operand)
+                self._visit_blocks(statement)
+
+    def _visit_blocks(self, statement: Statement) -> None:
+        """What branches and loops read for branches of `where` only has an adjoint that is zero for
+        the elements that they leave out.
+        """
+        blocks, read = blocks_of(statement), operands_of(statement)
+        inner = [Masks(block) for block in blocks]
+        for operand in (*read, *free_variables(blocks)):
+            self._move_root(operand)
+            if (
+                isinstance(operand, Var)
+                and operand not in read
+                and all(masks._agreed(operand) for masks in inner if operand in masks.uses)
+            ):
+                self._offers.setdefault(operand, []).append(MOVED)
 
     def _visit(self, statement: Assign) -> None:
         target = statement.target
