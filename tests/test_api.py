@@ -287,6 +287,16 @@ def test_vjp_passes_containers_of_integers_by(corners: object) -> None:
         vjp(lambda corners: corners, corners)
 
 
+def test_vjp_of_one_value_returned_twice() -> None:
+    def f(x, s):
+        return x + s, x + s
+
+    _, pullback = vjp(f, np.array([1.0, 2.0]), 3.0)
+    along_x, along_s = pullback((np.array([1.0, 10.0]), np.array([100.0, 1000.0])))
+    np.testing.assert_allclose(along_x, [101.0, 1010.0])
+    assert along_s == 1111.0
+
+
 def test_vjp_of_a_sum_over_triangles() -> None:
     def area(x: np.ndarray, triangles: list[tuple[int, int, int]], names: list[str]) -> float:
         total = 0.0

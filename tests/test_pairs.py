@@ -227,6 +227,20 @@ def test_triples_of_modules(function: str, modes: tuple[str, str, str]) -> None:
             second.check(modes[2:])
 
 
+def test_a_python_number_given_to_a_pullback_of_float32() -> None:
+    text = """
+import numpy as np
+
+
+def either(x: "Float32[Array, 'n']", k: int):
+    return 0.2 * x.sum() if k > 0 else np.sum(x * x)
+"""
+    vjp_either = loaded(module(text, "either", "vjp"), "vjp_either")
+    for seed in (1.0, np.float64(1.0), np.float32(1.0)):
+        _, pullback = vjp_either(np.array([1.0, 2.0], np.float32), 1)
+        np.testing.assert_array_equal(pullback(seed), np.full(2, 0.2, np.float32), strict=True)
+
+
 # Live functions -----------------------------------------------------------------------------------
 
 LIVE = load_module(SOURCE, "number")

@@ -8,8 +8,6 @@ neutral element, raise.
 
 from __future__ import annotations
 
-import numpy as np
-
 from s2s_ad.frontend.arguments import Arguments, no_more
 from s2s_ad.frontend.calls_tools import (
     NOTHING,
@@ -26,6 +24,7 @@ from s2s_ad.frontend.operands import atom
 from s2s_ad.frontend.values import Named, Value
 from s2s_ad.ir import Atom, Const
 from s2s_ad.operations import catalogue
+from s2s_ad.operations.declare import ufunc_of
 from s2s_ad.operations.result_types import normal_axes
 from s2s_ad.types import is_float, is_integer
 
@@ -34,7 +33,7 @@ OF_PAIRS = tuple(
     for name, op in sorted(catalogue().operations.items())
     if name.startswith("numpy.")
     and op.elementwise
-    and isinstance(ufunc := getattr(np, name.removeprefix("numpy."), None), np.ufunc)
+    and (ufunc := ufunc_of(name)) is not None
     and ufunc.nin == 2
     and ufunc.nout == 1
 )

@@ -69,6 +69,8 @@ class Masks:
     """
 
     def __init__(self, block: Block) -> None:
+        self.block = block  # kept, so that no other one gets its identity
+        self._inner: dict[int, Masks] = {}  # of the blocks of branches and loops
         self.uses = _readers(block)
         self.definitions = definitions(block)
         self.masks: dict[Var, tuple[Mask, ...]] = {}
@@ -85,12 +87,17 @@ class Masks:
             else:
                 self._visit_blocks(statement)
 
+    def of(self, block: Block) -> Masks:
+        """The masks of a block within this one, which are known already; or of another."""
+        return self._inner.get(id(block)) or Masks(block)
+
     def _visit_blocks(self, statement: Statement) -> None:
         """What branches and loops read for branches of `where` only has an adjoint that is zero for
         the elements that they leave out.
         """
         blocks, read = blocks_of(statement), operands_of(statement)
         inner = [Masks(block) for block in blocks]
+        self._inner.update((id(masks.block), masks) for masks in inner)
         for operand in (*read, *free_variables(blocks)):
             self._move_root(operand)
             if (

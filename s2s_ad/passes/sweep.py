@@ -127,11 +127,15 @@ class Sweep:
             name = leaf.name if isinstance(leaf, Var) and not leaf.is_temporary else "out"
             grad = self.builder.names.fresh(f"grad_{name}", leaf.type)
             if isinstance(leaf, Var) and leaf in self.active:
-                known = self.adjoints.get(leaf)
-                plus = catalogue().operations["+"]
-                self.adjoints[leaf] = (
-                    grad if known is None else self.builder.assign(plus, known, grad)
-                )
+                given = grad
+                if isinstance(leaf.type, Scalar) and leaf.type.dtype != "f64":
+                    # callers give a Python float, too, which would not say what it is
+                    exact = catalogue().operations[f"numpy.{DTYPES[leaf.type.dtype]}"]
+                    given = self.builder.assign(exact, grad, name=f"grad_{name}")
+                if leaf in self.adjoints:
+                    self.accumulate(leaf, given)
+                else:
+                    self.adjoints[leaf] = given
             return grad
 
         tree = map_tree(value, seed)
@@ -159,7 +163,7 @@ class Sweep:
         outer = (self.adjoints, self.builder.statements, self.recalled, self.masks)
         statements: list[Statement] = []
         self.adjoints, self.builder.statements = adjoints, statements
-        self.recalled, self.masks = self.recalled.new_child(), Masks(block)
+        self.recalled, self.masks = self.recalled.new_child(), self.masks.of(block)
         self.depth += 1
         try:
             yield statements

@@ -46,12 +46,13 @@ if TYPE_CHECKING:
 
 
 def undo_item(sweep: Sweep, statement: Assign) -> None:
-    """`v = l[i]`"""
-    items, index = statement.operands
+    """`v = l[i]` and `v = l[i][j]`"""
+    items, *index = statement.operands
     assert isinstance(items, Var)
     known = sweep.adjoint_or_zero(items)
     grad = sweep.adjoints[statement.target]
-    changed = sweep.builder.assign(ADD_TO_ITEM, known, sweep.recall(index), grad)
+    add = ADD_TO_ITEM if statement.op is ITEM else ADD_AT
+    changed = sweep.builder.assign(add, known, *map(sweep.recall, index), grad)
     sweep.set_adjoint(items, changed)
 
 
@@ -121,11 +122,12 @@ def _take(sweep: Sweep, grad: Atom, items: Atom, value: Atom) -> None:
 
 
 def undo_add(sweep: Sweep, statement: Assign) -> None:
-    """`l[i] = l[i] + v`"""
-    items, index, value = statement.operands
+    """`l[i] += v` and `l[i][j] += v`"""
+    items, *index, value = statement.operands
     grad = sweep.adjoints[statement.target]
     if isinstance(value, Var) and value in sweep.active:
-        item = sweep.builder.assign(ITEM, grad, sweep.recall(index))
+        take = ITEM if statement.op is ADD_TO_ITEM else ITEM_AT
+        item = sweep.builder.assign(take, grad, *map(sweep.recall, index))
         sweep.accumulate(value, sweep.fitted(item, value.type))
     if isinstance(items, Var) and items in sweep.active:
         _hand_on(sweep, items, grad, named=False)
@@ -139,24 +141,16 @@ def undo_sums(sweep: Sweep, statement: Assign) -> None:
             sweep.accumulate(items, grad)
 
 
-def undo_row(sweep: Sweep, statement: Assign) -> None:
-    """A copy of a row of a list of lists."""
-    items, index = statement.operands
+def undo_part(sweep: Sweep, statement: Assign) -> None:
+    """A copy of a row of a list of lists, and `l[a:b]`"""
+    items, part = statement.operands
     assert isinstance(items, Var)
-    known, place = sweep.adjoint_or_zero(items), sweep.recall(index)
+    known, place = sweep.adjoint_or_zero(items), sweep.recall(part)
     grad = sweep.adjoints[statement.target]
-    there = sweep.builder.assign(ROW, known, place)
+    there = sweep.builder.assign(statement.op, known, place)
     total = sweep.builder.assign(sum_operation(grad.type), there, grad)
-    sweep.set_adjoint(items, sweep.builder.assign(SET_ITEM, known, place, total))
-
-
-def undo_item_at(sweep: Sweep, statement: Assign) -> None:
-    """`v = l[i][j]`"""
-    items, *index = statement.operands
-    assert isinstance(items, Var)
-    places = [sweep.recall(each) for each in index]
-    known, grad = sweep.adjoint_or_zero(items), sweep.adjoints[statement.target]
-    sweep.set_adjoint(items, sweep.builder.assign(ADD_AT, known, *places, grad))
+    put = SET_ITEM if statement.op is ROW else SET_SLICE
+    sweep.set_adjoint(items, sweep.builder.assign(put, known, place, total))
 
 
 def undo_set_at(sweep: Sweep, statement: Assign) -> None:
@@ -168,28 +162,6 @@ def undo_set_at(sweep: Sweep, statement: Assign) -> None:
         sweep.accumulate(value, sweep.fitted(item, value.type))
     if isinstance(items, Var) and items in sweep.active:
         _hand_on(sweep, items, sweep.builder.assign(SET_AT, grad, *places, Const(0.0)))
-
-
-def undo_add_at(sweep: Sweep, statement: Assign) -> None:
-    """`l[i][j] += v`"""
-    items, *index, value = statement.operands
-    grad = sweep.adjoints[statement.target]
-    if isinstance(value, Var) and value in sweep.active:
-        item = sweep.builder.assign(ITEM_AT, grad, *(sweep.recall(each) for each in index))
-        sweep.accumulate(value, sweep.fitted(item, value.type))
-    if isinstance(items, Var) and items in sweep.active:
-        _hand_on(sweep, items, grad, named=False)
-
-
-def undo_slice(sweep: Sweep, statement: Assign) -> None:
-    """`l[a:b]`"""
-    items, part = statement.operands
-    assert isinstance(items, Var)
-    known, place = sweep.adjoint_or_zero(items), sweep.recall(part)
-    grad = sweep.adjoints[statement.target]
-    there = sweep.builder.assign(SLICED, known, place)
-    total = sweep.builder.assign(sum_operation(grad.type), there, grad)
-    sweep.set_adjoint(items, sweep.builder.assign(SET_SLICE, known, place, total))
 
 
 def undo_set_slice(sweep: Sweep, statement: Assign) -> None:
@@ -261,12 +233,12 @@ UNDO: dict[Operation, Callable[[Sweep, Assign], None]] = {
     SUM_ITEMS: undo_sum,
     REPEATED: undo_repeated,
     ADD_TO_ITEM: undo_add,
-    ROW: undo_row,
-    ITEM_AT: undo_item_at,
+    ROW: undo_part,
+    ITEM_AT: undo_item,
     SET_AT: undo_set_at,
-    ADD_AT: undo_add_at,
+    ADD_AT: undo_add,
     ADD_ROWS: undo_sums,
-    SLICED: undo_slice,
+    SLICED: undo_part,
     SET_SLICE: undo_set_slice,
     JOINED: undo_joined,
     AS_LISTS: undo_rows,
