@@ -238,7 +238,7 @@ def either(x: "Float32[Array, 'n']", k: int):
     vjp_either = loaded(module(text, "either", "vjp"), "vjp_either")
     for seed in (1.0, np.float64(1.0), np.float32(1.0)):
         _, pullback = vjp_either(np.array([1.0, 2.0], np.float32), 1)
-        np.testing.assert_array_equal(pullback(seed), np.full(2, 0.2, np.float32), strict=True)
+        np.testing.assert_array_equal(pullback(seed)[0], np.full(2, 0.2, np.float32), strict=True)
 
 
 # Live functions -----------------------------------------------------------------------------------
