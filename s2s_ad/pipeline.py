@@ -53,6 +53,7 @@ from s2s_ad.passes.simplify_algebra import simplify_algebra
 from s2s_ad.passes.simplify_blocks import simplify_blocks
 from s2s_ad.passes.sink_into_branches import sink_into_branches
 from s2s_ad.passes.split_sweeps import split_sweeps
+from s2s_ad.passes.sum_elements import sum_elements
 from s2s_ad.passes.tangent import tangent
 from s2s_ad.passes.turn_signs import turn_signs
 from s2s_ad.rewrite import all_statements, count_uses, flat_output
@@ -85,7 +86,9 @@ CLEAN_UP = UntilStable(
     ),
 )
 # behind save_values; branches are fused where forward and reverse sweep stay one function
-FINISH_PAIR = UntilStable(CLEAN_UP.name, (*CLEAN_UP.steps, gather_sums, settle_elements))
+FINISH_PAIR = UntilStable(
+    CLEAN_UP.name, (*CLEAN_UP.steps, gather_sums, sum_elements, settle_elements)
+)
 FINISH = UntilStable(CLEAN_UP.name, (*FINISH_PAIR.steps, fuse_branches, sink_into_branches))
 MOST_STEPS = 200
 

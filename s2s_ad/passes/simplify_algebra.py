@@ -49,7 +49,11 @@ def _simplify(context: Context, statement: Assign) -> None:
             continue
         mark = context.begin(statement)
         found = rewriting(context, statement)
-        if found is not None and stands_for(found, statement.target.type, statement.role):
+        if (
+            found is not None
+            and stands_for(found, statement.target.type, statement.role)
+            and not context.turns_whole(statement, found)
+        ):
             context.replace(statement, found, mark)
             return
         if len(context.statements) > mark:

@@ -30,7 +30,7 @@ def simplify_blocks(function: Function) -> Function:
     """Works once through all blocks; `clean_up` repeats it until nothing changes."""
     if all(isinstance(statement, Assign) for statement in function.body.statements):
         return function
-    simplifier = _Simplifier()
+    simplifier = _Simplifier(saved=not _recalls(function.body))
     body = simplifier.block(function.body)
     if not (simplifier.values or simplifier.changed):
         return function
@@ -41,7 +41,8 @@ MINUS = Const(-1)
 
 
 class _Simplifier:
-    def __init__(self) -> None:
+    def __init__(self, saved: bool) -> None:
+        self.saved = saved  # whether what comes from the forward sweep has been settled
         self.values: dict[Var, Atom] = {}
         self.changed = False
         self.made: dict[Atom, Assign] = {}
@@ -63,14 +64,22 @@ class _Simplifier:
         return [self.from_zero(self.loop(inner))]
 
     def from_zero(self, loop: For | While) -> For | While:
-        """A loop from the last trip to the first that does not ask which it is counts from 0."""
-        if not isinstance(loop, For) or loop.role == "primal" or loop.trip[1:] != (MINUS, MINUS):
+        """A loop from the last trip to the first that does not ask which it is counts from 0.
+
+        Not before it is known what a trip takes from the forward sweep, and which writes it undoes.
+        """
+        if (
+            not self.saved
+            or not isinstance(loop, For)
+            or loop.role == "primal"
+            or loop.trip[1:] != (MINUS, MINUS)
+        ):
             return loop
         last, index = loop.trip[0], loop.body.parameters[0]
         made = self.made.get(last)
         if made is None or made.op.name != "-" or made.operands[1] != Const(1):
             return loop
-        if index in count_uses(loop.body) or _recalls(loop.body):
+        if index in count_uses(loop.body):
             return loop
         self.changed = True
         return replace(loop, trip=(Const(0), made.operands[0], Const(1)))

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from s2s_ad.ir import Assign, Atom, Const, Function, Operation, Statement, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.support import RECALL
+from s2s_ad.passes.algebra.whole_numbers import STAYS_WHOLE, perhaps_whole
 from s2s_ad.passes.propagate_copies import prefers_name
 from s2s_ad.rewrite import Builder, Names, all_statements, count_uses
-from s2s_ad.types import Sizes
+from s2s_ad.types import Number, Sizes
 
 MOST_BACK = 200  # statements that are looked through
 
@@ -24,6 +25,7 @@ class Context:
         sizes = Sizes.knowing(function.assumptions, 2_000_000)
         self.builder = Builder(Names.of(function), sizes)
         self.parameters = function.body.parameters
+        self.whole = perhaps_whole(function.body)
         self.uses = count_uses(function.body)
         self.factors = _factors(function)
         self.values: dict[Var, Atom] = {}
@@ -86,6 +88,19 @@ class Context:
             ):
                 return statement.target
         return None
+
+    def turns_whole(self, statement: Assign, found: Atom) -> bool:
+        """Whether a value that may be a Python integer would take the place of a float."""
+        return bool(self.whole) and self._is_whole(found) and not self._keeps_whole(statement)
+
+    def _is_whole(self, atom: Atom) -> bool:
+        if isinstance(atom.type, Number) and atom.type.kind == "int":
+            return True
+        made = self.definition(atom)
+        return atom in self.whole or (made is not None and self._keeps_whole(made))
+
+    def _keeps_whole(self, statement: Assign) -> bool:
+        return statement.op.name in STAYS_WHOLE and all(map(self._is_whole, statement.operands))
 
     def is_single(self, atom: Atom) -> bool:
         """Whether the atom has one reader, so that it disappears with it."""
