@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 
 def scalar(x, y):
@@ -344,3 +345,65 @@ def recursive_filter(x, b, a):
         grad_b2 += part * x[i - 2]
     gradients = grad_x, np.array([grad_b0, grad_b1, grad_b2]), np.array([0.0, grad_a1, grad_a2])
     return np.sum(y * y), gradients
+
+
+def lower_part(symmetric):
+    """What a function of the lower triangle of a symmetric matrix has as its gradient."""
+    return np.tril(symmetric + symmetric.T) - np.diag(np.diag(symmetric))
+
+
+def gaussian_process(amplitude, length, noise, x, y):
+    distance = (x[:, None] - x) / length
+    correlation = np.exp(-0.5 * distance**2)
+    L = cholesky(amplitude**2 * correlation + noise**2 * np.eye(len(x)), lower=True)
+    alpha = cho_solve((L, True), y)
+    value = 0.5 * y @ alpha + np.sum(np.log(np.diag(L)))
+    grad_K = 0.5 * (cho_solve((L, True), np.eye(len(x))) - np.outer(alpha, alpha))
+    part = grad_K * correlation
+    grad_length = amplitude**2 * np.sum(part * distance**2) / length
+    return value, (2.0 * amplitude * np.sum(part), grad_length, 2.0 * noise * np.trace(grad_K))
+
+
+def normal_log_density(x, mean, covariance):
+    L = cholesky(covariance, lower=True)
+    z = solve_triangular(L, x - mean, lower=True)
+    value = -0.5 * z @ z - np.sum(np.log(np.diag(L)))
+    grad_mean = solve_triangular(L, z, trans=1, lower=True)
+    inverse = cho_solve((L, True), np.eye(len(x)))
+    grad_covariance = lower_part(0.5 * (np.outer(grad_mean, grad_mean) - inverse))
+    return value, (-grad_mean, grad_mean, grad_covariance)
+
+
+def kalman_filter(F, H, Q, R, state, P, measured):
+    total, kept, identity = 0.0, [], np.eye(len(R))
+    for k in range(len(measured)):
+        before, P_before = state, P
+        state = F @ state
+        P = F @ P @ F.T + Q
+        innovation = measured[k] - H @ state
+        L = cholesky(H @ P @ H.T + R, lower=True)
+        PH = P @ H.T
+        weighted = cho_solve((L, True), innovation)
+        total -= 0.5 * innovation @ weighted + np.sum(np.log(np.diag(L)))
+        gain = cho_solve((L, True), PH.T).T
+        kept.append((before, P_before, L, weighted, gain))
+        state = state + PH @ weighted
+        P = P - gain @ PH.T
+    grad_F, grad_Q, grad_R = np.zeros_like(F), np.zeros_like(Q), np.zeros_like(R)
+    grad_state, grad_P = np.zeros_like(state), np.zeros_like(P)
+    for before, P_before, L, weighted, gain in reversed(kept):
+        along = gain.T @ grad_state
+        grad_S = 0.5 * (np.outer(weighted, weighted) - cho_solve((L, True), identity))
+        grad_S = grad_S - np.outer(along, weighted) + gain.T @ grad_P @ gain
+        # the factor is that of the lower triangle
+        grad_S = np.tril(grad_S) + np.triu(grad_S, 1).T
+        grad_R += grad_S
+        grad_PH = np.outer(grad_state, weighted) - (grad_P + grad_P.T) @ gain + H.T @ grad_S
+        grad_P = grad_P + grad_PH @ H
+        grad_state = grad_state - H.T @ (along - weighted)
+        grad_Q += grad_P
+        back = F.T @ grad_P
+        grad_F += grad_P @ F @ P_before.T + grad_P.T @ F @ P_before + np.outer(grad_state, before)
+        grad_P = back @ F
+        grad_state = F.T @ grad_state
+    return total, (grad_F, grad_Q, grad_R)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -194,6 +195,47 @@ def recursive_filter(x: Float[Array, "n"], b: Float[Array, "k"], a: Float[Array,
     return np.sum(y * y)
 
 
+def gaussian_process(
+    amplitude: float, length: float, noise: float, x: Float[Array, "n"], y: Float[Array, "n"]
+) -> float:
+    distance = (x[:, None] - x) / length
+    K = amplitude**2 * np.exp(-0.5 * distance**2) + noise**2 * np.eye(len(x))
+    L = cholesky(K, lower=True)
+    alpha = cho_solve((L, True), y)
+    return 0.5 * y @ alpha + np.sum(np.log(np.diag(L)))
+
+
+def normal_log_density(
+    x: Float[Array, "d"], mean: Float[Array, "d"], covariance: Float[Array, "d d"]
+) -> float:
+    L = cholesky(covariance, lower=True)
+    z = solve_triangular(L, x - mean, lower=True)
+    return -0.5 * z @ z - np.sum(np.log(np.diag(L)))
+
+
+def kalman_filter(
+    F: Float[Array, "n n"],
+    H: Float[Array, "m n"],
+    Q: Float[Array, "n n"],
+    R: Float[Array, "m m"],
+    state: Float[Array, "n"],
+    P: Float[Array, "n n"],
+    measured: Float[Array, "t m"],
+) -> float:
+    total = 0.0
+    for k in range(len(measured)):
+        state = F @ state
+        P = F @ P @ F.T + Q
+        innovation = measured[k] - H @ state
+        L = cholesky(H @ P @ H.T + R, lower=True)
+        PH = P @ H.T
+        total = total - 0.5 * innovation @ cho_solve((L, True), innovation)
+        total = total - np.sum(np.log(np.diag(L)))
+        state = state + PH @ cho_solve((L, True), innovation)
+        P = P - PH @ cho_solve((L, True), PH.T)
+    return total
+
+
 def rosenbrock(x: Float[Array, "n"]) -> float:
     return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
 
@@ -219,6 +261,11 @@ class Program:
 
 def _labels(random: np.random.Generator, n: int, k: int) -> np.ndarray:
     return np.eye(k)[random.integers(0, k, n)]
+
+
+def _covariance(random: np.random.Generator, n: int) -> np.ndarray:
+    root = random.normal(size=(n, n)) / math.sqrt(n)
+    return root @ root.T + np.eye(n)
 
 
 PROGRAMS = (
@@ -373,6 +420,36 @@ PROGRAMS = (
             np.array([1.0, -0.5, 0.2]),
         ),
         "500 samples, by element",
+    ),
+    Program(
+        gaussian_process,
+        ("amplitude", "length", "noise"),
+        lambda random: (1.3, 0.8, 0.1, np.linspace(0.0, 5.0, 100), random.normal(size=100)),
+        "100 points, one Cholesky factor",
+    ),
+    Program(
+        normal_log_density,
+        ("x", "mean", "covariance"),
+        lambda random: (
+            random.normal(size=100),
+            random.normal(size=100),
+            _covariance(random, 100),
+        ),
+        "100 dimensions, one Cholesky factor",
+    ),
+    Program(
+        kalman_filter,
+        ("F", "Q", "R"),
+        lambda random: (
+            np.eye(6) + 0.1 * random.normal(size=(6, 6)),
+            random.normal(size=(3, 6)),
+            0.1 * np.eye(6),
+            0.5 * np.eye(3),
+            np.zeros(6),
+            np.eye(6),
+            random.normal(size=(50, 3)),
+        ),
+        "6 states, 3 outputs, 50 steps",
     ),
 )
 

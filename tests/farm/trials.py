@@ -156,7 +156,12 @@ class Trial:
         seen = weighted([np.asarray(x) for x in exact], [np.asarray(d) for d in along])
 
         def line(step: float) -> float:
-            return weighted(call(self.primal, self._moved(direction, step)), seeds)
+            moved = self._moved(direction, step)
+            try:
+                return weighted(call(self.primal, moved), seeds)
+            except Exception as error:
+                # another branch, which no derivative has to know
+                raise Skipped("the primal raises beside the point") from error
 
         found = slope(line)
         self._compare(seen, found, scale, "wrong gradient")
