@@ -8,10 +8,16 @@ from s2s_ad.ir import Assign, Atom, Const
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.indexing import TUPLE
 from s2s_ad.operations.result_types import constant, is_basic_index, normal_axes
-from s2s_ad.operations.support import BROADCAST_TO, EXPAND_DIMS, NUMPY_SHAPE, SHAPE_ATTRIBUTE
+from s2s_ad.operations.support import (
+    ASTYPE,
+    BROADCAST_TO,
+    EXPAND_DIMS,
+    NUMPY_SHAPE,
+    SHAPE_ATTRIBUTE,
+)
 from s2s_ad.passes.algebra.context import Context, number
 from s2s_ad.passes.algebra.shapes import size_value
-from s2s_ad.types import ONE, Type, scalar_like, shape_of
+from s2s_ad.types import DTYPES, ONE, Number, Type, dtype_of, scalar_like, shape_of
 
 
 def already_that_shape(context: Context, statement: Assign) -> Atom | None:
@@ -24,6 +30,16 @@ def already_that_shape(context: Context, statement: Assign) -> Atom | None:
         return context.assign(BROADCAST_TO, inner.operands[0], shape)
     small = _without_leading_axes(context, x)
     return context.assign(BROADCAST_TO, small, shape) if small is not None else None
+
+
+def cast_of_number(context: Context, statement: Assign) -> Atom | None:
+    """Copies of a Python number as float32 are copies of the number as float32."""
+    found = context.defined_by(statement.operands[0], BROADCAST_TO.name)
+    dtype = dtype_of(statement.target.type)
+    if found is None or not isinstance(found.operands[0].type, Number) or dtype not in NARROW:
+        return None
+    small = context.assign(f"numpy.{DTYPES[dtype]}", found.operands[0])
+    return context.assign(BROADCAST_TO, small, found.operands[1])
 
 
 def _without_leading_axes(context: Context, atom: Atom) -> Atom | None:
@@ -214,9 +230,11 @@ def _elementwise_names() -> tuple[str, ...]:
     return tuple(name for name, op in catalogue().operations.items() if op.elementwise)
 
 
+NARROW = ("f32", "f16")
 MOVES = (EXPAND_DIMS.name, "numpy.reshape", "numpy.transpose", "ndarray.T", "numpy.swapaxes")
 
 REWRITINGS = [
+    ((ASTYPE.name,), cast_of_number, False),
     ((BROADCAST_TO.name,), already_that_shape, False),
     (_elementwise_names(), broadcast_later, False),
     (_elementwise_names(), let_operation_broadcast, False),

@@ -17,6 +17,7 @@ from s2s_ad.types import Array, Number, dtype_of, is_float, rank_of, scalar_like
 
 AXIS_COST = 10
 UNKNOWN_RANK = 3
+CASTS = ("numpy.float32", "numpy.float16")  # beside an array of that type, no more than the number
 
 
 @dataclass
@@ -41,7 +42,8 @@ def cost_of(value: Atom) -> int:
 
 def take_apart(context: Context, atom: Atom, product: Product, inverse: bool = False) -> None:
     """Collect the factors of an atom, as far as nobody else reads what it is made of."""
-    value = number(atom)
+    cast = context.defined_by(atom, *CASTS)
+    value = number(atom if cast is None else cast.operands[0])
     if value is not None and not (inverse and value == 0):
         product.coefficient = (
             product.coefficient / value if inverse else product.coefficient * value
