@@ -41,6 +41,7 @@ from s2s_ad.operations.support import (
     SHAPE_ATTRIBUTE,
 )
 from s2s_ad.passes.accumulate import accumulate, plain_sum
+from s2s_ad.passes.algebra.products import CASTS
 from s2s_ad.passes.aliasing import (
     READ_ONLY,
     holds_memory,
@@ -368,6 +369,9 @@ class _Placer:
         """A broadcast number, as an array of its own."""
         assert isinstance(atom.type, Array)
         value, shape = found.operands
+        cast = self.definitions.get(value) if isinstance(value, Var) else None
+        if cast is not None and cast.op.name in CASTS and isinstance(cast.operands[0], Const):
+            value = cast.operands[0]  # the new array says what it is
         ones = isinstance(value, Const) and value == Const(1.0)
         source = self.definitions.get(shape) if isinstance(shape, Var) else None
         if (

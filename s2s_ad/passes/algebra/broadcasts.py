@@ -16,6 +16,7 @@ from s2s_ad.operations.support import (
     SHAPE_ATTRIBUTE,
 )
 from s2s_ad.passes.algebra.context import Context, number
+from s2s_ad.passes.algebra.products import without_cast
 from s2s_ad.passes.algebra.shapes import size_value
 from s2s_ad.types import DTYPES, ONE, Number, Type, dtype_of, scalar_like, shape_of
 
@@ -40,6 +41,17 @@ def cast_of_number(context: Context, statement: Assign) -> Atom | None:
         return None
     small = context.assign(f"numpy.{DTYPES[dtype]}", found.operands[0])
     return context.assign(BROADCAST_TO, small, found.operands[1])
+
+
+def needless_cast(context: Context, statement: Assign) -> Atom | None:
+    """A Python number beside an array of float32 need not be cast: NumPy does that."""
+    for place, operand in enumerate(statement.operands):
+        operands = list(statement.operands)
+        operands[place] = without_cast(context, operand)
+        changed = operands[place] != operand
+        if changed and statement.op.infer(context.builder.sizes, operands) == statement.target.type:
+            return context.assign(statement.op, *operands)
+    return None
 
 
 def _without_leading_axes(context: Context, atom: Atom) -> Atom | None:
@@ -236,6 +248,7 @@ MOVES = (EXPAND_DIMS.name, "numpy.reshape", "numpy.transpose", "ndarray.T", "num
 REWRITINGS = [
     ((ASTYPE.name,), cast_of_number, False),
     ((BROADCAST_TO.name,), already_that_shape, False),
+    (("+", "-", "*", "/"), needless_cast, False),
     (_elementwise_names(), broadcast_later, False),
     (_elementwise_names(), let_operation_broadcast, False),
     (("numpy.sum",), sum_of_broadcast, False),

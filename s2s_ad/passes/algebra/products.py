@@ -40,10 +40,17 @@ def cost_of(value: Atom) -> int:
     return AXIS_COST * max(1, UNKNOWN_RANK if rank is None else rank)
 
 
+def without_cast(context: Context, atom: Atom) -> Atom:
+    """The Python number that a cast of the derivative's own is made of; what it is given else."""
+    cast = context.defined_by(atom, *CASTS)
+    if cast is None or cast.role == "primal" or not isinstance(cast.operands[0].type, Number):
+        return atom
+    return cast.operands[0]
+
+
 def take_apart(context: Context, atom: Atom, product: Product, inverse: bool = False) -> None:
     """Collect the factors of an atom, as far as nobody else reads what it is made of."""
-    cast = context.defined_by(atom, *CASTS)
-    value = number(atom if cast is None else cast.operands[0])
+    value = number(without_cast(context, atom))
     if value is not None and not (inverse and value == 0):
         product.coefficient = (
             product.coefficient / value if inverse else product.coefficient * value
