@@ -479,9 +479,11 @@ class Merge:
     def settle_memory(self) -> None:
         """What the new variables share memory with: each path says."""
         memory = self.lowering.memory
-        for target in self.targets:
+        for target, *given in zip(self.targets, *self.given, strict=True):
             if has_memory(target.type) and target not in memory.where:
                 memory.hand_on(target, target)
+            if any(map(memory.is_spread, given)):
+                memory.spread.add(target)
         if memory.exact:
             self._relate()
             return

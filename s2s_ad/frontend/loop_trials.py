@@ -64,6 +64,7 @@ from s2s_ad.frontend.loop_plans import (
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.unassigned import Unassigned
 from s2s_ad.frontend.values import Container, Growing, Poison, Refused, Unsettled
+from s2s_ad.frontend.writes import BROADCAST_ARRAYS
 from s2s_ad.ir import UNDEFINED, Atom, Block, Const, For, Structure, Var, While
 from s2s_ad.types import ListOf, Number
 
@@ -385,6 +386,7 @@ class _Run:
         ends = {} if path.end.is_dead else self.ends
         for place in self.plan.templates:
             self._results(self.values[place], ends.get(place, MISSING))
+        self._refuse_broadcasts()
         test = self._test()
         after: dict[Place, Found] = {}
         for place, value in self.values.items():
@@ -532,6 +534,22 @@ class _Run:
             )
         self.copies = copies
         return Block((), tuple(path.statements), tuple(found))
+
+    def _refuse_broadcasts(self) -> None:
+        """What a trip hands to the next one may be written to there."""
+        lowering = self.lowering
+        for slot in self.slots:
+            made = (
+                lowering.memory.made_by.get(slot.result) if isinstance(slot.result, Var) else None
+            )
+            if made is not None and made[0].op.name == BROADCAST_ARRAYS:
+                raise lowering.refuse(
+                    "write-through-view",
+                    "a trip hands an array of `np.broadcast_arrays` to the next one: its elements "
+                    "lie in one place",
+                    self.node,
+                    help="take a copy (`.copy()`), or use `np.broadcast_to`",
+                )
 
     def _append(self, path: Path, test: Block | None, stop: Atom) -> None:
         lowering = self.lowering

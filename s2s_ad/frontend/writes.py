@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from s2s_ad.frontend.rows import Origin
 
 
+# elements of what these give, also of a number, lie in one place
+BROADCAST_ARRAYS = "numpy.broadcast_arrays[]"
+BROADCASTS = (BROADCAST_TO.name, BROADCAST_ARRAYS)
+
+
 @dataclass
 class Memory:
     """What is known about memory while lowering.
@@ -52,6 +57,7 @@ class Memory:
     written: dict[Var, int] = field(default_factory=dict)  # when an allocation was written last
     lost: frozenset[Any] = frozenset()  # allocations that a write to another one may have changed
     foreign: frozenset[Var] = frozenset()  # parameters that were written to
+    spread: set[Atom] = field(default_factory=set)  # what a branch gives that may be a broadcast
     taken_again: set[Var] = field(default_factory=set)  # views of what was written since
     rows: dict[Identity, set[Identity]] = field(default_factory=dict)  # other names of a list's
     shared_rows: set[Identity] = field(default_factory=set)  # lists whose rows may be others' too
@@ -114,6 +120,11 @@ class Memory:
         else:
             self.latest[root] = var
             self.written[root] = self.time
+
+    def is_spread(self, atom: Atom) -> bool:
+        """Whether elements of an array lie in one place, so that a write to one changes others."""
+        made = self.made_by.get(atom) if isinstance(atom, Var) else None
+        return atom in self.spread or (made is not None and made[0].op.name in BROADCASTS)
 
     def birth(self, root: Var | Identity) -> int:
         """When an allocation or a container came to be; parameters were there before."""
@@ -287,10 +298,11 @@ def _owned_root(lowering: Lowering, base: Var, node: cst.CSTNode) -> Var:
             help="assign a new value to the name",
         )
     where = lowering.memory.where.get(base, frozenset())
-    made = lowering.memory.made_by.get(base)
-    if len(where) != 1 or (made is not None and made[0].op is BROADCAST_TO):
+    if len(where) != 1:
         raise _through_view(lowering, node)
     (root,) = where
+    if lowering.memory.is_spread(base) or lowering.memory.is_spread(root):
+        raise _through_view(lowering, node)
     outside = {root, *lowering.memory.overlaps.get(root, ())} & lowering.hidden_variables()
     if outside:
         named = min(var.name for var in outside)

@@ -216,11 +216,20 @@ def _one_minus(context: Context, output: Atom) -> Atom:
 
 
 def multiply_by_one(context: Context, statement: Assign) -> Atom | None:
-    """x * 1.0, 1.0 * x, x / 1.0: exact."""
+    """x * 1.0, 1.0 * x, x / 1.0: exact.
+
+    In the primal not of parameters and views: the product may lie in memory in another way, in
+    which a product of matrices has another last bit.
+    """
     left, right = statement.operands
-    if number(right) == 1:
-        return left
-    return right if statement.op.name == "*" and number(left) == 1 else None
+    found = left if number(right) == 1 else None
+    if statement.op.name == "*" and number(left) == 1:
+        found = right
+    if statement.role == "primal" and isinstance(statement.target.type, Array):
+        made = context.definition(found) if found is not None else None
+        if made is None or made.op.view_of or made.op.update:
+            return None
+    return found
 
 
 def multiply_by_minus_one(context: Context, statement: Assign) -> Atom | None:
