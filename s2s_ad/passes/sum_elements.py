@@ -128,7 +128,9 @@ class _Summer:
             return None
         target, _, parameter, end = carried_of(statement)[statement.initial.index(array)]
         added = self.follow(statement.body, parameter, end)
-        return None if added is None else (_sometimes(added), target)
+        if added is None:
+            return None
+        return added if _has_trips(statement) else _sometimes(added), target
 
     def follow_branches(self, branch: If, array: Var) -> tuple[list[_Added], Var] | None:
         """The same for a branch: the target that both sides give the array as."""
