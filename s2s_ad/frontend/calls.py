@@ -21,6 +21,7 @@ from s2s_ad.frontend.calls_implicit import IMPLICIT, call_solver
 from s2s_ad.frontend.calls_iterables import lower_consumer
 from s2s_ad.frontend.calls_linalg import LINEAR_ALGEBRA
 from s2s_ad.frontend.calls_methods import call_bound_method
+from s2s_ad.frontend.calls_odes import ODES
 from s2s_ad.frontend.comprehensions import refuse_generator
 from s2s_ad.frontend.containers import container, mark_lasting
 from s2s_ad.frontend.declarations import declared_function, declared_name, helper_of
@@ -309,7 +310,6 @@ def unknown_operation(lowering: Lowering, function: str, node: cst.Call) -> Exce
 FIXED_STEPS = "write the steps of a method as a loop, as in `examples/runge_kutta.py`"
 WAYS_OUT = {
     "numpy.random": "draw from a generator: `rng = np.random.default_rng(0)`, then `rng.normal()`",
-    "scipy.integrate.odeint": FIXED_STEPS,
     "scipy.integrate.solve_ivp": FIXED_STEPS,
     "scipy.interpolate": "use `np.interp`, or solve for the coefficients with `np.linalg.solve`",
     "scipy.linalg.schur": "use `np.linalg.eigh` for symmetric matrices",
@@ -327,6 +327,7 @@ SPECIAL: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     **BASIC,
     **LINEAR_ALGEBRA,
     **IMPLICIT,
+    **ODES,
     **BUILTINS,
     **UPDATES,
     "builtins.super": call_super,

@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 # Arguments that change what a solver gives, with the only values that are taken
 USUAL: dict[str, tuple[Any, ...]] = {
     "full_output": (False, 0, None),
+    "Dfun": (None,),
+    "ml": (None,),
+    "mu": (None,),
+    "tcrit": (None,),
     "disp": (True,),
     "callback": (None,),
     "bounds": (None,),
@@ -50,11 +54,10 @@ USUAL: dict[str, tuple[Any, ...]] = {
     "hessp": (None,),
     "col_deriv": (False, 0),
 }
-PLAIN = "solve the problem without it, or declare the solver with `s2s_ad.implicit`"
 
 
 @dataclass
-class _Given:
+class Given:
     """The arguments of a call by name, and how to refuse one of them."""
 
     lowering: Lowering
@@ -69,7 +72,7 @@ class _Given:
         value = self.values.pop(name, Const(None))
         if not isinstance(value, UserFunction):
             raise self.refuse(
-                f"`scipy.optimize.{self.solver.name}` needs a function of yours here",
+                f"`{self.solver.module}.{self.solver.name}` needs a function of yours here",
                 "pass a function that is written out: `def residual(x, p): ...`",
             )
         return value
@@ -77,7 +80,7 @@ class _Given:
 
 def lower_solver(solver: Solver) -> Callable[[Lowering, Arguments, str], Value]:
     def lower(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-        given = _bound(lowering, solver, arguments)
+        given = bound_arguments(lowering, solver, arguments)
         in_full = static_value(given.values.get("full_output")) in (True, 1)
         function = given.function(solver.parameters[0])
         beside = {
@@ -85,15 +88,17 @@ def lower_solver(solver: Solver) -> Callable[[Lowering, Arguments, str], Value]:
             for option in solver.functions
             if isinstance(given.values.get(option), UserFunction | Named | Partial)
         }
-        _refuse_unusual(given)
-        passed = _passed(given.values.pop("args", Const(())))
-        operands, fixed = _operands(given)
+        refuse_unusual(given)
+        passed = passed_on(given.values.pop("args", Const(())))
+        operands, fixed = operands_of(given)
         fixed |= solver.always
         type = _type_of_solution(given, operands)
         around = closure_of([function, *beside.values()], {})
-        equation = _apart(given, function, type, passed, around)
+        unknown = lowering.builder.names.fresh("x", type)
+        equation = apart(given, function, [unknown], passed, around)
         others = {
-            option: _apart(given, other, type, passed, around) for option, other in beside.items()
+            option: apart(given, other, [unknown], passed, around)
+            for option, other in beside.items()
         }
         if problem := mismatch(solver.kind, equation, type):
             raise given.refuse(problem, ONE_EACH)
@@ -113,7 +118,7 @@ def lower_solver(solver: Solver) -> Callable[[Lowering, Arguments, str], Value]:
     return lower
 
 
-def _bound(lowering: Lowering, solver: Solver, arguments: Arguments) -> _Given:
+def bound_arguments(lowering: Lowering, solver: Solver, arguments: Arguments) -> Given:
     """The arguments by name, as Python binds them."""
     values = dict(zip(solver.parameters, arguments.positional, strict=False))
     for keyword, value in arguments.keywords.items():
@@ -122,19 +127,19 @@ def _bound(lowering: Lowering, solver: Solver, arguments: Arguments) -> _Given:
                 "unsupported-argument",
                 f"the argument `{keyword}` is not supported here",
                 arguments.nodes.get(keyword, arguments.node),
-                help=PLAIN,
+                help=solver.way_out,
             )
         values[keyword] = value
-    given = _Given(lowering, solver, values, arguments.node)
+    given = Given(lowering, solver, values, arguments.node)
     for name in solver.start:
         if name not in values:
             raise lowering.refuse(
-                "bad-call", f"`scipy.optimize.{solver.name}` needs `{name}`", arguments.node
+                "bad-call", f"`{solver.module}.{solver.name}` needs `{name}`", arguments.node
             )
     return given
 
 
-def _refuse_unusual(given: _Given) -> None:
+def refuse_unusual(given: Given) -> None:
     """Arguments by which the result is another one, or no solution of an equation."""
     for option in given.solver.always:
         given.values.pop(option, None)
@@ -142,7 +147,7 @@ def _refuse_unusual(given: _Given) -> None:
         value = given.values.pop(option, None)
         constant = static_value(value)
         if value is not None and not any(constant is each or constant == each for each in usual):
-            raise given.refuse(f"`{option}` of a solver is not supported", PLAIN)
+            raise given.refuse(f"`{option}` of a solver is not supported", given.solver.way_out)
     if static_value(given.values.get("jac")) is True:
         raise given.refuse(
             "a function that gives its derivative as well is not supported",
@@ -159,7 +164,7 @@ def static_value(value: Value | None) -> Any:
     return value
 
 
-def _passed(args: Value) -> list[Value]:
+def passed_on(args: Value) -> list[Value]:
     """What `args` says: a tuple, or the one argument itself."""
     if isinstance(args, Structure) and args.kind == "tuple":
         return list(args.items)
@@ -168,14 +173,21 @@ def _passed(args: Value) -> list[Value]:
     return [args]
 
 
-def _operands(given: _Given) -> tuple[dict[str, Atom], dict[str, Any]]:
+def operands_of(given: Given) -> tuple[dict[str, Atom], dict[str, Any]]:
     """Where the solver starts and other numbers, and the arguments that are constants."""
-    lowering, operands = given.lowering, dict[str, Atom]()
-    fixed: dict[str, Any] = {}
+    operands: dict[str, Atom] = {}
     for name in given.solver.start:
         value = given.values.pop(name)
         start = array_operand if given.solver.of_arrays else atom
-        operands[name] = start(lowering, value, given.node)
+        operands[name] = start(given.lowering, value, given.node)
+    options, fixed = options_of(given)
+    return {**operands, **options}, fixed
+
+
+def options_of(given: Given) -> tuple[dict[str, Atom], dict[str, Any]]:
+    """The arguments that are left: numbers that are computed, and constants."""
+    lowering, operands = given.lowering, dict[str, Atom]()
+    fixed: dict[str, Any] = {}
     for name, value in given.values.items():
         if isinstance(value, Structure) and value.kind == "dict":
             if not all(isinstance(item, Const) for item in value.items):
@@ -191,7 +203,7 @@ def _operands(given: _Given) -> tuple[dict[str, Atom], dict[str, Any]]:
     return operands, fixed
 
 
-def _type_of_solution(given: _Given, operands: dict[str, Atom]) -> Type:
+def _type_of_solution(given: Given, operands: dict[str, Atom]) -> Type:
     """The type of what the solver varies, as the function gets it."""
     start = operands.get("x0")
     if not given.solver.of_arrays:
@@ -260,23 +272,28 @@ def _spelled(recursion: Recursion) -> str:
     return ", ".join(map(str, recursion.results)) or "nothing"
 
 
-def _apart(
-    given: _Given,
+def apart(
+    given: Given,
     function: UserFunction,
-    type: Type,
+    unknowns: list[Var],
     passed: list[Value],
     around: dict[str, Value],
+    gives_array: bool = True,
+    turned: bool = False,
 ) -> Recursion:
-    """The function that the solver calls, with x first; the same one for the same types."""
+    """The function that the solver calls, with what it varies first; the same one for the same
+    types. It is `turned` if the last of that comes first in the function.
+    """
     from s2s_ad.frontend.arguments import Arguments
     from s2s_ad.frontend.calls import bind_arguments
 
     lowering = given.lowering
-    unknown = lowering.builder.names.fresh("x", type)
-    values: list[Value] = [*function.bound, unknown, *passed]
+    varied = unknowns[::-1] if turned else unknowns
+    values: list[Value] = [*function.bound, *varied, *passed]
     names = bind_arguments(lowering, function, Arguments(values, {}, {}, given.node))
-    names = dict(sorted(names.items(), key=lambda item: item[1] is not unknown))
-    return lower_once(lowering, function, names, around, given.node)
+    first = [name for unknown in unknowns for name, value in names.items() if value is unknown]
+    names = {name: names[name] for name in dict.fromkeys((*first, *names))}
+    return lower_once(lowering, function, names, around, given.node, gives_array)
 
 
 def lower_once(
@@ -285,6 +302,7 @@ def lower_once(
     names: dict[str, Value],
     around: dict[str, Value],
     node: cst.CSTNode,
+    gives_array: bool = True,
 ) -> Recursion:
     """The function on its own; lowered anew only where anything differs from the last time."""
     around = {name: value for name, value in around.items() if name not in names}
@@ -301,10 +319,10 @@ def lower_once(
         for name, value in function.closure.items()
         if isinstance(value, UserFunction | Named)
     ]
-    key = (function.node, tuple(shown), tuple(beside))
+    key = (function.node, tuple(shown), tuple(beside), gives_array)
     found = lowering.apart.get(key)
     if found is None:
-        found = lower_apart(lowering, function, names, around, node, gives_array=True)
+        found = lower_apart(lowering, function, names, around, node, gives_array)
         if found.written or found.loses:
             raise lowering.refuse(
                 "unsupported-argument",
@@ -339,7 +357,7 @@ def mismatch(kind: str, equation: Recursion, type: Type) -> str:
     return ""
 
 
-def _shared_arguments(given: _Given, functions: list[Recursion]) -> list[Atom]:
+def _shared_arguments(given: Given, functions: list[Recursion]) -> list[Atom]:
     """The arguments behind x: a solver passes the same to all functions."""
     lowering = given.lowering
     lists = [
@@ -363,7 +381,7 @@ def _result(solver: Solver, solution: Var, in_full: bool) -> Value:
     return solution
 
 
-def _solution_of(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+def solution_of(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`converged(...)` and `solved(...)` of a generated module: what has been found."""
     found = arguments.positional[0]
     return found.items[0] if isinstance(found, Structure) else found
@@ -371,7 +389,7 @@ def _solution_of(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 
 IMPLICIT = {
     **{f"scipy.optimize.{solver.name}": lower_solver(solver) for solver in SOLVERS},
-    "helper.converged": _solution_of,
-    "helper.solved": _solution_of,
+    "helper.converged": solution_of,
+    "helper.solved": solution_of,
 }
 """Entries of the table of special calls."""

@@ -14,6 +14,8 @@ from s2s_ad.operations.careful_slopes import ellipe_slope as ellipe_slope
 from s2s_ad.operations.careful_slopes import ellipk_slope as ellipk_slope
 from s2s_ad.operations.careful_slopes import rgamma_slope as rgamma_slope
 from s2s_ad.operations.careful_slopes import sinc_derivative as sinc_derivative
+from s2s_ad.operations.odeint_helpers import integrated as integrated
+from s2s_ad.operations.odeint_helpers import odeint_together as odeint_together
 from s2s_ad.operations.spectral_helpers import first_of as first_of
 from s2s_ad.operations.spectral_helpers import istft_adjoint as istft_adjoint
 from s2s_ad.operations.spectral_helpers import poisson_counts as poisson_counts

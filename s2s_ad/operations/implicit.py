@@ -41,7 +41,7 @@ class Implicit:
 
 @dataclass(frozen=True)
 class Solver:
-    """A function of `scipy.optimize`: its parameters in their order, the first two of which may be
+    """A function of SciPy's: its parameters in their order, the first two of which may be
     the function and `args`.
 
     `start` are those that are given by position; `functions` may be functions of the user, called
@@ -57,6 +57,8 @@ class Solver:
     check: str = ""  # the helper that looks whether the solution has been found
     always: Mapping[str, Any] = field(default_factory=dict)  # so that it says whether it has
     of_arrays: bool = False
+    module: str = "scipy.optimize"
+    way_out: str = "solve the problem without it, or declare the solver with `s2s_ad.implicit`"
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,13 +218,22 @@ SOLVERS = (
 )  # fmt: skip
 
 
-def _of_solvers_only(_: Sizes, __: Sequence[Atom]) -> Type:
-    raise unsupported("this is for what a solver of `scipy.optimize` gives", "leave it out")
+def of_solvers_only(_: Sizes, __: Sequence[Atom]) -> Type:
+    raise unsupported("this is for what a solver of SciPy gives", "leave it out")
 
 
 for helper in ("converged", "solved"):
     CATALOGUE.operation(
-        f"out = {helper}(found)", infer=_of_solvers_only, constant=True, helper=helper
+        f"out = {helper}(found)", infer=of_solvers_only, constant=True, helper=helper
     )
 
-__all__ = ["SOLVERS", "Implicit", "Solver", "SolverCall", "declared_solver", "solver_operation"]
+__all__ = [
+    "SOLVERS",
+    "Implicit",
+    "Solver",
+    "SolverCall",
+    "declared_solver",
+    "of_solvers_only",
+    "solver_operation",
+    "spell_fixed",
+]

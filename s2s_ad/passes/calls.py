@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from s2s_ad.ir import (
     Assign,
@@ -81,6 +81,7 @@ class Derivatives:
     halves: dict[tuple[Callee, tuple[int, ...]], Halves] = field(default_factory=dict)
     pushed: dict[tuple[Callee, tuple[int, ...]], Pushed] = field(default_factory=dict)
     made: dict[tuple[Kind, Callee, tuple[int, ...]], Callee] = field(default_factory=dict)
+    flows: dict[Any, Callee] = field(default_factory=dict)  # what `passes/odes.py` made
     pending: list[Halves | Pushed | Made] = field(default_factory=list)
     extra: list[tuple[Function, Callee]] = field(
         default_factory=list

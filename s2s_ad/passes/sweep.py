@@ -21,6 +21,7 @@ from s2s_ad.operations.calls import Halves
 from s2s_ad.operations.effects import RAISE_IF
 from s2s_ad.operations.indexing import SETITEM
 from s2s_ad.operations.lists import sum_operation
+from s2s_ad.operations.odes import Flow
 from s2s_ad.operations.support import NUMPY_SHAPE, RECALL
 from s2s_ad.passes.calls import Derivatives, undo_call
 from s2s_ad.passes.checkpoint import can_checkpoint, undo_in_parts
@@ -38,6 +39,7 @@ from s2s_ad.passes.contributions import (
 from s2s_ad.passes.custom import undo_custom
 from s2s_ad.passes.implicit import undo_solver
 from s2s_ad.passes.masks import Mask, Masks
+from s2s_ad.passes.odes import undo_flow
 from s2s_ad.passes.trap_nan import trap_adjoint, trap_gradient
 from s2s_ad.passes.undo_blocks import undo_branches, undo_loop
 from s2s_ad.passes.undo_lists import UNDO
@@ -223,7 +225,8 @@ class Sweep:
             undo_call(self, statement)
             return
         if statement.op.implicit is not None:
-            undo_solver(self, statement)
+            undo = undo_flow if isinstance(statement.op.implicit, Flow) else undo_solver
+            undo(self, statement)
             return
         op = statement.op
         if op.custom is not None:

@@ -31,6 +31,7 @@ from s2s_ad.ir import (
 )
 from s2s_ad.operations.calls import Callee
 from s2s_ad.operations.lists import POP
+from s2s_ad.operations.odes import Flow
 from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.activity import active_variables, carried_of
 from s2s_ad.passes.adjoint import differentiable_leaves, split_aux
@@ -39,6 +40,7 @@ from s2s_ad.passes.cancelling_shifts import cancelling_shifts
 from s2s_ad.passes.contributions import named
 from s2s_ad.passes.custom import push_custom
 from s2s_ad.passes.implicit import push_solver
+from s2s_ad.passes.odes import push_flow
 from s2s_ad.passes.tangent_lines import TangentLines, conversion
 from s2s_ad.passes.trap_nan import trap_tangent
 from s2s_ad.passes.undo_types import tangent_type
@@ -264,6 +266,11 @@ class _Push:
             for place, atom in enumerate(statement.operands)
             if isinstance(atom, Var) and atom in self.tangents
         }
+        if isinstance(statement.op.implicit, Flow):
+            dots = push_flow(self.builder, self.derivatives, statement, moving)
+            for target, dot in zip(statement.targets, dots, strict=bool(dots)):
+                self.tangents[target] = self.lines.settle(dot, target)
+            return
         found = push_solver(self.builder, self.derivatives, statement, moving)
         if found is not None:
             self.tangents[statement.target] = self.lines.settle(found, statement.target)

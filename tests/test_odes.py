@@ -1,0 +1,155 @@
+"""Solutions of differential equations by `scipy.integrate.odeint`: beside differences of the
+functions as they stand, in both modes, and to second order; and beside solutions known in closed
+form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import s2s_ad
+from s2s_ad import DifferentiationError, check_grads, grad, hessian, jacobian, jvp, value_and_grad
+
+pytest.importorskip("scipy", reason="SciPy is an extra")
+
+import scipy.integrate
+from scipy.integrate import odeint
+
+TIGHT = 1e-11
+START = np.array([1.0, 0.3])
+TIMES = np.array([0.1, 0.5, 1.1])
+MATRIX = np.array([[-0.8, 0.3], [0.1, -0.5]])
+STIFFNESS = 0.7
+
+
+def oscillator(y, t, stiffness, force):
+    return [y[1], force[0] * np.cos(t) - stiffness * y[0] - force[1] * y[1] * t]
+
+
+def all_is_active(start, times, stiffness, force):
+    states = odeint(oscillator, start, times, args=(stiffness, force), rtol=TIGHT, atol=TIGHT)
+    return np.sum(states[:, 0] ** 2 * stiffness) + states[-1, 1]
+
+
+def a_matrix_as_argument(start, A):
+    def slope(t, y, A):
+        return A @ y
+
+    return np.sum(
+        scipy.integrate.odeint(
+            slope, start, np.array([0.0, 0.7]), (A,), tfirst=True, rtol=TIGHT, atol=TIGHT
+        )[1]
+        ** 2
+    )
+
+
+def closure_over_active(start, rate, times):
+    shift = np.sin(rate)
+
+    def slope(y, t):
+        return -rate * y + shift * STIFFNESS * t
+
+    return np.sum(odeint(slope, start, times, rtol=TIGHT, atol=TIGHT) ** 2 * rate)
+
+
+def start_is_a_number(y0, rate):
+    return odeint(lambda y, t: -rate * y, y0, [0.0, 1.0, 2.0], rtol=TIGHT, atol=TIGHT)[2, 0]
+
+
+def end_is_active(rate, end):
+    times = np.linspace(0.0, end, 4)
+    return np.sum(
+        odeint(lambda y, t: np.sin(t) - rate * y, 1.0, times, rtol=TIGHT, atol=TIGHT) ** 2
+    )
+
+
+def backwards_in_time(start, times):
+    return np.sum(odeint(lambda y, t: y * (1.0 - y), start, times[::-1], rtol=TIGHT, atol=TIGHT))
+
+
+def one_argument_twice(rate):
+    return odeint(
+        lambda y, t, a, b: -a * y + b, 1.0, [0.0, 0.5], (rate, rate), rtol=TIGHT, atol=TIGHT
+    )[1, 0]
+
+
+def of_a_dict(p):
+    def slope(y, t, p):
+        return p["a"] * y + p["b"][0] * t
+
+    return odeint(slope, [1.0], [0.0, 0.5], args=(p,), rtol=TIGHT, atol=TIGHT)[1, 0]
+
+
+def in_a_loop(rate, n):
+    y = np.array([1.0, 0.2])
+    total = 0.0
+    for k in range(n):
+        y = odeint(lambda y, t: -rate * y**2 + k, y, [0.0, 0.3], rtol=TIGHT, atol=TIGHT)[1]
+        total += np.sum(y * y)
+    return total
+
+
+def in_a_branch(rate, first):
+    if rate > first:
+        y = odeint(lambda y, t: -rate * y, 1.0, [0.0, 0.5], rtol=TIGHT, atol=TIGHT)
+    else:
+        y = odeint(lambda y, t: y**2 * rate, first, [0.0, 0.5], rtol=TIGHT, atol=TIGHT)
+    return np.sum(y)
+
+
+def loop_in_slope(diffusion, start):
+    def slope(u, t):
+        out = np.zeros_like(u)
+        for i in range(1, len(u) - 1):
+            out[i] = diffusion * (u[i - 1] - 2.0 * u[i] + u[i + 1])
+        return out
+
+    return np.sum(odeint(slope, start, [0.0, 0.1, 0.2], rtol=TIGHT, atol=TIGHT)[2] ** 2)
+
+
+class Spring:
+    def __init__(self, stiffness):
+        self.stiffness = stiffness
+
+    def slope(self, y, t, load):
+        return np.array([y[1], load - self.stiffness * y[0]])
+
+    def energy(self, load):
+        y = odeint(self.slope, [0.0, 0.0], [0.0, 1.0], args=(load,), rtol=TIGHT, atol=TIGHT)[-1]
+        return y @ y
+
+
+SPRING = Spring(2.0)
+
+TWICE = [
+    (all_is_active, (START, TIMES, 1.7, np.array([0.2, 0.4]))),
+    (closure_over_active, (START, 0.6, TIMES)),
+]
+ONCE = [
+    (a_matrix_as_argument, (START, MATRIX)),
+    (start_is_a_number, (1.3, 0.4)),
+    (end_is_active, (0.6, 1.2)),
+    (backwards_in_time, (START, TIMES)),
+    (one_argument_twice, (0.7,)),
+    (of_a_dict, ({"a": -0.3, "b": START},)),
+    (in_a_loop, (0.6, 3)),
+    (in_a_branch, (0.6, 0.3)),
+    (loop_in_slope, (0.8, np.array([0.1, 0.5, 0.2, 0.9]))),
+    (SPRING.energy, (2.0,)),
+]
+
+
+@pytest.mark.parametrize(("function", "arguments"), TWICE)
+def test_derivatives_to_second_order(
+    function: Callable[..., float], arguments: tuple[Any, ...]
+) -> None:
+    check_grads(function, arguments, order=2, modes=("rev", "fwd"))
+
+
+@pytest.mark.parametrize(("function", "arguments"), ONCE)
+def test_derivatives(function: Callable[..., float], arguments: tuple[Any, ...]) -> None:
+    check_grads(function, arguments, order=1, modes=("rev", "fwd"))
