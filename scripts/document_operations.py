@@ -105,6 +105,26 @@ CONVENTIONS = (
     ),
 )
 
+SOLVED = """\
+## Solutions of equations
+
+`root`, `fsolve`, `root_scalar`, `brentq`, `brenth`, `ridder`, `bisect`, `toms748`, `newton`,
+`fixed_point`, `minimize` and `minimize_scalar` of `scipy.optimize`, and `scipy.integrate.odeint`,
+have no lines: the derivative of what they find is that of the equation that it solves, in every mode
+and of every order. See [Solutions of equations](usage.md#solutions-of-equations) and
+[Differential equations](usage.md#differential-equations).
+
+- **A root, a fixed point, a minimum**: as exact as the solution is found, so a matter of the
+  solver's tolerance.
+- **`odeint`**: the adjoint and the variational equation are integrated with the `rtol` and `atol` of
+  the call (SciPy's own default is 1.5e-8), which bound the error of each step. The error of a
+  derivative is some ten times that where the equation is harmless, and grows with the number of
+  steps and with whatever the equation amplifies: a decay that is followed for long grows when it is
+  integrated backwards. The value is that of the function itself, to the last bit. Compare with
+  differences (`check_grads`, `s2sad verify`) at tolerances of 1e-12 or so: the steps that `odeint`
+  chooses differ between two points, which differences see and the derivative does not.
+"""
+
 HELPERS = """\
 ## Helpers
 
@@ -150,6 +170,7 @@ FAMILIES = {
     "signal": "Convolutions and filters of `scipy.signal`, and `scipy.integrate.simpson`",
     "product_adjoints": "",
     "implicit": "",
+    "odes": "",
     "einsum": "`np.einsum`",
     "indexing": "Parts of arrays",
     "gathers": "Picked elements",
@@ -198,7 +219,7 @@ def page() -> str:
         listed = [op for op in every if op.rules and (not op.helper or op.name in CALLED)]
         if title:
             parts.append(f"## {title}\n\n{table(listed)}" + without_derivative(every))
-    parts.append(HELPERS + helper_table(helpers))
+    parts += [SOLVED, HELPERS + helper_table(helpers)]
     return "\n".join(parts)
 
 

@@ -307,10 +307,13 @@ def unknown_operation(lowering: Lowering, function: str, node: cst.Call) -> Exce
     )
 
 
-FIXED_STEPS = "write the steps of a method as a loop, as in `examples/runge_kutta.py`"
+ODEINT = (
+    "use `scipy.integrate.odeint(slope, y0, t, tfirst=True)`, or write the steps of a method as a "
+    "loop, as in `examples/runge_kutta.py`"
+)
 WAYS_OUT = {
     "numpy.random": "draw from a generator: `rng = np.random.default_rng(0)`, then `rng.normal()`",
-    "scipy.integrate.solve_ivp": FIXED_STEPS,
+    "scipy.integrate.solve_ivp": ODEINT,
     "scipy.interpolate": "use `np.interp`, or solve for the coefficients with `np.linalg.solve`",
     "scipy.linalg.schur": "use `np.linalg.eigh` for symmetric matrices",
     "scipy.linalg.rsf2csf": "use `np.linalg.eigh` for symmetric matrices",

@@ -47,6 +47,8 @@ USUAL: dict[str, tuple[Any, ...]] = {
     "ml": (None,),
     "mu": (None,),
     "tcrit": (None,),
+    "ixpr": (False, 0),
+    "printmessg": (False, 0),
     "disp": (True,),
     "callback": (None,),
     "bounds": (None,),
@@ -73,7 +75,7 @@ class Given:
         if not isinstance(value, UserFunction):
             raise self.refuse(
                 f"`{self.solver.module}.{self.solver.name}` needs a function of yours here",
-                "pass a function that is written out: `def residual(x, p): ...`",
+                f"pass a function that is written out: `{self.solver.example}`",
             )
         return value
 

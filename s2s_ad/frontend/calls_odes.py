@@ -55,9 +55,6 @@ def lower_odeint(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     start = _as_vector(given, array_operand(lowering, given.values["y0"], given.node))
     given.values["y0"] = start
     time_first = static_value(given.values.pop("tfirst", Const(False)))
-    for quiet in ("ixpr", "printmessg"):
-        if not static_value(given.values.get(quiet)):
-            given.values.pop(quiet, None)
     shape = shape_of(start.type)
     assert shape is not None
     found = _flow(given, [start], [Array("f64", shape)], bool(time_first), name)
@@ -116,7 +113,8 @@ def _as_vector(given: Given, start: Atom) -> Atom:
         return given.lowering.assign(op, [start], given.node)
     if rank_of(start.type) != 1:
         raise given.refuse(
-            "`scipy.integrate.odeint` starts from a vector", "annotate it: `y0: float[n]`"
+            "`scipy.integrate.odeint` starts from a vector",
+            "pass a vector, annotated as one: `y0: float[n]`",
         )
     return start
 
@@ -125,7 +123,8 @@ def _times(given: Given) -> Atom:
     times = array_operand(given.lowering, given.values.pop("t"), given.node)
     if rank_of(times.type) != 1:
         raise given.refuse(
-            f"`{given.solver.name}` needs a vector of times", "annotate it: `t: float[m]`"
+            f"`{given.solver.name}` needs a vector of times",
+            "pass a vector of all times, annotated as one: `t: float[m]`",
         )
     return times
 

@@ -58,6 +58,7 @@ class Solver:
     always: Mapping[str, Any] = field(default_factory=dict)  # so that it says whether it has
     of_arrays: bool = False
     module: str = "scipy.optimize"
+    example: str = "def residual(x, p): ..."
     way_out: str = "solve the problem without it, or declare the solver with `s2s_ad.implicit`"
 
 

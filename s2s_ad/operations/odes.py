@@ -35,6 +35,7 @@ ODEINT = Solver(
     always={"full_output": True},
     of_arrays=True,
     module="scipy.integrate",
+    example="def slope(y, t): ...",
     way_out="leave it out, or write the steps of a method as a loop, as in "
     "`examples/runge_kutta.py`",
 )  # fmt: skip
