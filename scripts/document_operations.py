@@ -119,8 +119,8 @@ and of every order. See [Solutions of equations](usage.md#solutions-of-equations
 - **`odeint`**: the adjoint and the variational equation are integrated with the `rtol` and `atol` of
   the call (SciPy's own default is 1.5e-8), which bound the error of each step. The error of a
   derivative is some ten times that where the equation is harmless, and grows with the number of
-  steps and with whatever the equation amplifies: a decay that is followed for long grows when it is
-  integrated backwards. The value is that of the function itself, to the last bit. Compare with
+  steps and with whatever the equation amplifies. A state that comes back with less than half of
+  the digits asked for raises a `RuntimeError`. The value is that of the function itself, to the last bit. Compare with
   differences (`check_grads`, `s2sad verify`) at tolerances of 1e-12 or so: the steps that `odeint`
   chooses differ between two points, which differences see and the derivative does not.
 """

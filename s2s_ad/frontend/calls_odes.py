@@ -73,11 +73,18 @@ def lower_together(lowering: Lowering, arguments: Arguments, name: str) -> Value
         Array("f64", shape_of(each.type)) if isinstance(each.type, Array) else Scalar("f64")
         for each in start
     ]
-    return tuple_of(_flow(given, start, types, False, name))
+    before = given.values.pop("before", Const(()))
+    known = [atom(lowering, item, given.node) for item in getattr(before, "items", ())]
+    return tuple_of(_flow(given, start, types, False, name, known))
 
 
 def _flow(
-    given: Given, start: Sequence[Atom], types: list[Type], time_first: bool, name: str
+    given: Given,
+    start: Sequence[Atom],
+    types: list[Type],
+    time_first: bool,
+    name: str,
+    known: Sequence[Atom] = (),
 ) -> tuple[Var, ...]:
     """Append the call, for quantities of these types."""
     lowering = given.lowering
@@ -98,9 +105,9 @@ def _flow(
     others = [*numeric_atoms(slopes.arguments)[len(unknowns) :], *hidden_atoms(lowering, slopes)]
     for other in (*start, times, *others):
         _refuse_narrow(given, other)
-    flow = Flow(slopes.callee, len(types), len(others), tuple(options), fixed)
+    flow = Flow(slopes.callee, len(types), len(others), tuple(options), fixed, len(known))
     op = flow_operation(flow, types, times.type)
-    operands = [*start, times, *options.values(), *others]
+    operands = [*start, times, *options.values(), *known, *others]
     if alone:
         return (lowering.assign(op, operands, given.node, name or "states"),)
     return tuple(lowering.assign_several(op, operands, given.node))

@@ -91,12 +91,16 @@ class SolverCall:
         parts = [self.equation.name, *(given.pop(name) for name in self.solver.start)]
         arguments = texts[len(self.given) :]
         if arguments:
-            parts.append(f"args=({', '.join(arguments)}{',' if len(arguments) == 1 else ''})")
+            parts.append(f"args={spell_tuple(arguments)}")
         parts += [f"{name}={callee.name}" for name, callee in self.beside.items()]
         parts += [f"{name}={text}" for name, text in given.items()]
         parts += [f"{name}={spell_fixed(value)}" for name, value in self.fixed.items()]
         call = f"scipy.optimize.{self.solver.name}({', '.join(parts)})"
         return f"{self.solver.check}({call})" if self.solver.check else call
+
+
+def spell_tuple(texts: Sequence[str]) -> str:
+    return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
 
 
 def spell_fixed(value: Any) -> str:
@@ -237,4 +241,5 @@ __all__ = [
     "of_solvers_only",
     "solver_operation",
     "spell_fixed",
+    "spell_tuple",
 ]

@@ -17,7 +17,7 @@ from s2s_ad.ir import Atom, Operation
 from s2s_ad.operations import helpers
 from s2s_ad.operations.calls import Callee
 from s2s_ad.operations.declare import Catalogue
-from s2s_ad.operations.implicit import Solver, of_solvers_only, spell_fixed
+from s2s_ad.operations.implicit import Solver, of_solvers_only, spell_fixed, spell_tuple
 from s2s_ad.types import Array, Items, Size, Type, shape_of
 
 CATALOGUE = Catalogue()
@@ -42,7 +42,7 @@ ODEINT = Solver(
 TOGETHER = Solver(
     "odeint_together",
     "flow",
-    ("slopes", "start", "t", "args", FIRST_STEP, *OPTIONS),
+    ("slopes", "start", "t", "args", "before", FIRST_STEP, *OPTIONS),
     ("start", "t"),
     of_arrays=True,
     module="scipy.integrate",
@@ -54,7 +54,8 @@ class Flow:
     """`slopes(*quantities, t, *arguments)` gives how each of so many `quantities` moves.
 
     The operands of a call are where the quantities start, the times, the options that are `given`,
-    and the `arguments`. Each result has the times as its first axis. `fixed` options are constants.
+    where the first so many (`known`) of them have to arrive, and the `arguments`. Each result has
+    the times as its first axis. `fixed` options are constants.
     """
 
     slopes: Callee
@@ -62,6 +63,7 @@ class Flow:
     arguments: int
     given: tuple[str, ...]
     fixed: dict[str, Any]
+    known: int = 0
     by: None = None  # never found by a function of the user's
 
     @property
@@ -72,17 +74,21 @@ class Flow:
     def places(self) -> tuple[int, ...]:
         """Of the operands that have a derivative: the start, the times, the arguments."""
         first = self.quantities + 1
-        behind = first + len(self.given)
+        behind = first + len(self.given) + self.known
         return (*range(first), *range(behind, behind + self.arguments))
 
-    def parts(self, operands: Sequence[Any]) -> tuple[Any, Any, Any, Any]:
-        """The operands apart: the start, the times, the options that are given, the arguments."""
+    def parts(self, operands: Sequence[Any]) -> tuple[Any, Any, Any, Any, Any]:
+        """The operands apart: the start, the times, the options that are given, what is known of
+        the end, the arguments.
+        """
         count, behind = self.quantities, self.quantities + 1 + len(self.given)
-        return operands[:count], operands[count], operands[count + 1 : behind], operands[behind:]
+        known, others = operands[behind : behind + self.known], operands[behind + self.known :]
+        return operands[:count], operands[count], operands[count + 1 : behind], known, others
 
     def run(self, *operands: Any) -> Any:
-        start, t, given, arguments = self.parts(operands)
+        start, t, given, known, arguments = self.parts(operands)
         options = {**dict(zip(self.given, given, strict=True)), **self.fixed}
+        options |= {"before": known} if known else {}
         if self.quantities > 1:
             found = helpers.odeint_together(self.slopes.run, start, t, arguments, **options)
             return tuple(found)
@@ -92,11 +98,13 @@ class Flow:
         return helpers.integrated(found)
 
     def spell(self, _: Sequence[Atom], texts: Sequence[str]) -> str:
-        start, t, given, arguments = self.parts(texts)
+        start, t, given, known, arguments = self.parts(texts)
         several = self.quantities > 1
         parts = [self.slopes.name, f"({', '.join(start)})" if several else start[0], t]
         if arguments:
-            parts.append(f"args=({', '.join(arguments)}{',' if len(arguments) == 1 else ''})")
+            parts.append(f"args={spell_tuple(arguments)}")
+        if known:
+            parts.append(f"before={spell_tuple(known)}")
         options = dict(zip(self.given, given, strict=True))
         options |= {name: spell_fixed(value) for name, value in self.fixed.items()}
         if not several:

@@ -189,18 +189,25 @@ class Solved:
         return targets
 
     def integrate(
-        self, made: Callee, start: Sequence[Atom], t: Atom, others: Sequence[Atom], back: bool
+        self,
+        made: Callee,
+        start: Sequence[Atom],
+        t: Atom,
+        others: Sequence[Atom] = (),
+        known: Sequence[Atom] = (),
     ) -> tuple[Var, ...]:
-        """What another flow gives, of the same arguments and `others`, as exactly as this one."""
+        """What another flow gives, of the same arguments and `others`, as exactly as this one. It
+        goes back in time where something is `known` of the end.
+        """
         given = dict(zip(self.flow.given, self.given, strict=True))
         fixed = dict(self.flow.fixed)
-        if back:
+        if known:
             given.pop(FIRST_STEP, None)
             fixed.pop(FIRST_STEP, None)
         arguments = (*self.arguments, *others)
-        flow = Flow(made, len(start), len(arguments), tuple(given), fixed)
+        flow = Flow(made, len(start), len(arguments), tuple(given), fixed, len(known))
         op = flow_operation(flow, [each.type for each in start], t.type)
-        return self.builder.assign_several(op, *start, t, *given.values(), *arguments)
+        return self.builder.assign_several(op, *start, t, *given.values(), *known, *arguments)
 
     def loop(
         self, trip: Trip, carried: Sequence[Named], body: Callable[..., Sequence[Atom]]
@@ -226,7 +233,7 @@ def undo_flow(sweep: Sweep, statement: Assign) -> None:
     """Append what carries the adjoints of states to the start, the times and the arguments."""
     flow, builder = statement.op.implicit, sweep.builder
     builder.span = statement.span
-    start, t, given, arguments = flow.parts(statement.operands)
+    start, t, given, _, arguments = flow.parts(statement.operands)
     wrt = tuple(k for k, each in enumerate(arguments) if each in sweep.active)
     recalled = [tuple(map(sweep.recall, part)) for part in (statement.targets, given, arguments)]
     at = Solved(builder, sweep.derivatives, flow, recalled[0], sweep.recall(t), *recalled[1:])
@@ -252,7 +259,8 @@ def _backwards(
     def to_the_time_before(k: Var, *carried: Var) -> list[Atom]:
         ends = named(at.builder, at.value("np.array([t[k], t[k - 1]])", t=at.t, k=k), "ends")
         began = (*at.at(at.states, k), *carried)
-        ended = at.at(at.integrate(made, began, ends, (), back=True)[count:], Const(1))
+        known = [at.value("state[k - 1]", state=state, k=k) for state in at.states]
+        ended = at.at(at.integrate(made, began, ends, known=known)[count:], Const(1))
         pairs = zip(ended, grads, strict=False)
         joined = [at.value("end + grad[k - 1]", end=end, grad=grad, k=k) for end, grad in pairs]
         return [*joined, *ended[count:]]
@@ -296,7 +304,7 @@ def push_flow(
     places = [place for place in flow.places if place in tangents]
     if not places:
         return ()
-    start, t, given, arguments = flow.parts(statement.operands)
+    start, t, given, _, arguments = flow.parts(statement.operands)
     at = Solved(builder, derivatives, flow, statement.targets, t, given, arguments)
     count = flow.quantities
     behind = len(statement.operands) - len(arguments)
@@ -309,7 +317,7 @@ def push_flow(
         dots = [at.value(text, dot=dot, slope=slope, dot_t=dot_t) for dot, slope in moved]
     others = [tangents[behind + k] for k in wrt]
     made = tangent_of(derivatives, flow, wrt)
-    found = at.integrate(made, (*start, *dots), t, others, back=False)[count:]
+    found = at.integrate(made, (*start, *dots), t, others)[count:]
     return found if dot_t is None else _with_times(at, found, dot_t)
 
 
