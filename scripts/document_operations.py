@@ -110,19 +110,20 @@ SOLVED = """\
 
 `root`, `fsolve`, `root_scalar`, `brentq`, `brenth`, `ridder`, `bisect`, `toms748`, `newton`,
 `fixed_point`, `minimize` and `minimize_scalar` of `scipy.optimize`, and `scipy.integrate.odeint`,
-have no lines: the derivative of what they find is that of the equation that it solves, in every mode
-and of every order. See [Solutions of equations](usage.md#solutions-of-equations) and
+have no lines: the derivative of what they find is that of the equation that it solves, in every
+mode and of every order. See [Solutions of equations](usage.md#solutions-of-equations) and
 [Differential equations](usage.md#differential-equations).
 
 - **A root, a fixed point, a minimum**: as exact as the solution is found, so a matter of the
   solver's tolerance.
-- **`odeint`**: the adjoint and the variational equation are integrated with the `rtol` and `atol` of
-  the call (SciPy's own default is 1.5e-8), which bound the error of each step. The error of a
+- **`odeint`**: the adjoint and the variational equation are integrated with the `rtol` and `atol`
+  of the call (SciPy's own default is 1.5e-8), which bound the error of each step. The error of a
   derivative is some ten times that where the equation is harmless, and grows with the number of
   steps and with whatever the equation amplifies. A state that comes back with less than half of
-  the digits asked for raises a `RuntimeError`. The value is that of the function itself, to the last bit. Compare with
-  differences (`check_grads`, `s2sad verify`) at tolerances of 1e-12 or so: the steps that `odeint`
-  chooses differ between two points, which differences see and the derivative does not.
+  the digits asked for raises a `RuntimeError`. The value is that of the function itself, to the
+  last bit. Compare with differences (`check_grads`, `s2sad verify`) at tolerances of 1e-12 or so:
+  the steps that `odeint` chooses differ between two points, which differences see and the
+  derivative does not.
 """
 
 HELPERS = """\
