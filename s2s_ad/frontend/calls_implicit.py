@@ -103,7 +103,7 @@ def lower_solver(solver: Solver) -> Callable[[Lowering, Arguments, str], Value]:
             for option, other in beside.items()
         }
         if problem := mismatch(solver.kind, equation, type):
-            raise given.refuse(problem, ONE_EACH)
+            raise given.refuse(problem, way_out(equation))
         arguments_of = _shared_arguments(given, [equation, *others.values()])
         call = SolverCall(
             solver,
@@ -262,7 +262,7 @@ def call_solver(
     bound = dict(sorted(bound.items(), key=lambda item: item[1] is not unknown))
     solved = lower_once(lowering, equation, bound, closure_of([equation], bound), node)
     if problem := mismatch(kind, solved, type):
-        raise lowering.refuse("unsupported-argument", problem, node, help=ONE_EACH)
+        raise lowering.refuse("unsupported-argument", problem, node, help=way_out(solved))
     own_atoms = [*numeric_atoms(own.arguments), *hidden_atoms(lowering, own)]
     others = [*numeric_atoms(solved.arguments)[1:], *hidden_atoms(lowering, solved)]
     counts = (len(own_atoms), len(others))
@@ -341,6 +341,13 @@ def lower_once(
 
 
 ONE_EACH = "return one float for each unknown"
+
+
+def way_out(equation: Recursion) -> str:
+    """What to do about a mismatch."""
+    if [rank_of(type) for type in equation.results] == [None]:
+        return f"annotate the arrays that `{equation.function.name}` reads: `float[n]`"
+    return ONE_EACH
 
 
 def mismatch(kind: str, equation: Recursion, type: Type) -> str:

@@ -21,6 +21,7 @@ from s2s_ad.frontend.calls_implicit import (
     refuse_unusual,
     solution_of,
     static_value,
+    way_out,
 )
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand, atom
@@ -152,7 +153,7 @@ def _options(given: Given) -> tuple[dict[str, Atom], dict[str, Any]]:
 def _refuse_results(given: Given, slopes: Recursion, types: list[Type]) -> None:
     if len(types) == 1:
         if problem := mismatch("root", slopes, types[0]):
-            raise given.refuse(problem, ONE_EACH)
+            raise given.refuse(problem, way_out(slopes))
         return
     if len(slopes.results) != len(types) or not all(map(is_float, slopes.results)):
         raise given.refuse(f"`{slopes.function.name}` gives {len(slopes.results)} values", ONE_EACH)
