@@ -9,7 +9,7 @@ here. `show()` prints the grammar of `docs/ir.md`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -368,6 +368,17 @@ Tree = Atom | Structure
 def tuple_of(items: Sequence[Any], kind: str = "tuple") -> Structure:
     """A tuple, or a list, of items."""
     return Structure(kind, tuple(range(len(items))), tuple(items))
+
+
+def numbered(tree: Tree) -> Tree:
+    """The structure with numbers for the items of all tuples: in one that NumPy gives they have
+    names (`Q`, `R`), by which a program may ask for them; outside of it they are those of a tuple.
+    """
+    if not isinstance(tree, Structure):
+        return tree
+    items = tuple(map(numbered, tree.items))
+    keys = tuple(range(len(items))) if tree.kind == "tuple" else tree.keys
+    return replace(tree, keys=keys, items=items)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from s2s_ad.ir import Atom, Const, Structure
 if TYPE_CHECKING:
     from s2s_ad.frontend.arguments import Arguments
 
-# Arguments of SciPy that change nothing in the result
-HARMLESS = ("overwrite_a", "overwrite_b", "overwrite_ab", "check_finite", "lapack_driver", "driver")
+# Arguments of SciPy that change nothing in the result, whatever they are or as they are by default
+HARMLESS = ("overwrite_a", "overwrite_b", "overwrite_ab", "check_finite")
+DEFAULT_DRIVERS = {"lapack_driver": Const("gesdd"), "driver": Const(None)}
 
 
 def _singular_values(lowering: Lowering, arguments: Arguments, name: str) -> Value:
@@ -33,6 +34,9 @@ def _singular_values(lowering: Lowering, arguments: Arguments, name: str) -> Val
 def _drop_harmless(arguments: Arguments) -> None:
     for keyword in HARMLESS:
         if isinstance(arguments.keywords.get(keyword), Const):
+            del arguments.keywords[keyword]
+    for keyword, driver in DEFAULT_DRIVERS.items():
+        if arguments.keywords.get(keyword) == driver:
             del arguments.keywords[keyword]
 
 

@@ -36,6 +36,9 @@ LETTERS = string.ascii_uppercase + string.ascii_lowercase
 def lower_einsum(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """Labels in lists become a string; what only renames axes is a transposition."""
     node = arguments.node
+    if static(arguments.keywords.pop("order", Const("K"))) != Const("K"):
+        message = "the order of `np.einsum` says in which order it adds up, which is not followed"
+        raise unsupported(lowering, message, node, "leave `order` out")
     first = arguments.positional[0] if arguments.positional else Const(None)
     fixed = static(first)
     if fixed is None or not isinstance(fixed.value, str):

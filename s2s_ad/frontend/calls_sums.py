@@ -24,6 +24,7 @@ from s2s_ad.ir import Atom, Const, tuple_of
 from s2s_ad.types import (
     ONE,
     rank_of,
+    scalar_like,
     shape_of,
 )
 
@@ -282,6 +283,11 @@ def lower_logspace(lowering: Lowering, arguments: Arguments, name: str) -> Value
         for place, key in enumerate(("start", "stop", "num", "endpoint", "base"))
     }
     no_more(lowering, arguments)
+    names["base"] = array_operand(lowering, names["base"], arguments.node)
+    if not scalar_like(names["base"].type):
+        message = "several bases give an axis of their own"
+        help = "write `base[:, None] ** np.linspace(start, stop, num)`"
+        raise unsupported(lowering, message, arguments.node, help)
     return expand(lowering, "logspace", arguments.node, **names)
 
 

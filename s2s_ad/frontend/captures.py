@@ -31,6 +31,7 @@ from s2s_ad.ir import (
     Var,
     blocks_of,
     leaves,
+    numbered,
     operands_of,
 )
 from s2s_ad.operations.support import COPY
@@ -156,7 +157,7 @@ def capture(
         name=name,
         formals=tuple(inside.formals),
         body=Block(parameters, tuple(path.statements), results),
-        output=output[0],
+        output=numbered(output[0]),
         span=lowering.span(node),
         taken_names=lowering.words,
         guarded=False,

@@ -118,7 +118,7 @@ def nanvar_where(x: Any, axis: Any, where: Any, keepdims: Any, ddof: Any) -> Any
     centred = np.where(missing, 0.0, filled - mean)
     total = np.sum(centred * centred, axis=axis, where=where, keepdims=keepdims)
     freedom = np.sum(numbers, axis=axis, where=where, keepdims=keepdims) - ddof
-    return np.where(freedom <= 0, np.nan, np.true_divide(total, freedom))
+    return np.where(freedom <= 0, np.nan, np.true_divide(total, freedom))[()]
 
 
 # Polynomials --------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from s2s_ad.ir import Atom, Rule
 from s2s_ad.operations.declare import Catalogue
+from s2s_ad.operations.nan_reductions import of_selected
 from s2s_ad.operations.reductions import reduced, spread
 from s2s_ad.operations.result_types import (
     Infer,
@@ -110,6 +111,7 @@ SAMPLES = (
     {"x": "f[4]", "initial": "f[]"},
     {"x": "f[3,4]", "initial": "f[]", "axis": 0},
     {"x": "f[3,4]", "initial": "f[]", "where": "m[3,4]"},
+    {"x": "f[3,4]", "initial": "f[]", "axis": 0, "where": "m[4]"},
     {"x": "f[3,4]", "initial": "f[]", "axis": -1, "keepdims": True, "where": "m[3,4]"},
     {"x": "f[2,3,4]", "initial": "f[]", "axis": (0, 2), "where": "m[2,3,4]"},
     {"x": "f[0]", "initial": "f[]"},
@@ -124,7 +126,9 @@ LINES = {
 for _name, (_lines, _tangent, _note) in LINES.items():
     CATALOGUE.operation(
         f"out = np.{_name}(x, axis=None, initial=None, where=True, keepdims=False)",
-        infer=_type(reduction_type(sum_dtype if _name in SUMS else lambda dtype: dtype)),
+        infer=of_selected(
+            _type(reduction_type(sum_dtype if _name in SUMS else lambda dtype: dtype)), 3
+        ),
         rules=(Rule(_lines),),
         tangent=_tangent,
         samples=SAMPLES,

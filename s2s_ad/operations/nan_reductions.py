@@ -8,9 +8,16 @@ from typing import Any
 from s2s_ad.ir import Atom, Rule
 from s2s_ad.operations.declare import Catalogue
 from s2s_ad.operations.reductions import AXES, reduced, spread
-from s2s_ad.operations.result_types import Infer, constant, mean_dtype, reduction_type, sum_dtype
+from s2s_ad.operations.result_types import (
+    Infer,
+    constant,
+    mean_dtype,
+    reduction_type,
+    sum_dtype,
+    unsupported,
+)
 from s2s_ad.operations.running import RUNNING, running_type
-from s2s_ad.types import rank_of
+from s2s_ad.types import ONE, Sizes, Type, rank_of, shape_of
 
 CATALOGUE = Catalogue()
 operation = CATALOGUE.operation
@@ -54,6 +61,30 @@ def weights(name: str, left_out: str, operands: Sequence[Atom]) -> str:
     return f"((x - {mean}) / ({freedom} * np.where({out} == 0, 1.0, {out})))"
 
 
+def has_shape_of(mask: Atom, x: Atom) -> bool:
+    """Whether they are known to have the same shape."""
+    shape = shape_of(x.type)
+    return shape is not None and shape_of(mask.type) == shape
+
+
+def of_selected(infer: Infer, place: int) -> Infer:
+    """The type of a reduction of what the mask at a place keeps: a mask that has more elements than
+    the array would have each of them counted several times.
+    """
+
+    def selected(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+        shape, wanted = shape_of(operands[0].type), shape_of(operands[place].type)
+        if shape is not None and wanted is not None:
+            pairs = zip(reversed(shape), reversed(wanted), strict=False)
+            if len(wanted) > len(shape) or any(n == ONE != kept for n, kept in pairs):
+                raise unsupported(
+                    "`where` has more elements than the array", "write `np.broadcast_to` first"
+                )
+        return infer(sizes, operands)
+
+    return selected
+
+
 def partial_reduction(
     name: str, form: str, infer: Infer, samples: Sequence[dict[str, Any]], left_out: str = NAN
 ) -> None:
@@ -61,6 +92,8 @@ def partial_reduction(
 
     def lines(operands: Sequence[Atom]) -> tuple[str, ...]:
         grad = f"{spread('grad_out', operands)} * {weights(name, left_out, operands)}"
+        if left_out != NAN and not has_shape_of(operands[-2], operands[0]):
+            grad = f"np.broadcast_to({grad}, np.shape(x))"
         return (f"grad_x += {_masked(grad, left_out)}",)
 
     def tangent(operands: Sequence[Atom]) -> str:
@@ -99,11 +132,15 @@ for _name, (_more, _infer, _samples) in REDUCTIONS.items():
     partial_reduction(
         _name,
         f"out = np.{_name}(x, axis=None, {_more}where=True, keepdims=False)",
-        _infer,
+        of_selected(_infer, -2),
         [
-            {**sample, "where": str(sample["x"]).replace("f", "m")}
-            for sample in _samples
-            if sample["x"] != "f[1,3]"
+            {"x": "f[3,4]", "where": "m[4]"},
+            {"x": "f[3,4]", "axis": 0, "where": "m[3,1]"},
+            *(
+                {**sample, "where": str(sample["x"]).replace("f", "m")}
+                for sample in _samples
+                if sample["x"] != "f[1,3]"
+            ),
         ],
         left_out=NOT_WANTED,
     )

@@ -23,18 +23,19 @@ def pad_widths(operands: Sequence[Atom]) -> tuple[tuple[int, int], ...]:
     """How many elements are added before and after, for each axis."""
     rank = len(known_shape(operands[0], "np.pad"))
     width = constant(operands[1], "pad_width")
-    if isinstance(width, tuple | list) and len(width) == 1:
+    while isinstance(width, tuple | list) and len(width) == 1:
         (width,) = width
     if isinstance(width, int):
         return ((width, width),) * rank
-    parts = [tuple(part) if isinstance(part, tuple | list) else (part,) for part in width]
-    if all(len(part) == 1 for part in parts) and len(parts) == 2:
-        return ((parts[0][0], parts[1][0]),) * rank
-    if len(parts) != rank or any(len(part) != 2 for part in parts):
+    if len(width) == 2 and all(isinstance(part, int) for part in width):
+        return ((width[0], width[1]),) * rank
+    parts = [tuple(part) if isinstance(part, tuple | list) else () for part in width]
+    lengths = {len(part) for part in parts}
+    if len(parts) != rank or lengths not in ({1}, {2}):
         raise unsupported(
             "`pad_width` is a number, a pair, or a pair for each axis", "write out the pairs"
         )
-    return tuple((part[0], part[1]) for part in parts)
+    return tuple((part[0], part[-1]) for part in parts)  # one number is for both ends
 
 
 def _padded_type(_: Sizes, operands: Sequence[Atom]) -> Type:
@@ -84,6 +85,7 @@ CATALOGUE.operation(
         {"x": "f[3]", "pad_width": 1, "constant_values": (1.0, 2.0)},
         {"x": "f[0]", "pad_width": (1, 0)},
         {"x": "f[2,3]", "pad_width": ((1, 2),)},
+        {"x": "f[2,3]", "pad_width": ((1,), (2,))},
         *({"x": "f[2,3]", "pad_width": ((1, 2), (0, 3)), "mode": mode} for mode in PICKING),
         *({"x": "f[3]", "pad_width": 5, "mode": mode} for mode in PICKING),
         {"x": "f[1]", "pad_width": 2, "mode": "edge"},

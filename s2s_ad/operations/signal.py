@@ -109,6 +109,7 @@ def declare(name: str, lines: Callable[[Sequence[Atom]], tuple[str, ...]]) -> No
     samples += [{"in1": "f[3,4]", "in2": "f[2,3]", "mode": mode} for mode in MODES]
     if name in ("convolve", "correlate"):
         samples += [
+            {"in1": "f[5]", "in2": "f[3]", "method": "fft"},
             {"in1": "f[5]", "in2": "f[3]"},
             {"in1": "f[2]", "in2": "f[4]"},
             {"in1": "f[4]", "in2": "f[2]", "mode": "same"},
@@ -117,8 +118,10 @@ def declare(name: str, lines: Callable[[Sequence[Atom]], tuple[str, ...]]) -> No
         ]
     if name.endswith("2d"):
         samples = samples[2:]
+    # the method changes the last digits
+    method = ", method='auto'" if name in ("convolve", "correlate") else ""
     CATALOGUE.operation(
-        f"out = scipy.signal.{name}(in1, in2, mode='full')",
+        f"out = scipy.signal.{name}(in1, in2, mode='full'{method})",
         infer=_convolved(f"scipy.signal.{name}"),
         rules=(Rule(lines),),
         bilinear=("in1", "in2"),
