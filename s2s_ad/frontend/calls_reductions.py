@@ -30,9 +30,7 @@ def partial(function: str) -> Function:
 
     def reduction(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         whole = lowering.operation(f"numpy.{function}")
-        for keyword, nothing in GIVEN.items():
-            if static(arguments.keywords.get(keyword, nothing)) == nothing:
-                arguments.keywords.pop(keyword, None)
+        _drop_nothing(arguments)
         given = [keyword for keyword in GIVEN if keyword in arguments.keywords]
         if not given:
             return call_operation(lowering, whole, arguments, name)
@@ -44,12 +42,20 @@ def partial(function: str) -> Function:
     return reduction
 
 
+def _drop_nothing(arguments: Arguments) -> None:
+    """Leave out what is given as it is by default."""
+    for keyword, nothing in GIVEN.items():
+        if static(arguments.keywords.get(keyword, nothing)) == nothing:
+            arguments.keywords.pop(keyword, None)
+
+
 def without_nan(function: str) -> Function:
     """`np.nansum` with `where=` or `initial=`: as NumPy does it, with 0 for NaN."""
 
     def reduction(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         node = arguments.node
         op = lowering.operation(f"numpy.nan{function}")
+        _drop_nothing(arguments)
         if not GIVEN.keys() & arguments.keywords.keys():
             return call_operation(lowering, op, arguments, name)
         name_positions(op, arguments)

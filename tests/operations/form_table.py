@@ -30,10 +30,15 @@ def elementwise() -> tuple[Call, ...]:
             continue
         names = [name for name in op.parameters if name not in op.defaults]
         shapes = ("f[3,1]", "f[4]", "f[2,1,1]", "f[]")
-        drawn = make_case(op, dict(zip(names, shapes, strict=False))).values
-        operands = {f"{name}_": drawn[name] for name in names}
+        case = make_case(op, dict(zip(names, shapes, strict=False)))
+        operands = {f"{name}_": case.values[name] for name in case.floats}
+        # of one without a derivative the first number is written out
+        given = [
+            f"{name}_" if name in case.floats else repr(np.ravel(case.values[name])[0].item())
+            for name in names
+        ]
         options = FURTHER.get(op.name) or ({"dtype": ("np.float64",)} if is_ufunc(op) else {})
-        found.append(Call(f"{op.call}({', '.join(operands)}{{}})", options, operands))
+        found.append(Call(f"{op.call}({', '.join(given)}{{}})", options, operands))
     return tuple(found)
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 ARGUMENTS = Path(__file__).resolve().parent.parent.parent / "docs" / "arguments.md"
-FEW = 3  # forms of one call, in the tests that always run
+FEW = 2  # forms of one call, in the tests that always run
 TOGETHER = 12  # forms in one function
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.operations.form_values import FLAGS, MODES, ORDERS, TRANSFORM, TRANSFORMS, calls
+from tests.operations.form_values import FLAGS, MODES, ORDERS, TRANSFORM, TRANSFORMS, YES, calls
 
 PRODUCTS = (
     *calls(
@@ -38,21 +38,14 @@ PRODUCTS = (
         np.matmul(v, t.transpose(0, 2, 1){})
         np.matmul(np.zeros((3, 0)), z{})
         np.vecdot(t, v{})
-        np.vecdot(t, x{})
         np.matvec(t, v{})
         np.matvec(x, t[:, :1]{})
         np.vecmat(c[:, 0], t{})
         """,
         dtype=("np.float64",),
     ),
-    *calls(
-        """
-        np.vecdot(t, x{})
-        np.linalg.vecdot(t, x{})
-        """,
-        axis=("1", "-1", "-2"),
-    ),
-    *calls("np.vecdot(t, x{})", keepdims=FLAGS, axes=("[1, 0, ()]",)),
+    *calls("np.linalg.vecdot(t, x{})", axis=("1", "-1", "-2")),
+    *calls("np.vecdot(t, x{})", axis=("1", "-1", "-2"), keepdims=FLAGS, axes=("[1, 0, ()]",)),
     *calls("np.matmul(t, t{})", axes=("[(1, 2), (2, 1), (0, 1)]",), axis=("0",), keepdims=FLAGS),
     *calls(
         """

@@ -115,7 +115,6 @@ JOINS = (
         order=ORDERS,
         shape=("4",),
     ),
-    *calls("np.arange(a{})", stop=("5.0",), step=("0.5",), dtype=("np.float64",)),
     *calls("np.arange(a, 4.0{})", step=("b",), dtype=("np.float64",)),
     *calls(
         """
@@ -192,8 +191,13 @@ PARTS = (
         np.piecewise(x, [x < 0, x > 1], [a, np.exp]{})
         """
     ),
-    *calls("np.clip(x{})", a_min=("-0.5", "v", "None"), a_max=("0.5", "c + 3.0", "None")),
-    *calls("np.clip(x{})", min=("-0.5",), max=("0.5", "a")),
+    *calls(
+        "np.clip(x{})",
+        a_min=("-0.5", "v", "None"),
+        a_max=("0.5", "c + 3.0", "None"),
+        min=("-0.5",),
+        max=("0.5", "a"),
+    ),
     *calls(
         """
         np.clip(x, -0.5, c + 1.0{})

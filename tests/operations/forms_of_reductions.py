@@ -226,6 +226,7 @@ RUNNING = (
         np.cumulative_sum(v{})
         np.cumulative_prod(v{})
         """,
+        axis=("0", "-1", "None"),
         dtype=DTYPES,
         include_initial=FLAGS,
     ),
@@ -236,13 +237,6 @@ RUNNING = (
         """,
         dtype=DTYPES,
         include_initial=FLAGS,
-    ),
-    *calls(
-        """
-        np.cumulative_sum(v{})
-        np.cumulative_prod(v{})
-        """,
-        axis=("0", "-1", "None"),
     ),
     *calls(
         """

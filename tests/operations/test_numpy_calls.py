@@ -170,6 +170,9 @@ np.pad(v, (1, 2), "reflect")
 np.pad(x, ((1, 0), (2, 1)), mode="symmetric")
 np.pad(x, 2, mode="wrap")
 np.pad(v, 1, constant_values=2.0)
+np.pad(x, ((1,), (2,)))
+np.pad(x, ((1,), (2,)), "edge")
+np.pad(x, ((1,), (2,)), "mean")
 np.pad(v, 2, "mean")
 np.pad(x, ((1, 2), (2, 0)), mode="mean", stat_length=2)
 np.pad(x, 1, mode="maximum", stat_length=((1, 2), (3, 9)))
@@ -214,6 +217,10 @@ np.apply_over_axes(np.sum, x, [0, 1])
 np.astype(v, np.float64)
 x.mT @ x
 np.sum(x, axis=0, where=x > 0.0)
+np.sum(x, where=[True, False, True, True])
+np.mean(x, axis=1, where=np.array([[True], [False], [True]]) | (x[:1] > 0.0))
+np.mean(x, axis=0, where=np.array([[True], [False], [True]]))
+np.nanvar(np.where(x > 1.0, np.nan, x), where=[True, False, True, True])
 np.std(x, axis=1, where=x > 0.0, ddof=1, keepdims=True)
 x.mean(0, where=x > 0.0)
 np.polyadd(v, w[:3]) * np.polysub(w[:3], v)
@@ -554,3 +561,23 @@ def test_results_that_may_be_integers_are_refused(function: Callable[..., Any]) 
         )
     slope = s2s_ad.grad(lambda x: np.sum(np.vectorize(counted, otypes=[float])(x)))(point)
     assert np.array_equal(slope, [0.0, -1.4])
+
+
+def factors(x):  # type: ignore[no-untyped-def]
+    return np.linalg.qr(x.T)
+
+
+def test_adjoints_of_results_that_have_names() -> None:
+    """A program may ask for `qr(x).Q`; who calls its pullback has a tuple."""
+    x = points()["x"]
+    rng = np.random.default_rng(13)
+    (q, r), pullback = s2s_ad.vjp(factors, x)
+    direction, for_q, for_r = (
+        rng.normal(size=(3, 4)),
+        rng.normal(size=q.shape),
+        rng.normal(size=r.shape),
+    )
+    (grad,) = pullback((for_q, for_r))
+    moved_q, moved_r = s2s_ad.jvp(factors, (x,), (direction,))[1]
+    expected = float(np.sum(moved_q * for_q) + np.sum(moved_r * for_r))
+    np.testing.assert_allclose(np.sum(grad * direction), expected, rtol=1e-12)
