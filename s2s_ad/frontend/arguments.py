@@ -211,12 +211,21 @@ def own_name(op: Operation, position: int) -> str:
     return own[position] if position < min(required, len(own)) else ""
 
 
+# Functions whose operations have their parameters in another order, or leave some out between others
+ORDERS_OF_SCIPY = {
+    "scipy.linalg.solve": ("a", "b", "lower", "overwrite_a", "overwrite_b"),
+    "scipy.linalg.solveh_banded": ("ab", "b", "overwrite_ab", "overwrite_b", "lower"),
+    "scipy.linalg.qr": ("a", "overwrite_a", "lwork", "mode", "pivoting"),
+    "scipy.linalg.expm_frechet": ("A", "E", "method", "compute_expm"),
+}
+
+
 @cache
 def own_parameters(name: str) -> tuple[str, ...]:
-    """The parameters of a function of NumPy that go by position, in its own order."""
+    """The parameters of a function that go by position, in its own order."""
     module, _, rest = name.partition(".")
     if module != "numpy":
-        return ()
+        return ORDERS_OF_SCIPY.get(name, ())
     found: Any = np
     for part in rest.split("."):
         found = getattr(found, part, None)
