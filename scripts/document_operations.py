@@ -103,6 +103,21 @@ CONVENTIONS = (
         "x=np.array([4.0, -1.0])",
         "an element that is not used, but is NaN or has an infinite slope: `0 * NaN`",
     ),
+    ("np.linalg.norm(x)", "x=np.array([0.0, 0.0])", "of order 2; the subgradient 0"),
+    ("np.median(x)", "x=np.array([1.0, 2.0, 2.0])", "the element that sorting puts in the middle"),
+    ("np.sort(x)[0]", "x=np.array([3.0, 1.0, 1.0])", "the element that sorting puts there"),
+    ("np.sum(x)", "x=np.array([])", "nothing to give to"),
+    ("np.prod(x)", "x=np.array([])", "as for sums; `np.max` raises NumPy's error"),
+    ("np.max(x)", "x=np.array([1.0, np.nan])", "the result is NaN, and no element equals it"),
+    ("np.nanmax(x)", "x=np.array([2.0, np.nan, 2.0])", "a NaN gets 0"),
+    ("np.nansum(x)", "x=np.array([1.0, np.nan])", "a NaN gets 0"),
+    ("np.maximum(x, y)", "x=np.nan, y=1.0", ""),
+    ("np.fmax(x, y)", "x=np.nan, y=1.0", "the number that is returned"),
+    ("np.nan_to_num(x)", "x=np.nan", "what is replaced gets 0"),
+    ("np.exp(x)", "x=-np.inf", "the limit"),
+    ("np.tanh(x)", "x=np.inf", "the limit"),
+    ("np.logaddexp(x, y)", "x=-np.inf, y=0.0", "the limit"),
+    ("np.logaddexp(x, y)", "x=-np.inf, y=-np.inf", "nothing tells the operands apart"),
 )
 
 SOLVED = """\

@@ -211,7 +211,7 @@ def own_name(op: Operation, position: int) -> str:
     return own[position] if position < min(required, len(own)) else ""
 
 
-# Functions whose operations have their parameters in another order, or leave some out between others
+# Functions whose operations have their parameters in another order, or not all of them
 ORDERS_OF_SCIPY = {
     "scipy.linalg.solve": ("a", "b", "lower", "overwrite_a", "overwrite_b"),
     "scipy.linalg.solveh_banded": ("ab", "b", "overwrite_ab", "overwrite_b", "lower"),

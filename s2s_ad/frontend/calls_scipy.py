@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from s2s_ad.frontend.arguments import Arguments, call_operation, no_more
+from s2s_ad.frontend.arguments import Arguments, call_operation, name_positions, no_more
 from s2s_ad.frontend.calls_scipy_parts import PARTS
 from s2s_ad.frontend.calls_sums import integral
 from s2s_ad.frontend.calls_tools import (
@@ -54,8 +54,10 @@ def drop_harmless(arguments: Arguments, harmless: dict[str, object]) -> None:
 
 def without_harmless(function: str, harmless: dict[str, object]) -> Function:
     def lower(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        op = lowering.operation(function)
+        name_positions(op, arguments)
         drop_harmless(arguments, harmless)
-        return call_operation(lowering, lowering.operation(function), arguments, name)
+        return call_operation(lowering, op, arguments, name)
 
     return lower
 

@@ -283,12 +283,12 @@ def lower_logspace(lowering: Lowering, arguments: Arguments, name: str) -> Value
         for place, key in enumerate(("start", "stop", "num", "endpoint", "base"))
     }
     no_more(lowering, arguments)
-    names["base"] = array_operand(lowering, names["base"], arguments.node)
-    if not scalar_like(names["base"].type):
+    base = array_operand(lowering, names["base"], arguments.node)
+    if not scalar_like(base.type):
         message = "several bases give an axis of their own"
         help = "write `base[:, None] ** np.linspace(start, stop, num)`"
         raise unsupported(lowering, message, arguments.node, help)
-    return expand(lowering, "logspace", arguments.node, **names)
+    return expand(lowering, "logspace", arguments.node, **{**names, "base": base})
 
 
 # Methods of ufuncs --------------------------------------------------------------------------------

@@ -46,12 +46,21 @@ CHOICE = (
     "grad_x += grad_out * np.where(x == y, 0.5, x {0} y)",
     "grad_y += grad_out * np.where(x == y, 0.5, y {0} x)",
 )
-for _name, _sign in {"maximum": ">", "minimum": "<", "fmax": ">", "fmin": "<"}.items():
+for _name, _sign in {"maximum": ">", "minimum": "<"}.items():
     elementwise(
         f"out = np.{_name}(x, y)",
         *(line.format(_sign) for line in CHOICE),
         result="arithmetic",
         note="at a tie, half to each",
+    )
+for _name in ("fmax", "fmin"):
+    # the result is the number where the other one is NaN, and a comparison with NaN says no
+    elementwise(
+        f"out = np.{_name}(x, y)",
+        "grad_x += grad_out * np.where(x == y, 0.5, x == out)",
+        "grad_y += grad_out * np.where(x == y, 0.5, y == out)",
+        result="arithmetic",
+        note="at a tie, half to each; a NaN gets 0",
     )
 elementwise(
     "out = np.where(c, x, y)",
