@@ -317,9 +317,9 @@ def compute_in_dtype(lowering: Lowering, op: Operation, arguments: Arguments) ->
     node = arguments.node
     elementwise = op.elementwise and ufunc_of(op.name) is not None
     values = arguments.positional if elementwise else arguments.positional[:1]
-    operands = [array_operand(lowering, value, node) for value in values]
-    if not (elementwise or op.name.partition("[")[0] in KEEPING_DTYPE) or not operands:
+    if not (elementwise or op.name.partition("[")[0] in KEEPING_DTYPE) or not values:
         return
+    operands = [array_operand(lowering, value, node) for value in values]
     try:
         dtype = dtype_argument(static_operand(lowering, arguments.keywords["dtype"], node), "")
     except TypeProblem as problem:

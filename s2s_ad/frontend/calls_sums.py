@@ -22,7 +22,10 @@ from s2s_ad.frontend.operands import array_operand, atom, static, static_operand
 from s2s_ad.frontend.values import Value
 from s2s_ad.ir import Atom, Const, tuple_of
 from s2s_ad.types import (
+    DTYPES,
     ONE,
+    dtype_of,
+    is_float,
     rank_of,
     scalar_like,
     shape_of,
@@ -158,11 +161,19 @@ def lower_ediff1d(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     if end == begin == Const(None):
         return differences
     parts = [
-        apply(lowering, node, "ravel", part)
+        _in_dtype_of(lowering, a, apply(lowering, node, "ravel", part), node)
         for part in (begin, differences, end)
         if part != Const(None)
     ]
     return apply(lowering, node, "concatenate", tuple_of(parts))
+
+
+def _in_dtype_of(lowering: Lowering, x: Atom, part: Atom, node: cst.Call) -> Atom:
+    """What NumPy stores into an array with the dtype of `x`."""
+    if not is_float(x.type) or dtype_of(part.type) == dtype_of(x.type):
+        return part
+    convert = lowering.operation("ndarray.astype")
+    return lowering.assign(convert, [part, Const(DTYPES[dtype_of(x.type)])], node)
 
 
 def lower_gradient(lowering: Lowering, arguments: Arguments, name: str) -> Value:

@@ -77,7 +77,9 @@ def normal_axes(axis: Any, rank: int) -> tuple[int, ...]:
     for item in axes:
         if not isinstance(item, int) or isinstance(item, bool) or not -rank <= item < rank:
             raise TypeProblem(
-                "shape-mismatch", f"axis {item} is out of bounds for an array of rank {rank}"
+                "shape-mismatch",
+                f"axis {item} is out of bounds for an array of rank {rank}",
+                "leave `axis` out" if rank == 0 else f"the axes are 0 to {rank - 1}",
             )
     normal = tuple(item % rank for item in axes)
     if len(set(normal)) < len(normal):

@@ -165,11 +165,11 @@ PARTS = (
     *calls(
         """
         np.take_along_axis(x, np.argsort(y, axis=1){})
-        np.take_along_axis(x, [[0, 1, 0, 2]]{})
+        np.take_along_axis(x, np.array([[0, 1, 0, 2]]){})
         """,
         axis=("0", "1", "-1"),
     ),
-    *calls("np.take_along_axis(x, [0, 5]{})", axis=("None",)),
+    *calls("np.take_along_axis(x, np.array([0, 5]){})", axis=("None",)),
     *calls("np.compress([True, False, True], x{})", axis=MAYBE_AXIS),
     *calls("np.extract(x > 0.0, x{})"),
     *calls(
