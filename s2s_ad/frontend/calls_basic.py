@@ -16,7 +16,7 @@ from s2s_ad.frontend.values import FreeVariable, Growing, Method, Named, Numbers
 from s2s_ad.ir import Atom, Const, Structure, Var, tuple_of
 from s2s_ad.operations.arrays import COPY, RANGE
 from s2s_ad.operations.effects import PRINT, WARN
-from s2s_ad.operations.lists import SUM_ITEMS
+from s2s_ad.operations.lists import SUM_ITEMS, are_alike
 from s2s_ad.operations.support import RANGE_LENGTH
 from s2s_ad.types import Array, is_integer, rank_of
 
@@ -122,16 +122,18 @@ def _log(lowering: Lowering, arguments: Arguments, name: str) -> Value:
 
 def _sum(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """The builtin `sum`, from left to right."""
+    from s2s_ad.frontend.comprehensions import sum_of
+
     node = arguments.node
     value = arguments.take(0, "iterable", Const(None))
     total: Atom = atom(lowering, arguments.take(1, "start", Const(0)), node)
     no_more(lowering, arguments)
-    of_numbers = isinstance(value, Growing) and isinstance(value.item, Var | Const)
-    if isinstance(value, Growing) and of_numbers and total == Const(0):
+    item = value.item if isinstance(value, Growing) else None
+    if isinstance(value, Growing) and isinstance(item, Var | Const) and total == Const(0):
+        if not are_alike(item.type):  # they broadcast against each other
+            return sum_of(lowering, through_value(lowering, value, node), total, node)
         return lowering.assign(SUM_ITEMS, [atom(lowering, value.items[0], node)], node, name)
     if not isinstance(value, Structure) or value.kind not in ("tuple", "list"):
-        from s2s_ad.frontend.comprehensions import sum_of
-
         return sum_of(lowering, through_value(lowering, value, node), total, node)
     for k, item in enumerate(value.items):
         last = name if k == len(value.items) - 1 else ""

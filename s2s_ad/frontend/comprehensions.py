@@ -20,7 +20,7 @@ from s2s_ad.frontend.iteration import (
 )
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import atom, current
-from s2s_ad.frontend.values import Value
+from s2s_ad.frontend.values import PastItem, Value
 from s2s_ad.ir import Atom, Const
 from s2s_ad.types import BOOL
 
@@ -39,7 +39,7 @@ def comprehension(lowering: Lowering, node: cst.ListComp | cst.GeneratorExp) -> 
         value = lower_expression(lowering, node.elt)
         call_method(lowering, refreshed(lowering, result, node), "append", [value], node)
 
-    through(lowering, node.for_in, append)
+    through(lowering, node.for_in, append, isinstance(node, cst.ListComp))
     return refreshed(lowering, result, node)
 
 
@@ -62,12 +62,35 @@ def dict_comprehension(lowering: Lowering, node: cst.DictComp) -> Value:
         entries[key.value] = lower_expression(lowering, node.value)
 
     depth = lowering.branches
-    through(lowering, node.for_in, add)
+    through(lowering, node.for_in, add, to_the_end=True)
     return container(lowering, "dict", tuple(entries.values()), tuple(entries))
 
 
-def through(lowering: Lowering, clause: cst.CompFor, action: Callable[[], None]) -> None:
-    """Do something for each item; the names of the targets are local."""
+def through(
+    lowering: Lowering, clause: cst.CompFor, action: Callable[[], None], to_the_end: bool = False
+) -> None:
+    """Do something for each item; the names of the targets are local.
+
+    Functions that are made in it read its names when they are called: behind it they see the last
+    item, where that is a constant, and it is known that all were gone through (`to_the_end`).
+    """
+    items: dict[str, Value] = {}
+    lowering.frame.items.append(items)
+    try:
+        names = _through(lowering, clause, items, action)
+    finally:
+        lowering.frame.items.pop()
+    for name, value in items.items():
+        if not (to_the_end and name in names and isinstance(value, Const)):
+            items[name] = PastItem()
+
+
+def _through(
+    lowering: Lowering, clause: cst.CompFor, items: dict[str, Value], action: Callable[[], None]
+) -> set[str]:
+    """Do something for each item of one clause, and give its targets. What the names of all clauses
+    of a comprehension stand for is noted in `items`.
+    """
     from s2s_ad.frontend.resolve import target_names
 
     if clause.asynchronous is not None:
@@ -77,12 +100,18 @@ def through(lowering: Lowering, clause: cst.CompFor, action: Callable[[], None])
     found = iteration(lowering, clause.iter, clause.target)
     names = target_names(clause.target)
     outer = {name: lowering.frame.names.get(name) for name in names}
-    each(lowering, clause, found, partial(_conditions, lowering, clause, 0, action))
+
+    def with_item() -> None:
+        items.update({name: lowering.frame.names[name] for name in names})
+        _conditions(lowering, clause, 0, items, action)
+
+    each(lowering, clause, found, with_item)
     for name, value in outer.items():
         if value is None:
             lowering.frame.names.pop(name, None)
         else:
             lowering.frame.names[name] = value
+    return names
 
 
 def collected(lowering: Lowering, found: Counted, node: Clause) -> Value:
@@ -172,16 +201,20 @@ def quantified(lowering: Lowering, node: cst.GeneratorExp | cst.ListComp, wanted
 
 
 def _conditions(
-    lowering: Lowering, clause: cst.CompFor, place: int, action: Callable[[], None]
+    lowering: Lowering,
+    clause: cst.CompFor,
+    place: int,
+    items: dict[str, Value],
+    action: Callable[[], None],
 ) -> None:
     """The conditions of a clause from a place on, the clauses in it, and then the action."""
     if place < len(clause.ifs):
         condition = clause.ifs[place].test
         test = truth(lowering, lower_expression(lowering, condition), condition)
-        rest = partial(_conditions, lowering, clause, place + 1, action)
+        rest = partial(_conditions, lowering, clause, place + 1, items, action)
         choose(lowering, test, rest, lambda: None, clause.ifs[place])
     elif clause.inner_for_in is not None:
-        through(lowering, clause.inner_for_in, action)
+        _through(lowering, clause.inner_for_in, items, action)
     else:
         action()
 

@@ -35,6 +35,7 @@ from s2s_ad.operations.lists import (
     SET_ITEM,
     item_operation,
     new_list,
+    taken_type,
 )
 from s2s_ad.types import ListOf, Number, Type, is_numeric
 
@@ -392,7 +393,7 @@ def popped(lowering: Lowering, items: Growing, node: cst.CSTNode) -> tuple[Growi
     for leaf in items.items:
         before = _list(leaf)
         assert isinstance(before.type, ListOf)
-        top = names.temporary(before.type.item)
+        top = names.temporary(taken_type(lowering.sizes, [before]))
         rest = (
             names.fresh(before.name, before.type)
             if not before.is_temporary

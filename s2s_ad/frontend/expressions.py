@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
+from collections import ChainMap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ from s2s_ad.frontend.values import (
     Method,
     Named,
     NotYet,
+    PastItem,
     Raises,
     Refused,
     UserClass,
@@ -114,6 +116,13 @@ def _name(lowering: Lowering, node: cst.Name, name: str) -> Value:
         later = any(node.value in names for names in lowering.frame.expected)
         raise NotYet() if later else refused
     found = found or lowering.frame.scope.lookup(node.value)
+    if isinstance(found, PastItem):
+        raise lowering.refuse(
+            "unsupported-syntax",
+            f"`{node.value}` is here the last item that the comprehension went through",
+            node,
+            help=f"keep the item: `lambda ..., {node.value}={node.value}: ...`",
+        )
     if found is not None:
         return found
     from s2s_ad.frontend.resolve import FileScope
@@ -402,7 +411,8 @@ def _lambda(lowering: Lowering, node: cst.Lambda, name: str) -> Value:
     frame = lowering.frame
     defaults = lower_defaults(lowering, node.params)
     owner = frame.function.owner
-    return UserFunction("lambda", node, frame.unit, frame.scope, frame.names, defaults, owner=owner)
+    around = ChainMap(*reversed(frame.items), frame.names) if frame.items else frame.names
+    return UserFunction("lambda", node, frame.unit, frame.scope, around, defaults, owner=owner)
 
 
 def lower_defaults(lowering: Lowering, parameters: cst.Parameters) -> dict[str, Value]:

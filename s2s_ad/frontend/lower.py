@@ -92,6 +92,7 @@ class Frame:
     scope: Scope
     call: cst.CSTNode | None = None
     expected: list[set[str]] = field(default_factory=list)  # what the loops around here assign
+    items: list[dict[str, Value]] = field(default_factory=list)  # of comprehensions around here
 
     @cached_property
     def locals(self) -> frozenset[str]:

@@ -4,7 +4,7 @@ vanishes before the IR.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -46,11 +46,18 @@ class UserFunction:
     node: cst.FunctionDef | cst.Lambda
     unit: Unit
     scope: Scope
-    closure: dict[str, Value] = field(default_factory=dict)
+    closure: MutableMapping[str, Value] = field(default_factory=dict)
     defaults: dict[str, Value] = field(default_factory=dict)
     bound: tuple[Value, ...] = ()
     solves: tuple[str, UserFunction] | None = None
     owner: str = ""
+
+
+@dataclass(frozen=True)
+class PastItem:
+    """What a function made in a comprehension reads behind it as the comprehension's own name: the
+    last item, where that is not known when compiling.
+    """
 
 
 def private_name(owner: str, attribute: str) -> str:

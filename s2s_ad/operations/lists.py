@@ -41,6 +41,20 @@ def _item_type(_: Sizes, operands: Sequence[Atom]) -> Type:
     return list_type(operands[0].type).item
 
 
+def taken_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
+    """The type of one item: a size that is known only while running may be another one in each."""
+    item = _item_type(sizes, operands)
+    if not isinstance(item, Array) or item.shape is None:
+        return item
+    return Array(item.dtype, tuple(sizes.fresh() if s.is_local else s for s in item.shape))
+
+
+def are_alike(item: Type) -> bool:
+    """Whether all items of a list with this type of item are known to have one shape."""
+    shape = shape_of(item)
+    return shape is not None and not any(size.is_local for size in shape)
+
+
 def _same_list(_: Sizes, operands: Sequence[Atom]) -> Type:
     return list_type(operands[0].type)
 
@@ -137,7 +151,7 @@ APPEND = operation(
 POP = operation(
     "out = list_pop(x)",
     name="list.pop",
-    infer=_item_type,
+    infer=taken_type,
     evaluate=lambda items: (items[-1], items[:-1]),
     update="{0}.pop()",
     linear=("x",),
@@ -145,7 +159,7 @@ POP = operation(
 ITEM = operation(
     "out = list_item(x, i)",
     name="list.item",
-    infer=_item_type,
+    infer=taken_type,
     evaluate=lambda items, index: items[index],
     view_of="x",
     linear=("x",),
