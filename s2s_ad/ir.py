@@ -415,6 +415,7 @@ class Function:
         tuple[Size, Size], ...
     ] = ()  # equal sizes that parameters' shapes do not show
     written: tuple[str, ...] = ()  # parameters that the user's function writes to
+    apart: tuple[tuple[str, str], ...] = ()  # containers of its parameters that must be two objects
 
 
 def leaves(tree: Tree) -> Iterator[Atom]:
@@ -442,6 +443,26 @@ def with_leaves(tree: Tree, atoms: Sequence[Atom]) -> Tree:
     return build(tree)
 
 
+def containers_in(formals: Sequence[Formal]) -> Iterator[tuple[str, Structure]]:
+    """The lists, dicts and records among the arguments, each with the code that leads to it."""
+
+    def search(tree: Tree, path: str) -> Iterator[tuple[str, Structure]]:
+        if not isinstance(tree, Structure):
+            return
+        if tree.kind != "tuple":
+            yield path, tree
+        for key, item in zip(tree.keys, tree.items, strict=True):
+            yield from search(item, step_into(tree, key, path))
+
+    for formal in formals:
+        yield from search(formal.tree, formal.name)
+
+
+def step_into(tree: Structure, key: object, path: str) -> str:
+    """The code of an item of a container."""
+    return (f"{path}.{key}" if tree.kind == "record" else f"{path}[{key!r}]").replace("'", '"')
+
+
 def path_to_record(formals: Sequence[Formal], record: Structure) -> str:
     """Source for a record of the same class among the parameters; "" if there is none."""
 
@@ -451,8 +472,7 @@ def path_to_record(formals: Sequence[Formal], record: Structure) -> str:
         if tree.kind == "record" and (tree.constructor, tree.keys) == wanted:
             return path
         for key, item in zip(tree.keys, tree.items, strict=True):
-            inner = f"{path}.{key}" if tree.kind == "record" else f"{path}[{key!r}]"
-            found = search(item, inner.replace("'", '"'))
+            found = search(item, step_into(tree, key, path))
             if found:
                 return found
         return ""

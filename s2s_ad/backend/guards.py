@@ -19,6 +19,10 @@ MOST_WORK = 10000
 """Of the exact test of overlap; only views with strides in several dimensions come near it."""
 
 
+MOST_PAIRS = 3
+"""That are compared one by one."""
+
+
 @dataclass
 class Entry:
     """Lines at the entry, and the sizes that have a name there."""
@@ -159,6 +163,26 @@ class Checks:
             self.entry.lines += layout.raise_with("        ", "ValueError", message)
 
 
+    def objects(self) -> None:
+        """A container that the user's function changes is given once: a copy of it no longer
+        changes the other one.
+        """
+        pairs = self.function.apart
+        if not pairs:
+            return
+        paths = list(dict.fromkeys(path for pair in pairs for path in pair))
+        if len(pairs) > MOST_PAIRS:
+            map_, id_ = self.library("builtins.map"), self.library("builtins.id")
+            found = f"{{*{map_}({id_}, ({', '.join(paths)}))}}"
+            tests = [f"{self.library('builtins.len')}({found}) < {len(paths)}"]
+        else:
+            tests = [f"{left} is {right}" for left, right in pairs]
+        self.entry.lines += layout.condition("    ", tests)
+        listed = ", ".join(paths).replace('"', "'")
+        message = f"{self.function.name}: these must not be one object: {listed}"
+        self.entry.lines += layout.raise_with("        ", "ValueError", message)
+
+
 def entry_checks(
     function: Function,
     spelled: Callable[[Var], str],
@@ -173,6 +197,7 @@ def entry_checks(
     if function.guarded:
         checks.constants()
         checks.containers()
+        checks.objects()
         checks.numbers()
         checks.generators()
         arrays = [var for var in function.body.parameters if isinstance(var.type, Array)]

@@ -22,7 +22,7 @@ from s2s_ad.frontend.operands import current
 from s2s_ad.frontend.protocols import check_items_of_object
 from s2s_ad.frontend.values import Named, UserFunction, Value
 from s2s_ad.ir import Const, Structure, Var
-from s2s_ad.types import Number, is_numeric
+from s2s_ad.types import Array, Number, is_numeric
 
 
 def comparison(lowering: Lowering, node: cst.Comparison, name: str) -> Value:
@@ -116,8 +116,27 @@ def _identity(
     if none in (left, right) or (isinstance(left, fixed) and isinstance(right, fixed)):
         return Const((left == right) is wanted)
     if isinstance(left, Structure) and isinstance(right, Structure) and left.identity is not None:
+        lowering.memory.told_apart.add(frozenset((left.identity, right.identity)))
         return Const((left.identity is right.identity) is wanted)
-    raise lowering.refuse("unsupported-syntax", "this comparison is not supported", node)
+    if isinstance(left, Var) and isinstance(right, Var) and _are_apart(lowering, left, right):
+        return Const(not wanted)
+    raise lowering.refuse(
+        "unsupported-syntax",
+        "which object this is is known only when the module runs",
+        node,
+        help="compare what the objects hold, or hand over a flag that says so",
+    )
+
+
+def _are_apart(lowering: Lowering, left: Var, right: Var) -> bool:
+    """Whether two arrays are known to be two: they share no memory, and are no two arguments."""
+    memory = lowering.memory
+    memory.catch_up(lowering)
+    if not (isinstance(left.type, Array) and isinstance(right.type, Array)):
+        return False
+    outside = {*lowering.parameters, *lowering.hidden_variables()}
+    given = [not outside.isdisjoint(memory.roots(each)) for each in (left, right)]
+    return not all(given) and not memory.meet(left, right)
 
 
 def _membership(lowering: Lowering, node: cst.Comparison, left: Value, right: Value) -> Value:

@@ -124,6 +124,7 @@ def change(lowering: Lowering, before: Container, after: Container, node: cst.CS
     if memory.outlives(identity):
         raise refuse_lasting(lowering, node)
     memory.contents[identity] = replace(after, identity=identity)
+    memory.changed.add(identity)
     lose(lowering, memory.overlaps.get(identity, ()), node)
 
 

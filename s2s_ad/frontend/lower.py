@@ -10,9 +10,10 @@ with their own spans.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import combinations
 from typing import Any, TypeVar
 
 import libcst as cst
@@ -50,6 +51,7 @@ from s2s_ad.ir import (
     Structure,
     Tree,
     Var,
+    containers_in,
     leaves,
     numbered,
     path_to_record,
@@ -467,10 +469,32 @@ def _finish(
         statements=tuple(lowering.statements),
         assumptions=lowering.sizes.checked_at_entry(),
         written=tuple(str(var) for var in parameters if var in lowering.memory.foreign),
+        apart=tuple(_apart(lowering, formals)),
     )
 
     known = with_settled_calls(as_known_now(lowering, result))
     return prune(known, lowering.memory.taken_again)
+
+
+def _apart(lowering: Lowering, formals: list[Formal]) -> Iterator[tuple[str, str]]:
+    """The containers that may not be one object: one of them is changed, and the other one would
+    change with it, or the function has asked whether they are one.
+    """
+    memory = lowering.memory
+    for one, other in combinations(containers_in(formals), 2):
+        (path, left), (other_path, right) = one, other
+        if left.identity is right.identity or _skeleton(left) != _skeleton(right):
+            continue
+        pair = {left.identity, right.identity}
+        if pair & memory.changed or frozenset(pair) in memory.told_apart:
+            yield path, other_path
+
+
+def _skeleton(tree: Tree) -> object:
+    """How a container is built, whatever its leaves are."""
+    if not isinstance(tree, Structure):
+        return None
+    return tree.kind, tree.keys, tuple(map(_skeleton, tree.items))
 
 
 def as_known_now(lowering: Lowering, function: Function) -> Function:
