@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from s2s_ad.diagnostics import Span
-from s2s_ad.types import FLOAT, Items, Number, Size, Sizes, Slice, Static, Type
+from s2s_ad.types import FLOAT, Items, ListOf, Number, Size, Sizes, Slice, Static, Type
 
 # Atoms --------------------------------------------------------------------------------------------
 
@@ -443,11 +443,13 @@ def with_leaves(tree: Tree, atoms: Sequence[Atom]) -> Tree:
     return build(tree)
 
 
-def containers_in(formals: Sequence[Formal]) -> Iterator[tuple[str, Structure]]:
+def containers_in(formals: Sequence[Formal]) -> Iterator[tuple[str, Structure | Var]]:
     """The lists, dicts and records among the arguments, each with the code that leads to it."""
 
-    def search(tree: Tree, path: str) -> Iterator[tuple[str, Structure]]:
+    def search(tree: Tree, path: str) -> Iterator[tuple[str, Structure | Var]]:
         if not isinstance(tree, Structure):
+            if isinstance(tree, Var) and isinstance(tree.type, ListOf):
+                yield path, tree
             return
         if tree.kind != "tuple":
             yield path, tree

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from s2s_ad.ir import Const, Formal, Structure, Tree
-from s2s_ad.types import DTYPES, Array, Number, Scalar, Size, Type
+from s2s_ad.ir import Const, Formal, Structure, Tree, Var
+from s2s_ad.types import DTYPES, Array, ListOf, Number, Scalar, Size, Type
 
 DOMAINS = ((-1.5, 1.5), (0.2, 1.8), (0.1, 0.9), (1.1, 3.0), (-0.9, 0.9), (5.0, 40.0))
 # Distinct and small: no two sizes agree by chance, no transposition goes unnoticed.
@@ -58,6 +58,8 @@ class Sampler:
             case Array(dtype=dtype, shape=shape):
                 known = self.unknown if shape is None else tuple(map(self.size, shape))
                 return self._numbers(dtype, known)
+            case ListOf(item):
+                return [self._of_type(item) for _ in range(int(self.generator.integers(1, 4)))]
         return None
 
     def _numbers(self, dtype: str, shape: tuple[int, ...]) -> Any:
@@ -206,6 +208,8 @@ def _as_type(tree: Tree, value: Any, name: str, records: Mapping[str, Callable[.
                 return np.dtype(DTYPES[dtype]).type(value)
             case Array(dtype=dtype):
                 return np.array(value, DTYPES[dtype])
+            case ListOf(item):
+                return [_as_type(Var(name, item), each, name, records) for each in value]
     except (TypeError, ValueError) as problem:
         raise BadPoint(f"`{name}` is of type {tree.type}: {problem}") from None
     return value

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from s2s_ad.ir import Const, Formal, Function, Structure, Tree
-from s2s_ad.types import DTYPES, Array, Number, Scalar, Size, Type
+from s2s_ad.types import DTYPES, Array, ListOf, Number, Scalar, Size, Type
 
 # Distinct and small, so that no two sizes agree by chance and no transposition goes unnoticed.
 SIZES = (3, 2, 4, 5, 6, 7, 8)
@@ -65,6 +65,8 @@ class Sampler:
             case Array(dtype=dtype, shape=shape):
                 known_shape = self.unknown if shape is None else tuple(map(self.size, shape))
                 return self.numbers(dtype, known_shape)
+            case ListOf(item):
+                return [self.of_type(item) for _ in range(3)]
         return None
 
     def numbers(self, dtype: str, shape: tuple[int, ...]) -> Any:
@@ -82,6 +84,8 @@ class Sampler:
         return np.array(low + (high - low) * places / max(count, 1)).reshape(shape)
 
     def size(self, size: Size) -> int:
+        if size.is_local:
+            return int(self.generator.integers(1, 4))
         for symbol in sorted(size.symbols):
             if symbol not in self.sizes:
                 self.sizes[symbol] = self.fixed.get(symbol, SIZES[len(self.sizes)])

@@ -97,11 +97,11 @@ class ArrayChecks:
         tests: list[str] = []
         for var in self.known:
             if _is_compared(var, self.homes):
-                sizes = [self._spelled_size(size) for size in _shape(var) or ()]
+                sizes = [self.spelled_size(size) for size in _shape(var) or ()]
                 joined = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
                 tests.append(f"{self.spelled(var)}.shape != {joined}")
         for left, right in self.function.assumptions:
-            tests.append(f"{self._spelled_size(left)} != {self._spelled_size(right)}")
+            tests.append(f"{self.spelled_size(left)} != {self.spelled_size(right)}")
         if tests and self.known:
             self.entry.lines += layout.condition("    ", tests)
             listed = ", ".join(self.spelled(var) + _spelled_shape(var) for var in self.known)
@@ -130,7 +130,7 @@ class ArrayChecks:
             target = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
             self.entry.lines.append(f"    {target} = {self.spelled(var)}.shape")
 
-    def _spelled_size(self, size: Size) -> str:
+    def spelled_size(self, size: Size) -> str:
         renamed = size.substitute(
             {symbol: Size.of(name) for symbol, name in self.entry.sizes.items() if symbol != name}
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from s2s_ad.backend import layout
 from s2s_ad.backend.array_guards import ArrayChecks
+from s2s_ad.backend.list_guards import ListChecks, lists_of, symbols_in_lists
 from s2s_ad.backend.spelling import spell_atom
 from s2s_ad.ir import Const, Function, Opaque, Structure, Tree, Var
 from s2s_ad.types import DTYPES, Array, Number, Scalar, Static, dtype_of, is_float
@@ -162,7 +163,6 @@ class Checks:
             message = f"{self.function.name}: {message}"
             self.entry.lines += layout.raise_with("        ", "ValueError", message)
 
-
     def objects(self) -> None:
         """A container that the user's function changes is given once: a copy of it no longer
         changes the other one.
@@ -203,6 +203,11 @@ def entry_checks(
         arrays = [var for var in function.body.parameters if isinstance(var.type, Array)]
         of_arrays = ArrayChecks(checks, arrays, free_name, active)
         of_arrays.kinds()
-        of_arrays.shapes(needed)
-        checks.overlaps([var for var in arrays if var in of_primal])
+        of_arrays.shapes(needed | symbols_in_lists(function))
+        own = [var for var in arrays if var in of_primal]
+        checks.overlaps(own)
+        if lists_of(function):
+            of_lists = ListChecks(checks, free_name, of_arrays.spelled_size)
+            of_lists.kinds()
+            of_lists.overlaps([var for var in own if str(var) in function.written])
     return checks.entry

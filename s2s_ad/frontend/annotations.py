@@ -14,7 +14,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from s2s_ad.ir import Structure
-from s2s_ad.types import BOOL, FLOAT, INT, NONE, SHORT_DTYPES, Array, Shape, Size, Static, Type
+from s2s_ad.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NONE,
+    SHORT_DTYPES,
+    Array,
+    ListOf,
+    Shape,
+    Size,
+    Static,
+    Type,
+    is_numeric,
+    scalar_like,
+)
 
 TypeTree = Type | Structure
 
@@ -153,12 +167,28 @@ class TypeReader:
         elements = inner.elts if isinstance(inner, ast.Tuple) else [inner]
         last = elements[-1] if elements else None
         unknown_length = isinstance(last, ast.Constant) and last.value is Ellipsis
-        if unknown_length or (kind == "list" and not strict):
+        if unknown_length:
             if strict:
                 raise BadType("a container needs a type for each item: `tuple[float, float[n]]`")
             return None
+        if kind == "list" and not isinstance(inner, ast.Tuple):
+            return self._list(inner, strict)
+        if kind == "list" and not strict:
+            return None
         items = tuple(self._required(element, strict) for element in elements)
         return Structure(kind, tuple(range(len(items))), items)
+
+    def _list(self, inner: ast.expr, strict: bool) -> ListOf:
+        """`list[float]`, as long as it happens to be: of numbers, arrays, or lists of numbers."""
+        item = self._required(inner, strict)
+        if isinstance(item, Structure) or not (
+            is_numeric(item) or (isinstance(item, ListOf) and scalar_like(item.item))
+        ):
+            raise BadType(
+                "a list of any length has numbers, arrays or lists of numbers as items; with a "
+                "known length it has a type for each item: `list[T, T]`"
+            )
+        return ListOf(item)
 
     def _required(self, node: ast.expr, strict: bool) -> Any:
         tree = self._read(node, strict)

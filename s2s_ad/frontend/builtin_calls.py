@@ -16,6 +16,7 @@ from s2s_ad.frontend.values import (
     Container,
     CustomFunction,
     Derived,
+    Growing,
     Method,
     Named,
     Partial,
@@ -147,7 +148,8 @@ def _is_bool(value: Value) -> bool:
 
 
 def _is_kind(value: Value, kind: str) -> bool:
-    return isinstance(value, Structure) and value.kind == kind
+    held = isinstance(value, Growing) and kind == "list"
+    return held or (isinstance(value, Structure) and value.kind == kind)
 
 
 def _isinstance(lowering: Lowering, arguments: Arguments, name: str) -> Value:

@@ -20,7 +20,7 @@ from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.objects import with_operator
 from s2s_ad.frontend.operands import current
 from s2s_ad.frontend.protocols import check_items_of_object
-from s2s_ad.frontend.values import Named, UserFunction, Value
+from s2s_ad.frontend.values import Container, Named, UserFunction, Value
 from s2s_ad.ir import Const, Structure, Var
 from s2s_ad.types import Array, Number, is_numeric
 
@@ -115,7 +115,7 @@ def _identity(
     none = Const(None)
     if none in (left, right) or (isinstance(left, fixed) and isinstance(right, fixed)):
         return Const((left == right) is wanted)
-    if isinstance(left, Structure) and isinstance(right, Structure) and left.identity is not None:
+    if isinstance(left, Container) and isinstance(right, Container) and left.identity is not None:
         lowering.memory.told_apart.add(frozenset((left.identity, right.identity)))
         return Const((left.identity is right.identity) is wanted)
     if isinstance(left, Var) and isinstance(right, Var) and _are_apart(lowering, left, right):

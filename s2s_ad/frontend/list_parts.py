@@ -24,6 +24,22 @@ from s2s_ad.frontend.operands import current
 from s2s_ad.frontend.values import Container, Growing, Value
 from s2s_ad.ir import Atom, Const, Structure, Var
 from s2s_ad.operations.lists import ADD_LISTS, JOINED, SET_SLICE, SLICED, ZERO_ITEMS
+from s2s_ad.types import ListOf
+
+
+def list_parameter(lowering: Lowering, var: Var) -> Growing:
+    """A list of any length that the function is given."""
+    assert isinstance(var.type, ListOf)
+    item = var.type.item
+    template: Value = Var("item", item)
+    if isinstance(item, ListOf):
+        row = Var("item", item.item)
+        template = Growing("growing", (0,), (Var("item", item),), item=row)
+    made = named(lowering, Growing("growing", (0,), (var,), item=template))
+    lowering.memory.lists[var.name] = made.identity
+    if isinstance(item, ListOf):  # the caller may have given one row twice
+        lowering.memory.shared_rows.add(made.identity)
+    return made
 
 
 def part_of(lowering: Lowering, items: Growing, part: Atom, node: cst.CSTNode) -> Growing | None:

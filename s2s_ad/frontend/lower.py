@@ -483,9 +483,9 @@ def _apart(lowering: Lowering, formals: list[Formal]) -> Iterator[tuple[str, str
     memory = lowering.memory
     for one, other in combinations(containers_in(formals), 2):
         (path, left), (other_path, right) = one, other
-        if left.identity is right.identity or _skeleton(left) != _skeleton(right):
+        if _skeleton(left) != _skeleton(right):
             continue
-        pair = {left.identity, right.identity}
+        pair = {_identity(lowering, left), _identity(lowering, right)}
         if pair & memory.changed or frozenset(pair) in memory.told_apart:
             yield path, other_path
 
@@ -493,8 +493,16 @@ def _apart(lowering: Lowering, formals: list[Formal]) -> Iterator[tuple[str, str
 def _skeleton(tree: Tree) -> object:
     """How a container is built, whatever its leaves are."""
     if not isinstance(tree, Structure):
-        return None
+        return isinstance(tree.type, ListOf)
     return tree.kind, tree.keys, tuple(map(_skeleton, tree.items))
+
+
+def _identity(lowering: Lowering, container: Structure | Var) -> Identity:
+    """The object that an argument was when the function began."""
+    if isinstance(container, Var):
+        return lowering.memory.lists[container.name]
+    found: Identity = container.identity
+    return found
 
 
 def as_known_now(lowering: Lowering, function: Function) -> Function:

@@ -72,7 +72,7 @@ def is_object(value: Value) -> bool:
 def hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode) -> Value:
     from s2s_ad.frontend.held import check_names_outside
     from s2s_ad.frontend.live import UnsupportedValue, type_of_value
-    from s2s_ad.frontend.parameters import parameter_tree
+    from s2s_ad.frontend.parameters import as_passed, parameter_tree
 
     if free.identity in lowering.fixed_free:
         fixed = _fixed(lowering, free)
@@ -93,7 +93,7 @@ def hidden_parameter(lowering: Lowering, free: FreeVariable, node: cst.CSTNode) 
     name = re.sub(r"\W+", "_", re.sub(r"\W+$", "", free.name))  # `layers[0].w`
     while name in lowering.hidden or any(name == value for value in lowering.taken_formals):
         name += "_"
-    tree = parameter_tree(lowering, type, name)
+    tree = as_passed(parameter_tree(lowering, type, name))
     check_names_outside(lowering, free, tree, node)
     lowering.hidden[name] = (free, tree)
     return tree

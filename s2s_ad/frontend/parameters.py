@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import libcst as cst
 
 from s2s_ad.frontend.annotations import ComplexType, TypeReader, TypeTree
+from s2s_ad.frontend.list_parts import list_parameter
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.resolve import FileScope
-from s2s_ad.frontend.values import Given, Refused, UserFunction
-from s2s_ad.ir import Const, Formal, Structure, Tree
-from s2s_ad.types import Number
+from s2s_ad.frontend.values import Given, Growing, Refused, UserFunction, Value
+from s2s_ad.ir import Const, Formal, Structure, Tree, Var
+from s2s_ad.types import Array, ListOf, Number
 
 # numbers that `ruff format` would not touch
 PLAIN_NUMBER = re.compile(r"-?\d[\d_]*(\.\d+)?(e[-+]?\d+)?")
@@ -25,8 +27,6 @@ def formal_parameters(
     function: UserFunction,
     argument_types: Mapping[str, TypeTree | Const | Given],
 ) -> list[Formal]:
-    from s2s_ad.frontend.inference import type_by_use
-
     parameters = function.node.params
     if isinstance(parameters.star_arg, cst.Param) or parameters.star_kwarg is not None:
         starred = (
@@ -41,45 +41,92 @@ def formal_parameters(
             starred,
             help="name the parameters one by one",
         )
+    free = [
+        (kind, param)
+        for kind, param in _by_kind(parameters)
+        if param.name.value not in lowering.frame.names  # the others are bound
+    ]
     reader = TypeReader(record=lambda name: _record(lowering, name))
-    groups = (
-        ("positional-only", parameters.posonly_params),
-        ("positional", parameters.params),
-        ("keyword", parameters.kwonly_params),
-    )
+    trees: dict[str, TypeTree | Const] = {}
+    for _, param in free:
+        found = argument_types.get(param.name.value)
+        if not isinstance(found, Given):
+            trees[param.name.value] = _tree_of(lowering, function, param, found, reader)
+    trees = with_open_sizes(lowering, trees)
     formals: list[Formal] = []
-    for kind, params in groups:
-        for param in params:
-            name = param.name.value
-            if name in lowering.frame.names:
-                continue  # bound
-            found = argument_types.get(name)
-            if isinstance(found, Given):
-                lowering.frame.names[name] = found.value
-                formals.append(Formal(name, Const(found.label), kind=kind))
-                continue
-            if isinstance(found, Const):
-                lowering.frame.names[name] = found
-                formals.append(Formal(name, found, literal_text(found.value), kind))
-                continue
-            tree: TypeTree | Const | None = found
-            if tree is None and param.annotation is not None:
-                tree = _annotation(lowering, reader, param.annotation)
-            default = _default(lowering, param)
-            if default is not None:
-                lowering.literal_defaults[name] = default
-            if tree is None and default is not None:
-                tree = _type_of_default(default.value)
-            if isinstance(tree, Const):
-                lowering.frame.names[name] = tree
-                formals.append(Formal(name, tree, _default_text(lowering, param), kind))
-                continue
-            if tree is None:
-                tree = type_by_use(function.node, name)
-            value = parameter_tree(lowering, tree, name)
+    for kind, param in free:
+        name = param.name.value
+        found = argument_types.get(name)
+        if isinstance(found, Given):
+            lowering.frame.names[name] = found.value
+            formals.append(Formal(name, Const(found.label), kind=kind))
+        else:
+            value = parameter_tree(lowering, trees[name], name)
             lowering.frame.names[name] = value
-            formals.append(Formal(name, value, _default_text(lowering, param), kind))
+            default = _default_text(lowering, param)
+            if isinstance(found, Const):
+                default = literal_text(found.value)
+            formals.append(Formal(name, as_passed(value), default, kind))
     return _without_lost_defaults(formals)
+
+
+def _by_kind(parameters: cst.Parameters) -> Iterator[tuple[str, cst.Param]]:
+    yield from (("positional-only", param) for param in parameters.posonly_params)
+    yield from (("positional", param) for param in parameters.params)
+    yield from (("keyword", param) for param in parameters.kwonly_params)
+
+
+def _tree_of(
+    lowering: Lowering,
+    function: UserFunction,
+    param: cst.Param,
+    given: TypeTree | Const | None,
+    reader: TypeReader,
+) -> TypeTree | Const:
+    """The type of a parameter: given, or as its annotation, its default or its use say."""
+    from s2s_ad.frontend.inference import type_by_use
+
+    name = param.name.value
+    if isinstance(given, Const):
+        return given
+    tree: TypeTree | Const | None = given
+    if tree is None and param.annotation is not None:
+        tree = _annotation(lowering, reader, param.annotation)
+    default = _default(lowering, param)
+    if default is not None:
+        lowering.literal_defaults[name] = default
+    if tree is None and default is not None:
+        tree = _type_of_default(default.value)
+    return type_by_use(function.node, name) if tree is None else tree
+
+
+def with_open_sizes(
+    lowering: Lowering, trees: Mapping[str, TypeTree | Const]
+) -> dict[str, TypeTree | Const]:
+    """The types with sizes of the items of lists left open, where no array says how much that is:
+    an item may then have another size than the next.
+    """
+    known: set[str | None] = set()
+    pending: list[TypeTree | Const] = list(trees.values())
+    while pending:
+        tree = pending.pop()
+        if isinstance(tree, Structure):
+            pending += tree.items
+        elif isinstance(tree, Array):
+            known.update(size.symbol for size in tree.shape or ())
+
+    def opened(tree: TypeTree | Const) -> TypeTree | Const:
+        if isinstance(tree, Structure):
+            return replace(tree, items=tuple(map(opened, tree.items)))
+        if not isinstance(tree, ListOf) or not isinstance(tree.item, Array):
+            return tree
+        shape = tree.item.shape
+        if shape is not None:
+            fresh = lowering.sizes.fresh
+            shape = tuple(size if size.symbols <= known else fresh() for size in shape)
+        return ListOf(Array(tree.item.dtype, shape))
+
+    return {name: opened(tree) for name, tree in trees.items()}
 
 
 def _without_lost_defaults(formals: list[Formal]) -> list[Formal]:
@@ -201,10 +248,24 @@ def _record(lowering: Lowering, name: str) -> Structure | None:
     return Structure("record", tuple(fields), tuple(fields.values()), name) if fields else None
 
 
-def parameter_tree(lowering: Lowering, tree: TypeTree | Const, name: str) -> Tree:
+def as_passed(value: Value) -> Tree:
+    """A parameter's value as a tree of the IR: a list of any length is one variable there."""
+    if isinstance(value, Growing):
+        passed: Var = value.items[0]
+        return passed
+    if isinstance(value, Structure):
+        items = tuple(map(as_passed, value.items))
+        return value if items == value.items else replace(value, items=items)
+    assert isinstance(value, Var | Const)
+    return value
+
+
+def parameter_tree(lowering: Lowering, tree: TypeTree | Const, name: str) -> Value:
     """Variables for the leaves of a type; those within a container are named after the way to
     them.
     """
+    if isinstance(tree, ListOf):
+        return list_parameter(lowering, lowering.builder.names.fresh(name, tree))
     if isinstance(tree, Structure):
         items = tuple(
             parameter_tree(

@@ -280,6 +280,7 @@ Value = (
     | Numbers
     | Poison
     | Unsettled
+    | PastItem
 )
 
 

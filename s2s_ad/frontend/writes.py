@@ -49,6 +49,7 @@ class Memory:
     whole: dict[Var, Var] = field(default_factory=dict)  # values that are all of an allocation
     born: dict[Var, int] = field(default_factory=dict)  # when an allocation was handed on
     overlaps: dict[Any, set[Any]] = field(default_factory=dict)
+    lists: dict[str, Identity] = field(default_factory=dict)  # parameters, by their names
     changed: set[Identity] = field(default_factory=set)  # containers, on some path or trial
     told_apart: set[frozenset[Identity]] = field(default_factory=set)  # pairs of containers
     views: dict[tuple[Identity, str], Identity] = field(default_factory=dict)  # of dicts

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from s2s_ad.diagnostics import refusal
 from s2s_ad.ir import Atom, Const, Function, Structure, Tree, Var, leaves, tuple_of
 from s2s_ad.operations.support import DIMENSION
 from s2s_ad.passes.batch import Along, batch
 from s2s_ad.passes.batch.context import Context, batched_type
 from s2s_ad.rewrite import Names, all_variables, formal_variables, map_tree
-from s2s_ad.types import ONE, Array, Number, Size, is_float
+from s2s_ad.types import ONE, Array, ListOf, Number, Size, is_float
 
 SYMBOLS = ("k", "directions", "directions_")
 
@@ -40,6 +41,7 @@ def many_directions(function: Function, seeds: int, derivatives: int, likes: Tre
     size = Size.of(_unused_symbol(function))
     rows: dict[Atom, Var] = {}
     formals = list(function.formals)
+    _require_arrays(function, [likes, *(formal.tree for formal in formals[-seeds:])])
     for place in range(len(formals) - seeds, len(formals)):
         for leaf in leaves(formals[place].tree):
             if isinstance(leaf, Var):
@@ -63,6 +65,16 @@ def many_directions(function: Function, seeds: int, derivatives: int, likes: Tre
         if is_float(like.type) and leaf != Const(None)
     }
     return batch(function, Along(rows, count, size, spread))
+
+
+def _require_arrays(function: Function, trees: Sequence[Tree]) -> None:
+    if any(isinstance(leaf.type, ListOf) for tree in trees for leaf in leaves(tree)):
+        raise refusal(
+            "not-an-array",
+            "many directions at once need arrays, not lists of unknown length",
+            function.span,
+            "turn the list into an array with `np.array(...)`",
+        )
 
 
 def _unused_symbol(function: Function) -> str:

@@ -379,10 +379,13 @@ class Sweep:
         if self.traps:
             trap_gradient(self, leaf)
         if not is_float(leaf.type):
-            return Const(0) if not isinstance(leaf.type, Array) else self.zeros(leaf)
+            held = isinstance(leaf.type, ListOf | Array)
+            return self.zeros(leaf) if held else Const(0)
         found = self.adjoints.get(leaf)
         if found is None:
             return named(self.builder, self.zeros(leaf), f"grad_{leaf.name}")
+        if isinstance(leaf.type, ListOf):
+            return found
         if leaf.type == Array(getattr(leaf.type, "dtype", ""), ()) and not isinstance(
             found.type, Array
         ):

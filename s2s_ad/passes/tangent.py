@@ -29,8 +29,10 @@ from s2s_ad.ir import (
     leaves,
     tuple_of,
 )
+from s2s_ad.operations import catalogue
 from s2s_ad.operations.calls import Callee
-from s2s_ad.operations.lists import POP
+from s2s_ad.operations.effects import RAISE_IF
+from s2s_ad.operations.lists import LENGTH, POP
 from s2s_ad.operations.odes import Flow
 from s2s_ad.operations.support import RECALL
 from s2s_ad.passes.activity import active_variables, carried_of
@@ -53,7 +55,7 @@ from s2s_ad.rewrite import (
     formal_variables,
     map_tree,
 )
-from s2s_ad.types import Number, Scalar, Sizes, TypeProblem, is_float, is_numeric
+from s2s_ad.types import ListOf, Number, Scalar, Sizes, TypeProblem, is_float, is_numeric
 
 
 def tangent(
@@ -87,6 +89,8 @@ def tangent(
         taken = {other.name for other in (*function.formals, *directions)}
         direction = push.direction(formal, taken, sources)
         directions.append(direction if by_position else replace(direction, kind="keyword"))
+    if function.guarded:
+        push.check_lengths()
     for statement in function.body.statements:
         push.follow(statement)
     parts = (value, map_tree(value, push.tangent_of_result))
@@ -127,6 +131,16 @@ class _Push:
         while name in taken:
             name += "_"
         return Formal(name, map_tree(formal.tree, dot))
+
+    def check_lengths(self) -> None:
+        """The direction of a list has an item for each of its items."""
+        differ = catalogue().operations["!="]
+        for leaf, direction in self.tangents.items():
+            if isinstance(leaf.type, ListOf):
+                given, wanted = (self.builder.assign(LENGTH, each) for each in (direction, leaf))
+                test = self.builder.assign(differ, given, wanted)
+                error = f'ValueError("expected as many items in {direction} as in {leaf}")'
+                self.builder.append(RAISE_IF, (), test, Const(error))
 
     def follow(self, statement: Statement) -> None:
         """Append a statement of the primal, and what gives its target's tangent."""
