@@ -28,7 +28,7 @@ from s2s_ad.frontend.declarations import declared_function, declared_name, helpe
 from s2s_ad.frontend.expressions import lower_all, lower_expression
 from s2s_ad.frontend.iteration import iteration, known_trips
 from s2s_ad.frontend.lower import Lowering, inline
-from s2s_ad.frontend.objects import call_super, found_in_class, make_object
+from s2s_ad.frontend.objects import INSTEAD, call_super, found_in_class, make_object
 from s2s_ad.frontend.operands import current, hidden_parameter, is_object
 from s2s_ad.frontend.unpacking import star_items
 from s2s_ad.frontend.updates import UPDATES
@@ -312,6 +312,8 @@ ODEINT = (
     "loop, as in `examples/runge_kutta.py`"
 )
 WAYS_OUT = {
+    **{f"collections.{name}": way for name, way in INSTEAD.items()},
+    "heapq": "sort the items (`np.sort`, `sorted`), and take the first of them",
     "numpy.random": "draw from a generator: `rng = np.random.default_rng(0)`, then `rng.normal()`",
     "scipy.integrate.solve_ivp": ODEINT,
     "scipy.interpolate": "use `np.interp`, or solve for the coefficients with `np.linalg.solve`",

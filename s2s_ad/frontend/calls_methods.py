@@ -191,6 +191,18 @@ def _item_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name:
     return lowering.assign(lowering.operation(f"builtins.{kind}"), [element], node, name)
 
 
+def _view_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    """`x.view()`: all of the same memory; another dtype would read the bits as other numbers."""
+    if arguments.positional or arguments.keywords or not isinstance(receiver.type, Array):
+        raise lowering.refuse(
+            "unsupported-argument",
+            "`view` is supported without arguments, for arrays",
+            arguments.node,
+            help="convert with `x.astype(dtype)`",
+        )
+    return receiver
+
+
 def _conjugate_method(
     lowering: Lowering, receiver: Atom, arguments: Arguments, target: str
 ) -> Value:
@@ -208,6 +220,7 @@ METHODS: dict[str, Callable[[Lowering, Atom, Arguments, str], Value]] = {
     "copy": _copy_method,
     "astype": _astype,
     "item": _item_method,
+    "view": _view_method,
     "conj": _conjugate_method,
     "conjugate": _conjugate_method,
 }

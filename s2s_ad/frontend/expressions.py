@@ -467,7 +467,10 @@ REFUSED: dict[type[cst.CSTNode], tuple[str, str]] = {
     cst.Await: ("`await` is not supported", "write a plain `def`"),
     cst.Set: ("sets are not supported", "write a tuple or a list"),
     cst.SetComp: ("sets are not supported", "write a tuple or a list"),
-    cst.Yield: ("`yield` is not supported", "return all values at once, in a tuple or an array"),
+    cst.Yield: (
+        "`yield` is not supported",
+        "append the values to a list, and return that: `values.append(v)`, `return values`",
+    ),
 }
 
 

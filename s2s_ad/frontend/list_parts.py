@@ -124,12 +124,38 @@ def store_part(
         if base == items.items[0] and _is_same_part(lowering, place, part):
             lists = [items.items[0], part, values.items[0]]
             return holding(items, [lowering.assign(SET_SLICE, lists, node)])
+    if isinstance(items, Growing) and isinstance(key, slice) and isinstance(values, Container):
+        whole = _around(lowering, items, key, values, node)
+        if whole is not None:
+            return whole
     raise lowering.refuse(
         "write-in-place",
         "a part of a list is replaced by what may have another length",
         node,
         help="make a new list of its parts: `[*p[:a], *q, *p[b:]]`",
     )
+
+
+def _around(
+    lowering: Lowering, items: Growing, part: slice, values: Container, node: cst.CSTNode
+) -> Growing | None:
+    """`[*l[:a], *values, *l[b:]]`, what `l[a:b] = values` makes of a list of any length; None where
+    it is not known that a is not behind b, or the items are of no one kind.
+    """
+    start, stop = part.start or 0, part.stop
+    ordered = stop is None or (start <= stop and (start < 0) == (stop < 0))
+    if part.step not in (None, 1) or not ordered:
+        return None
+    whole: Container | None = part_of(lowering, items, Const(slice(None, start)), node)
+    pieces = [values]
+    if stop is not None:
+        rest = part_of(lowering, items, Const(slice(stop, None)), node)
+        if rest is None:
+            return None
+        pieces.append(rest)
+    for piece in pieces:
+        whole = None if whole is None else joined(lowering, whole, piece, node)
+    return whole if isinstance(whole, Growing) else None
 
 
 def _part_taken(lowering: Lowering, values: Value) -> tuple[Atom, Atom] | None:

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from s2s_ad.frontend.arguments import Arguments
     from s2s_ad.frontend.lower import Lowering
 
+INSTEAD = {
+    "defaultdict": "use a dict that has its keys from the start, or `d.get(key, 0.0)`",
+    "Counter": "use a dict that has its keys from the start, or `d.get(key, 0)`",
+    "OrderedDict": "use a dict: it keeps the order of its keys",
+    "ChainMap": "look a key up in one dict after the other",
+    "deque": "use a list: `append(v)`, `pop(0)`, `insert(0, v)`, and `p = p[-n:]` for `maxlen=n`",
+}
+"""What to write for the containers of `collections`."""
+
 GIVEN = ("_replace", "_asdict", "_make", "count", "index")  # every named tuple has them
 # Methods that decide what an object is, or what its attributes are.
 DECISIVE = ("__new__", "__setattr__", "__getattr__", "__getattribute__")
@@ -87,11 +96,12 @@ def _initialised(lowering: Lowering, made: UserClass, arguments: Arguments) -> V
     start = made.member("__init__")
     is_plain = start is None or isinstance(start.value, UserFunction)
     if not is_plain or any(made.member(name) is not None for name in DECISIVE):
+        own = "use a class with an `__init__`, a dataclass or a named tuple"
         raise lowering.refuse(
             "unsupported-value",
             f"objects of the class `{made.name}` cannot be made here",
             node,
-            help="use a class with an `__init__`, a dataclass or a named tuple",
+            help=INSTEAD.get(made.name, own),
         )
     record = container(lowering, "record", [], [], made.name)
     if start is None and (arguments.positional or arguments.keywords):

@@ -397,7 +397,7 @@ HANDLERS: dict[type[cst.CSTNode], Callable[[Lowering, Any], None]] = {
     cst.Pass: _nothing,
 }
 
-_CATCH = "catch exceptions where the function is called"
+_CATCH = "test for it before (`if`), or catch the exception where the function is called"
 
 # Every other statement: what the user calls it, and what to do instead.
 REFUSED: dict[type[cst.CSTNode], tuple[str, str]] = {
@@ -411,6 +411,8 @@ REFUSED: dict[type[cst.CSTNode], tuple[str, str]] = {
 def refuse_statement(lowering: Lowering, node: cst.CSTNode) -> Refused:
     """Report a statement that is not accepted."""
     message, help = REFUSED[type(node)]
+    if isinstance(node, cst.Try) and not node.handlers:
+        help = "write what `finally` does behind it, or around the call of the function"
     return lowering.refuse("unsupported-syntax", message, node, help=help)
 
 

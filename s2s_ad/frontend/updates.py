@@ -141,7 +141,23 @@ def _sort(lowering: Lowering, receiver: Atom, arguments: Arguments) -> Value:
     return Const(None)
 
 
-CHANGING: dict[str, Callable[[Lowering, Atom, Arguments], Value]] = {"fill": _fill, "sort": _sort}
+def _partition(lowering: Lowering, receiver: Atom, arguments: Arguments) -> Value:
+    node = arguments.node
+    place = static_operand(lowering, arguments.take(0, "kth", Const(None)), node)
+    axis = static_operand(lowering, arguments.take(1, "axis", Const(-1)), node)
+    if arguments.keywords or len(arguments.positional) > 2:
+        raise lowering.refuse("unsupported-argument", "only `axis` is supported here", node)
+    op = lowering.operation("numpy.partition")
+    changed = lowering.assign(op, [receiver, place, axis, Const(op.defaults["kind"])], node)
+    write(lowering, SETITEM, _array(lowering, receiver, node), WHOLE, changed, node)
+    return Const(None)
+
+
+CHANGING: dict[str, Callable[[Lowering, Atom, Arguments], Value]] = {
+    "fill": _fill,
+    "sort": _sort,
+    "partition": _partition,
+}
 UPDATES: dict[str, Callable[[Lowering, Arguments, str], Value]] = {
     "numpy.add.at": _at("+"),
     "numpy.subtract.at": _at("-"),
