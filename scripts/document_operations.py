@@ -87,6 +87,16 @@ CONVENTIONS = (
     ("np.sqrt(x)", "x=0.0", "the formula's limit"),
     ("np.cbrt(x)", "x=0.0", "the formula's limit"),
     ("np.sqrt(np.sum(x * x))", "x=np.array([0.0, 0.0])", "`inf * 0`: not the subgradient 0"),
+    (
+        "np.sqrt(np.maximum(x, 0.0))",
+        "x=-1.0",
+        "the same; `np.sqrt(x) if x > 0.0 else 0.0` has slope 0",
+    ),
+    (
+        "np.mean(x)",
+        "x=np.array([])",
+        "the number of elements divides, also where nobody reads the mean",
+    ),
     ("np.hypot(x, y)", "x=0.0, y=0.0", "`0 / 0`"),
     ("np.std(x)", "x=np.array([1.0, 1.0])", "where all elements are equal"),
     ("np.log(x)", "x=0.0", "Python floats divide as Python does ..."),
