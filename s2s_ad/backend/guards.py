@@ -20,7 +20,7 @@ MOST_WORK = 10000
 """Of the exact test of overlap; only views with strides in several dimensions come near it."""
 
 
-MOST_PAIRS = 3
+MOST_PAIRS = 10
 """That are compared one by one."""
 
 
@@ -163,7 +163,7 @@ class Checks:
             message = f"{self.function.name}: {message}"
             self.entry.lines += layout.raise_with("        ", "ValueError", message)
 
-    def objects(self) -> None:
+    def objects(self, free_name: Callable[[str], str]) -> None:
         """A container that the user's function changes is given once: a copy of it no longer
         changes the other one.
         """
@@ -171,12 +171,12 @@ class Checks:
         if not pairs:
             return
         paths = list(dict.fromkeys(path for pair in pairs for path in pair))
+        tests = [f"{left} is {right}" for left, right in pairs]
         if len(pairs) > MOST_PAIRS:
-            map_, id_ = self.library("builtins.map"), self.library("builtins.id")
-            found = f"{{*{map_}({id_}, ({', '.join(paths)}))}}"
-            tests = [f"{self.library('builtins.len')}({found}) < {len(paths)}"]
-        else:
-            tests = [f"{left} is {right}" for left, right in pairs]
+            numbers, id_ = free_name("objects"), self.library("builtins.id")
+            each = [f"        {id_}({path})," for path in paths]
+            self.entry.lines += [f"    {numbers} = {{", *each, "    }"]
+            tests = [f"{self.library('builtins.len')}({numbers}) < {len(paths)}"]
         self.entry.lines += layout.condition("    ", tests)
         listed = ", ".join(paths).replace('"', "'")
         message = f"{self.function.name}: these must not be one object: {listed}"
@@ -197,7 +197,7 @@ def entry_checks(
     if function.guarded:
         checks.constants()
         checks.containers()
-        checks.objects()
+        checks.objects(free_name)
         checks.numbers()
         checks.generators()
         arrays = [var for var in function.body.parameters if isinstance(var.type, Array)]

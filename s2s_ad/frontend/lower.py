@@ -481,13 +481,17 @@ def _apart(lowering: Lowering, formals: list[Formal]) -> Iterator[tuple[str, str
     change with it, or the function has asked whether they are one.
     """
     memory = lowering.memory
-    for one, other in combinations(containers_in(formals), 2):
-        (path, left), (other_path, right) = one, other
-        if _skeleton(left) != _skeleton(right):
-            continue
-        pair = {_identity(lowering, left), _identity(lowering, right)}
-        if pair & memory.changed or frozenset(pair) in memory.told_apart:
-            yield path, other_path
+    if not (memory.changed or memory.told_apart):
+        return
+    alike: dict[object, list[tuple[str, Identity]]] = {}
+    for path, container in containers_in(formals):
+        found = (path, _identity(lowering, container))
+        alike.setdefault(_skeleton(container), []).append(found)
+    for group in alike.values():
+        for (path, one), (other_path, other) in combinations(group, 2):
+            pair = frozenset((one, other))
+            if pair & memory.changed or pair in memory.told_apart:
+                yield path, other_path
 
 
 def _skeleton(tree: Tree) -> object:

@@ -41,3 +41,29 @@ def test_tangents_may_be_the_arguments_themselves() -> None:
     x, y = np.arange(3.0), np.ones(3)
     run("jvp", x, y, 2.0, x, y, 1.0)
     np.testing.assert_array_equal(x, np.arange(3.0))
+
+
+ROWS = """
+def f(rows) -> float:
+    rows[0][0] = rows[1][1] * 2.0
+    for row in rows:
+        row[1] = row[1] * row[0]
+    return rows[-1][1] * rows[0][1]
+"""
+
+
+@pytest.mark.parametrize("count", [3, 7])
+def test_rows_that_are_written_are_different_lists(count: int) -> None:
+    row = "list[float,float]"
+    request = Request(arguments=(f"rows=list[{','.join([row] * count)}]",))
+    namespace: dict[str, object] = {}
+    exec(module_text(ROWS, request), namespace)
+    gradient = namespace["grad_f"]
+    assert callable(gradient)
+    rows = [[1.0 + k, 2.0] for k in range(count)]
+    found = gradient(rows)
+    # rows[0][0] is 4.0 then, and rows[-1][1] is 2.0 * count
+    assert found[0][1] == 2.0 * 2.0 * count * 2.0
+    rows[1] = rows[-1]
+    with pytest.raises(ValueError, match=r"these must not be one object: rows\[0\], rows\[1\]"):
+        gradient(rows)
