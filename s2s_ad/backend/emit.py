@@ -64,6 +64,8 @@ def emit_module(
         *(op.source.split("\n") for op in module.copied),
     ]
     last = _helper_sources(module, module.helpers & AT_THE_END)
+    if any(f"{module.numpy}." in line for text in (*copied, *last) for line in text):
+        module.modules.add("numpy")
     typed = any(re.search(r"\bAny\b", line) for text in (*copied, *texts) for line in text)
     constants = [f"{name} = {text}" for name, text in primal.constants]
     for kind in sorted(module.kinds, reverse=True):

@@ -109,8 +109,7 @@ class Module:
         standard = [f"import {module}" for module in sorted(self.modules & STANDARD)]
         standard += ["from typing import Any"] if typed else []
         others = [f"import {module}" for module in self.modules - STANDARD if "numpy" not in module]
-        in_helpers = any(re.search(r"\bnp\.", helper_source(name)) for name in self.helpers)
-        if "numpy" in self.modules or in_helpers:
+        if "numpy" in self.modules:
             others.append("import numpy" + ("" if self.numpy == "numpy" else f" as {self.numpy}"))
         if "numpy.typing" in self.modules:
             others.append("import numpy.typing as npt")
