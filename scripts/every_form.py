@@ -15,6 +15,7 @@ import argparse
 import os
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -65,26 +66,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for call in every_call()
         if not options.parts or any(part in call.text for part in options.parts)
     ]
-    count, wrong = 0, 0
+    count, wrong, refused = 0, 0, Counter[str]()
     for call in chosen:
         forms = [form for form in call.forms(every=True) if not call.is_refused(form)]
         count += len(forms)
         for start in range(0, len(forms), TOGETHER):
-            wrong += check(call, forms[start : start + TOGETHER])
+            wrong += check(call, forms[start : start + TOGETHER], refused)
+    for message, times in refused.most_common():
+        print(f"refused {times} times: {message}")
     print(f"{len(chosen)} calls, {count} forms, {wrong} wrong")
     return 1 if wrong else 0
 
 
-def check(call: Call, forms: Sequence[Form]) -> int:
-    """How many of some forms are wrong: all at once, and one by one where something is."""
+def check(call: Call, forms: Sequence[Form], refused: Counter[str]) -> int:
+    """How many of some forms are wrong: all at once, and one by one where something is. Counts what
+    is refused of single precision, of second derivatives, and of arguments that are taken, but not
+    together.
+    """
     try:
-        check_all(call, forms)
-    except DifferentiationError as refused:
+        check_all(call, forms, refused)
+    except DifferentiationError as error:
         if len(forms) == 1 and len(forms[0].chosen) > 1:
-            print(f"{forms[0].text}: refused: {str(refused).splitlines()[0]}")
-            return 0  # two arguments that are taken, but not together
+            refused[f"together: {first_line(error)}"] += 1
+            return 0
         if len(forms) == 1:
-            print(f"{forms[0].text}: REFUSED, but not listed: {str(refused).splitlines()[0]}")
+            print(f"{forms[0].text}: REFUSED, but not listed: {first_line(error)}", flush=True)
             return 1
     except Exception as problem:
         if len(forms) == 1:
@@ -92,19 +98,23 @@ def check(call: Call, forms: Sequence[Form]) -> int:
             return 1
     else:
         return 0
-    return sum(check(call, [form]) for form in forms)
+    return sum(check(call, [form], refused) for form in forms)
 
 
-def check_all(call: Call, forms: Sequence[Form]) -> None:
+def first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+def check_all(call: Call, forms: Sequence[Form], refused: Counter[str]) -> None:
     texts = [form.text for form in forms]
     check_first(texts, call.operands)
     for further in (check_single, check_second):
         try:
             further(texts, call.operands)
-        except DifferentiationError as refused:
+        except DifferentiationError as error:
             if len(forms) > 1:
                 raise
-            print(f"{texts[0]}: {further.__name__}: refused: {str(refused).splitlines()[0]}")
+            refused[f"{further.__name__}: {first_line(error)}"] += 1
 
 
 # What is refused ----------------------------------------------------------------------------------
