@@ -117,14 +117,14 @@ def step_along(lowering: Lowering, y: Atom, x: Atom, dx: Atom, axis: int, node: 
 
 
 def lower_diff(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    """With `prepend` and `append`, of what is joined first."""
+    """With `prepend` and `append`, of what is joined first; no difference joins nothing."""
     node = arguments.node
     a = operand(lowering, arguments, 0, "a")
     n = arguments.take(1, "n", Const(1))
     axis = arguments.take(2, "axis", Const(-1))
     ends = [operand(lowering, arguments, 3 + k, key) for k, key in enumerate(("prepend", "append"))]
     no_more(lowering, arguments)
-    if any(end != Const(None) for end in ends):
+    if any(end != Const(None) for end in ends) and static(n) != Const(0):
         place = known(lowering, axis, "axis", node)
         rank = known_rank(lowering, a, node)
         before, after = (

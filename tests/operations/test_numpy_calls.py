@@ -32,6 +32,7 @@ np.trapezoid(x, np.cumsum(x**2, axis=1))
 np.diff(v, prepend=0.0, append=a)
 np.diff(x, axis=0, prepend=x[:1] ** 2)
 np.diff(x, 2, 1, np.zeros((3, 1)))
+np.diff(v, 0, prepend=a) * w
 np.ediff1d(v)
 np.ediff1d(x, to_end=[a, 1.0], to_begin=w)
 np.gradient(v)
