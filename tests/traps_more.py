@@ -26,6 +26,18 @@ def shifted_onto_itself(x):
     return np.sum(x**2 * np.arange(1.0, 7.0))
 
 
+@case(v(4, 4))
+def rows_into_columns_apart(x):
+    for i in range(4):
+        x[i, i + 1 :] = x[i + 1 :, i] * 0.5
+        x[i, :i] = x[:i, i]
+        x[i] = x[:, i]
+        x[i, i + 1 :] = x[i + 1 :, i]
+    x[1:, 0] = x[0, 1:].copy()
+    x[-1], x[0] = 0.5 * x[0], x[-2]
+    return np.sum(x**2 * np.arange(16.0).reshape(4, 4))
+
+
 @case(v(6))
 def running_sum_by_slices(x):
     for k in range(1, 6):

@@ -14,6 +14,7 @@ from s2s_ad.frontend.calls_tools import (
 )
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand, atom
+from s2s_ad.frontend.overlaps import refuse_overlap
 from s2s_ad.frontend.subscripts import index_value
 from s2s_ad.frontend.updates import same_shape
 from s2s_ad.frontend.values import Value
@@ -33,6 +34,7 @@ def _store(lowering: Lowering, base: Atom, index: Atom, value: Atom, node: cst.C
 
     if not isinstance(base, Var) or not isinstance(base.type, Array):
         raise lowering.refuse("not-an-array", "an array is needed here", node)
+    refuse_overlap(lowering, base, index, value, node)
     write(lowering, lowering.operation("setitem"), base, index, value, node)
     return Const(None)
 

@@ -21,6 +21,7 @@ from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.masks import picked_alike
 from s2s_ad.frontend.objects import may_have, with_operator
 from s2s_ad.frontend.operands import atom, item
+from s2s_ad.frontend.overlaps import refuse_overlap
 from s2s_ad.frontend.resolve import imported_names, solver_declaration
 from s2s_ad.frontend.subscripts import index_of
 from s2s_ad.frontend.unpacking import bind_starred, refine_rank, unpack
@@ -100,7 +101,9 @@ def bind(lowering: Lowering, target: cst.CSTNode, value: Value) -> None:
         if isinstance(base, Structure | Growing):
             store(lowering, base, index, value, target)
             return
-        write(lowering, SETITEM, base, index, atom(lowering, value, target), target)
+        stored = atom(lowering, value, target)
+        refuse_overlap(lowering, base, index, stored, target)
+        write(lowering, SETITEM, base, index, stored, target)
     elif isinstance(target, cst.Attribute):
         _store_attribute(lowering, target, value)
     else:
