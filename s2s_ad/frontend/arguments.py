@@ -72,6 +72,7 @@ STATIC_ARGUMENTS = frozenset(
         "dimensions",
         "l_and_u",
         "norm",
+        "upper",
     ]
 )
 

@@ -16,6 +16,7 @@ from s2s_ad.frontend import calls_writes as writes
 from s2s_ad.frontend import equalities
 from s2s_ad.frontend.calls_elements import ELEMENTS
 from s2s_ad.frontend.calls_fourier import FOURIER
+from s2s_ad.frontend.calls_matrices import MATRICES
 from s2s_ad.frontend.calls_operator import FUNCTIONS_OF_OPERATOR
 from s2s_ad.frontend.calls_padding import PADDING
 from s2s_ad.frontend.calls_polynomials import POLYNOMIALS
@@ -97,6 +98,7 @@ FUNCTIONS: dict[str, Function] = {
         **ELEMENTS,
         **SAME_ARRAY,
         **FOURIER,
+        **MATRICES,
         **PADDING,
         **POLYNOMIALS,
         **PRODUCTS,

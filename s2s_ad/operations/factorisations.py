@@ -1,4 +1,4 @@
-"""Factorisations of matrices and of stacks of them: Cholesky, eigenvalues, singular values, QR.
+"""Factorisations of matrices and of stacks of them: Cholesky, eigenvalues, singular values.
 
 What comes out of the forward sweep is what the lines read: nothing is factored twice. Sources:
 I. Murray, "Differentiation of the Cholesky decomposition" (2016); M. B. Giles, "Collected matrix
@@ -22,19 +22,16 @@ from s2s_ad.operations.matrices import (
     matrix_rule,
     matrix_shape,
     matrix_tangent,
-    mismatch,
     square_shape,
 )
 from s2s_ad.operations.result_types import constant, known_shape, same_as, unsupported
 from s2s_ad.types import (
     Array,
     Items,
-    Scalar,
     Shape,
     Size,
     Sizes,
     Type,
-    TypeProblem,
     promote,
     rank_of,
     shape_of,
@@ -97,22 +94,40 @@ def _cholesky_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
     return Array(dtype, square_shape(sizes, operands[0].type, "np.linalg.cholesky"))
 
 
-operation(
-    "out = np.linalg.cholesky(a)",
-    infer=_cholesky_type,
-    rules=(
-        matrix_rule(
-            "grad_a += fold_lower("
-            "np.linalg.solve(out', np.linalg.solve(out', half_lower(out' @ grad_out))'))"
-        ),
-    ),
-    tangent=matrix_tangent(
+def cholesky_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
+    line = (
+        "grad_a += fold_lower("
+        "np.linalg.solve(out', np.linalg.solve(out', half_lower(out' @ grad_out))'))"
+    )
+    if constant(operands[1], "upper"):
+        line = (
+            "grad_a += fold_upper("
+            "np.linalg.solve(out, np.linalg.solve(out, half_lower(out @ grad_out'))'))"
+        )
+    return (in_rank(line, rank_of(operands[0].type)),)
+
+
+def cholesky_tangent(operands: Sequence[Atom]) -> tuple[str, ...]:
+    line = (
         "tangent_out = out @ half_lower("
         "np.linalg.solve(out, np.linalg.solve(out, mirror_lower(tangent_a))'))"
-    ),
+    )
+    if constant(operands[1], "upper"):
+        line = (
+            "tangent_out = (out' @ half_lower("
+            "np.linalg.solve(out', np.linalg.solve(out', mirror_upper(tangent_a))')))'"
+        )
+    return (in_rank(line, rank_of(operands[0].type)),)
+
+
+operation(
+    "out = np.linalg.cholesky(a, upper=False)",
+    infer=_cholesky_type,
+    rules=(Rule(cholesky_lines),),
+    tangent=cholesky_tangent,
     domains=DEFINITE,
-    samples=SQUARES,
-    note="only the lower triangle is read: the derivative lies there",
+    samples=(*SQUARES, {"a": "f[3,3]", "upper": True}, {"a": "f[2,2,2]", "upper": True}),
+    note="only one triangle is read: the derivative lies there",
 )
 
 
@@ -304,143 +319,4 @@ operation(
     ),
     samples=({"a": "f[3,2]"}, {"a": "f[2,3]"}, {"a": "f[2,3,3]"}),
     note="the reverse sweep computes the vectors; `np.linalg.svd(a, compute_uv=False)` is the same",
-)
-
-
-# QR -----------------------------------------------------------------------------------------------
-
-
-def _qr_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
-    if constant(operands[1], "mode") != "reduced":
-        raise unsupported("`np.linalg.qr` has a derivative in its mode `reduced`", "leave it out")
-    dtype = factor_dtype([operands[0].type], "np.linalg.qr")
-    known_shape(operands[0], "np.linalg.qr")
-    shape = matrix_shape(operands[0].type, "np.linalg.qr") or ()
-    *batch, rows, columns = shape
-    if None not in (rows.constant, columns.constant) and is_narrow(rows, columns):
-        raise unsupported(
-            "`np.linalg.qr` has a derivative for matrices with no more columns than rows",
-            "factor the first columns",
-        )
-    least = smaller(sizes, rows, columns)
-    return Items((Array(dtype, (*batch, rows, least)), Array(dtype, (*batch, least, columns))))
-
-
-def is_narrow(rows: Size, columns: Size) -> bool:
-    return (rows.constant or 0) < (columns.constant or 0)
-
-
-SOLVED = "np.linalg.solve(R', tangent_a')'"
-operation(
-    "Q, R = np.linalg.qr(a, mode='reduced')",
-    infer=_qr_type,
-    rules=(
-        matrix_rule(
-            "grad_a += np.linalg.solve(R, (grad_Q - Q @ mirror_lower(grad_Q' @ Q))')'",
-            "grad_a += np.linalg.solve(R, (Q @ mirror_lower(R @ grad_R'))')'",
-        ),
-    ),
-    tangent=matrix_tangent(
-        f"tangent_R = fold_upper(Q' @ {SOLVED}) @ R",
-        f"tangent_Q = {SOLVED} - Q @ fold_upper(Q' @ {SOLVED})",
-    ),
-    samples=({"a": "f[3,2]"}, {"a": "f[3,3]"}, {"a": "f[1,1]"}, {"a": "f[2,4,3]"}),
-    note="for matrices with no more columns than rows; others raise LinAlgError in reverse",
-)
-
-
-# Pseudoinverses and least squares -----------------------------------------------------------------
-
-
-def _pinv_type(_: Sizes, operands: Sequence[Atom]) -> Type:
-    dtype = factor_dtype([operands[0].type], "np.linalg.pinv")
-    shape = matrix_shape(operands[0].type, "np.linalg.pinv")
-    return Array(dtype, None if shape is None else (*shape[:-2], shape[-1], shape[-2]))
-
-
-operation(
-    "out = np.linalg.pinv(a)",
-    infer=_pinv_type,
-    rules=(
-        matrix_rule(
-            "grad_a += -out' @ grad_out @ out'",
-            "grad_a += (grad_out' - a @ (out @ grad_out')) @ out @ out'",
-            "grad_a += out' @ out @ (grad_out' - (grad_out' @ out) @ a)",
-        ),
-    ),
-    tangent=matrix_tangent(
-        "tangent_out = -out @ tangent_a @ out",
-        "tangent_out = out @ out' @ (tangent_a' - (tangent_a' @ a) @ out)",
-        "tangent_out = (tangent_a' - out @ (a @ tangent_a')) @ out' @ out",
-    ),
-    samples=({"a": "f[3,2]"}, {"a": "f[2,3]"}, {"a": "f[3,3]"}, {"a": "f[2,3,2]"}),
-    note="where the rank does not change",
-)
-
-
-def _least_squares_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
-    dtype = factor_dtype([operand.type for operand in operands[:2]], "np.linalg.lstsq")
-    rows, columns = ranked(operands[0], 2)
-    right = known_shape(operands[1], "np.linalg.lstsq")
-    if len(right) not in (1, 2):
-        raise TypeProblem("shape-mismatch", "`np.linalg.lstsq` takes a right side of rank 1 or 2")
-    try:
-        sizes.unify(rows, right[0])
-    except TypeProblem:
-        raise mismatch("np.linalg.lstsq", (rows, columns), right) from None
-    return Items(
-        (
-            Array(dtype, (columns, *right[1:])),
-            Array(dtype, (sizes.fresh(),)),
-            Scalar("i32"),
-            Array(dtype, (smaller(sizes, rows, columns),)),
-        )
-    )
-
-
-def ranked(atom: Atom, rank: int) -> Shape:
-    shape = known_shape(atom, "np.linalg.lstsq")
-    if len(shape) != rank:
-        raise TypeProblem(
-            "shape-mismatch", f"`np.linalg.lstsq` takes a matrix, not rank {len(shape)}"
-        )
-    return shape
-
-
-def least_squares_lines(operands: Sequence[Atom]) -> tuple[str, ...]:
-    """The matrix as rows of unknowns: a vector is treated as one column."""
-    inverse = "np.linalg.pinv(a)"
-    if rank_of(operands[1].type) == 1:
-        return (
-            f"grad_b += {inverse}.T @ grad_x",
-            f"grad_a += -np.outer({inverse}.T @ grad_x, x)",
-            f"grad_a += np.outer(b - a @ x, {inverse} @ ({inverse}.T @ grad_x))",
-            f"grad_a += np.outer({inverse}.T @ x, grad_x - {inverse} @ (a @ grad_x))",
-        )
-    return (
-        f"grad_b += {inverse}.T @ grad_x",
-        f"grad_a += -({inverse}.T @ grad_x) @ x.T",
-        f"grad_a += (b - a @ x) @ ({inverse} @ ({inverse}.T @ grad_x)).T",
-        f"grad_a += ({inverse}.T @ x) @ (grad_x - {inverse} @ (a @ grad_x)).T",
-    )
-
-
-operation(
-    "x, residuals, rank, singular_values = np.linalg.lstsq(a, b, rcond=None)",
-    infer=_least_squares_type,
-    rules=(Rule(least_squares_lines),),
-    tangent=(
-        "tangent_x = np.linalg.pinv(a) @ tangent_b",
-        "tangent_x = -np.linalg.pinv(a) @ (tangent_a @ x)",
-        "tangent_x = np.linalg.pinv(a) @ (np.linalg.pinv(a).T @ (tangent_a.T @ (b - a @ x)))",
-        "tangent_x = tangent_a.T @ (np.linalg.pinv(a).T @ x)",
-        "tangent_x = -np.linalg.pinv(a) @ (a @ (tangent_a.T @ (np.linalg.pinv(a).T @ x)))",
-    ),
-    samples=(
-        {"a": "f[3,2]", "b": "f[3]"},
-        {"a": "f[4,2]", "b": "f[4,3]"},
-        {"a": "f[2,3]", "b": "f[2]"},
-        {"a": "f[3,3]", "b": "f[3]"},
-    ),
-    note="of the solution alone, where the rank does not change",
 )

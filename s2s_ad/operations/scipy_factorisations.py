@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from s2s_ad.ir import Atom, Const, Operation, Rule
-from s2s_ad.operations import factorisations, solving
+from s2s_ad.operations import factorisations, orthogonal_factors, pseudoinverses, solving
 from s2s_ad.operations.declare import Catalogue, parse_form
 from s2s_ad.operations.matrices import scipy_dtype
 from s2s_ad.operations.result_types import Infer, constant, known_shape, unsupported
@@ -31,7 +31,7 @@ def matrix(atom: Atom, function: str) -> Shape:
 
 def as_in_numpy(form: str, numpy: str, **properties: Any) -> None:
     """Declare a function of SciPy that does what one of `np.linalg` does, for one matrix."""
-    families = (factorisations, solving)
+    families = (factorisations, pseudoinverses, solving)
     op: Operation = next(
         family.CATALOGUE.operations[f"numpy.linalg.{numpy}"]
         for family in families
@@ -109,7 +109,7 @@ operation(
 
 # QR and LU ----------------------------------------------------------------------------------------
 
-QR = factorisations.CATALOGUE.operations["numpy.linalg.qr"]
+QR = orthogonal_factors.CATALOGUE.operations["numpy.linalg.qr"]
 
 
 def _qr_type(sizes: Sizes, operands: Sequence[Atom]) -> Type:
@@ -136,6 +136,7 @@ operation(
         {"a": "f[3,2]", "mode": "economic"},
         {"a": "f[3,3]"},
         {"a": "f[1,1]", "mode": "economic"},
+        {"a": "f[2,3]", "mode": "economic"},
     ),
     note=QR.note,
 )
