@@ -573,9 +573,10 @@ def tree_of(lowering: Lowering, value: Value, node: cst.CSTNode) -> Tree:
             )
         return value.items[0]  # type: ignore[no-any-return]
     if isinstance(value, Structure):
+        by_name = value.kind in ("dict", "record")  # not the named tuples of NumPy
         return Structure(
             value.kind,
-            value.keys,
+            value.keys if by_name else tuple(range(len(value.items))),
             tuple(tree_of(lowering, item, node) for item in value.items),
             value.constructor,
         )

@@ -40,7 +40,33 @@ operation = CATALOGUE.operation
 BY_POSITION = "ties go by position"
 
 
-# How much the k-th of n sorted elements counts in the quantile at place v = q * (n - 1)
+# Where a quantile stands among n sorted elements, from 0 to n - 1, and its slope in q. Source:
+# R. J. Hyndman and Y. Fan, "Sample quantiles in statistical packages" (1996), (4) to (9)
+CONTINUOUS = {
+    "interpolated_inverted_cdf": ("{n} * {q} - 1", "{n}"),
+    "hazen": ("{n} * {q} + 0.5 - 1", "{n}"),
+    "weibull": ("{n} * {q} + {q} - 1", "({n} + 1)"),
+    "median_unbiased": (
+        "{n} * {q} + (1 / 3.0 + {q} * (1 - 1 / 3.0 - 1 / 3.0)) - 1",
+        "({n} + 1 / 3.0)",
+    ),
+    "normal_unbiased": (
+        "{n} * {q} + (3 / 8.0 + {q} * (1 - 3 / 8.0 - 3 / 8.0)) - 1",
+        "({n} + 0.25)",
+    ),
+}
+PLACES = {
+    **{name: f"({place})" for name, (place, _) in CONTINUOUS.items()},
+    "inverted_cdf": "({n} * {q} - 1)",
+    "averaged_inverted_cdf": "({n} * {q} - 1)",
+    "closest_observation": "({n} * {q} - 1 - 0.5)",
+}
+# How much the k-th of n sorted elements counts in the quantile at place v
+BETWEEN = "np.maximum(1.0 - np.abs(np.clip({v}, 0.0, {n} - 1.0) - {k}), 0.0)"
+LEFT, RIGHT = (
+    f"np.where(np.clip({place}, 0, {{n}} - 1) == {{k}}, 1.0, 0.0)"
+    for place in ("np.floor({v})", "np.floor({v}) + 1")
+)
 WEIGHTS = {
     "linear": "np.maximum(1.0 - np.abs({v} - {k}), 0.0)",
     "lower": "np.where(np.floor({v}) == {k}, 1.0, 0.0)",
@@ -48,13 +74,26 @@ WEIGHTS = {
     "nearest": "np.where(np.rint({v}) == {k}, 1.0, 0.0)",
     "midpoint": "(0.5 * np.where(np.floor({v}) == {k}, 1.0, 0.0)"
     " + 0.5 * np.where(np.ceil({v}) == {k}, 1.0, 0.0))",
+    **dict.fromkeys(CONTINUOUS, BETWEEN),
+    "inverted_cdf": "np.where(np.maximum(np.ceil({v}), 0) == {k}, 1.0, 0.0)",
+    "averaged_inverted_cdf": "np.where("
+    f"np.floor({{v}}) == {{v}}, 0.5 * {LEFT} + 0.5 * {RIGHT}, {RIGHT})",
+    # where v is an odd number it is the place, else the next larger number
+    "closest_observation": "np.where(np.maximum(np.floor({v}) + np.where("
+    "(np.floor({v}) == {v}) & (np.floor({v}) % 2 == 1), 0.0, 1.0), 0) == {k}, 1.0, 0.0)",
 }
+PICKING = ("lower", "higher", "nearest", "inverted_cdf", "closest_observation")
+"""Methods whose quantiles are elements, of their dtype."""
 
 
 class Quantile:
     """The texts for one call: `np.median`, `np.quantile`, `np.percentile` or a form for NaN."""
 
-    def __init__(self, operands: Sequence[Atom], names: Sequence[str]) -> None:
+    def __init__(
+        self, operands: Sequence[Atom], names: Sequence[str], scale: str, ignores_nan: bool
+    ) -> None:
+        self.scale, self.ignores_nan = scale, ignores_nan
+        self.q = f"(q{scale})" if "q" in names else "0.5"
         by_name = dict(zip(names, operands, strict=True))
         self.axis = constant(by_name["axis"], "axis")
         self.keepdims = constant(by_name["keepdims"], "keepdims")
@@ -112,11 +151,79 @@ class Quantile:
                 text = f"np.squeeze({text}, axis={gone})"
         return f"np.moveaxis({text}, 0, -1)" if self.several else text
 
-    def place(self, q: str, scale: str) -> tuple[str, str]:
-        """Where the quantile stands, and the numbers of the elements."""
-        return f"({q}{scale} * (np.shape({self.moved('a')})[-1] - 1))", (
-            f"np.arange(np.shape({self.moved('a')})[-1])"
+    def count(self) -> str:
+        """How many elements there are; an array for the rows where NaN are left out."""
+        if not self.ignores_nan:
+            return f"np.shape({self.moved('a')})[-1]"
+        numbers = f"np.logical_not(np.isnan({self.moved('a')}))"
+        counts = f"np.sum({numbers}, axis=-1, keepdims=True)"
+        return f"np.expand_dims({counts}, -1)" if self.several else counts
+
+    def place(self) -> str:
+        """Where the quantile stands."""
+        q = f"np.expand_dims({self.q}, -1)" if self.several else self.q
+        spelled = PLACES.get(self.method, "({q} * ({n} - 1))")
+        return spelled.format(q=q, n=self.count())
+
+    def weights(self) -> str:
+        """How much each sorted element counts, in each of the quantiles."""
+        spelled = WEIGHTS[self.method]
+        return spelled.format(v=self.place(), k=self.numbers(), n=self.count())
+
+    def numbers(self) -> str:
+        return f"np.arange(np.shape({self.moved('a')})[-1])"
+
+    def slopes(self) -> str:
+        """The slopes of the weights in q; at a sample, the mean of both sides."""
+        v, k, n = self.place(), self.numbers(), self.count()
+        factor = f"({n} - 1)"
+        if self.method in CONTINUOUS:
+            factor = CONTINUOUS[self.method][1].format(n=n)
+        elif self.method != "linear":
+            return f"(0.0 * {self.weights()})"
+        parts = (
+            f"np.where(np.clip({place}, 0, {n} - 1) == {k}, 0.5, 0.0)"
+            for place in (
+                f"np.floor({v}) + 1",
+                f"np.ceil({v})",
+                f"np.floor({v})",
+                f"np.ceil({v}) - 1",
+            )
         )
+        right, before, left, behind = parts
+        return f"(({right} + {before} - {left} - {behind}) * {factor}{self.scale})"
+
+    def sorted(self) -> str:
+        """The elements in order; NaN, which come last and do not count, as 0."""
+        values = f"np.sort({self.moved('a')}, axis=-1)"
+        if not self.ignores_nan:
+            return values
+        return f"np.where(np.isnan({values}), 0.0, {values})"
+
+    def each_sum(self, values: str, weights: str) -> str:
+        """The sums of elements with the weights of each quantile, which are the last axis."""
+        if not self.several:
+            return f"np.sum({values} * {weights}, axis=-1)"
+        if self.ignores_nan:
+            return f"np.sum(np.expand_dims({values}, -2) * {weights}, axis=-1)"
+        return f"({values} @ np.transpose({weights}))"
+
+    def spread_weights(self, grad: str) -> str:
+        """What each sorted element gets."""
+        grad = self.spread(grad)
+        if not self.several:
+            return f"(np.expand_dims({grad}, -1) * {self.weights()})"
+        if self.ignores_nan:
+            return f"np.sum(np.expand_dims({grad}, -1) * {self.weights()}, axis=-2)"
+        return f"({grad} @ {self.weights()})"
+
+    def others(self) -> int:
+        """How many axes the result has behind that of q, keepdims left aside."""
+        if self.axis is None and self.axes is None:
+            return 0
+        if self.rank is None:
+            raise NotDifferentiable("several quantiles need to know the rank of the array")
+        return self.rank - (1 if self.axes is None else len(self.axes))
 
 
 def _quantile_type(sizes: Sizes, operands: Sequence[Atom], names: Sequence[str]) -> Type:
@@ -137,7 +244,7 @@ def _quantile_type(sizes: Sizes, operands: Sequence[Atom], names: Sequence[str])
             raise unsupported(
                 f"`method` is supported as one of {', '.join(WEIGHTS)}", "choose one of these"
             )
-        if constant(by_name["method"], "method") in ("lower", "higher", "nearest"):
+        if constant(by_name["method"], "method") in PICKING:
             dtype = dtype_of(a)
         elif not is_float(q) and rank_of(q) and dtype != "f64":
             raise unsupported("`q` is integer, and the array is not f64", "write `q` as floats")
@@ -163,54 +270,27 @@ def quantile(form: str, scale: str, ignores_nan: bool, **properties: object) -> 
     """Declare a quantile; `scale` is what q is divided by."""
     inside = form.partition("(")[2].rstrip(")")
     names = [part.partition("=")[0].strip() for part in inside.split(",")]
-    position = "q" if "q" in names else "0.5"
-
-    def weights(found: Quantile) -> str:
-        v, k = found.place(position, scale)
-        if ignores_nan:
-            if found.several:
-                raise NotDifferentiable("`q` has to be one number where NaN are left out")
-            count = f"np.sum(np.logical_not(np.isnan({found.moved('a')})), axis=-1, keepdims=True)"
-            v = f"({position}{scale} * ({count} - 1))"
-        if found.several:
-            v = f"np.expand_dims({v}, -1)"
-        return WEIGHTS[found.method].format(v=v, k=k)
-
-    def spread_weights(found: Quantile, grad: str) -> str:
-        """What each sorted element gets."""
-        if found.several:
-            return f"({found.spread(grad)} @ {weights(found)})"
-        return f"(np.expand_dims({found.spread(grad)}, -1) * {weights(found)})"
 
     def lines(operands: Sequence[Atom]) -> tuple[str, ...]:
-        found = Quantile(operands, names)
+        found = Quantile(operands, names, scale, ignores_nan)
         order = f"np.argsort(np.argsort({found.moved('a')}, axis=-1, kind='stable'), axis=-1)"
-        taken = f"np.take_along_axis({spread_weights(found, 'grad_out')}, {order}, axis=-1)"
+        taken = f"np.take_along_axis({found.spread_weights('grad_out')}, {order}, axis=-1)"
         result = [f"grad_a += {found.back(taken)}"]
-        if position == "q" and not ignores_nan:
-            result.append(f"grad_q += {_slope_in_q(found, scale, 'grad_out')}")
+        if "q" in names:
+            result.append(f"grad_q += {_slope_in_q(found, 'grad_out')}")
         return tuple(result)
 
     def tangent(operands: Sequence[Atom]) -> tuple[str, ...]:
-        found = Quantile(operands, names)
+        found = Quantile(operands, names, scale, ignores_nan)
         order = f"np.argsort({found.moved('a')}, axis=-1, kind='stable')"
         moved = f"np.take_along_axis({found.moved('tangent_a')}, {order}, axis=-1)"
+        terms = [found.each_sum(moved, found.weights())]
+        if "q" in names and not isinstance(operands[1], Const):
+            slopes = found.each_sum(found.sorted(), found.slopes())
+            terms.append(f"({slopes} * tangent_q)")
         if found.several:
-            total = f"np.moveaxis({moved} @ np.transpose({weights(found)}), -1, 0)"
-        else:
-            total = f"np.sum({moved} * {weights(found)}, axis=-1)"
-        result = [f"tangent_out = np.reshape({total}, np.shape(out))"]
-        if position == "q" and not ignores_nan and not isinstance(operands[1], Const):
-            steps = _steps(found, scale)
-            sorted_values = f"np.sort({found.moved('a')}, axis=-1)"
-            if found.several:
-                moved = f"np.moveaxis({sorted_values} @ np.transpose({steps}), -1, 0)"
-                ones = ", ".join(["-1", *["1"] * _others(operands, found)])
-                moved = f"({moved} * np.reshape(tangent_q, ({ones},)))"
-            else:
-                moved = f"np.sum({sorted_values} * {steps}, axis=-1) * tangent_q"
-            result.append(f"tangent_out = np.reshape({moved}, np.shape(out))")
-        return tuple(result)
+            terms = [f"np.moveaxis({term}, -1, 0)" for term in terms]
+        return tuple(f"tangent_out = np.reshape({term}, np.shape(out))" for term in terms)
 
     operation(
         form,
@@ -221,42 +301,15 @@ def quantile(form: str, scale: str, ignores_nan: bool, **properties: object) -> 
     )
 
 
-def _others(operands: Sequence[Atom], found: Quantile) -> int:
-    """How many axes the result has behind that of q, keepdims left aside."""
-    if found.axis is None and found.axes is None:
-        return 0
-    if found.rank is None:
-        raise NotDifferentiable("several quantiles need to know the rank of the array")
-    return found.rank - (1 if found.axes is None else len(found.axes))
-
-
-def _steps(found: Quantile, scale: str) -> str:
-    """The slopes of the weights in q; at a sample, the mean of both sides."""
-    if found.method != "linear":
-        return (
-            f"(0.0 * {WEIGHTS['linear'].format(v=_v(found, scale), k=found.place('q', scale)[1])})"
-        )
-    v, k = _v(found, scale), found.place("q", scale)[1]
-    count = f"(np.shape({found.moved('a')})[-1] - 1)"
-    distance = f"({k} - {v})"
-    factor = f"np.where(np.abs{distance} < 1, 1.0, np.where(np.abs{distance} == 1, 0.5, 0.0))"
-    return f"({factor} * np.sign{distance} * {count}{scale})"
-
-
-def _v(found: Quantile, scale: str) -> str:
-    v = found.place("q", scale)[0]
-    return f"np.expand_dims({v}, -1)" if found.several else v
-
-
-def _slope_in_q(found: Quantile, scale: str, grad: str) -> str:
-    sorted_values, steps = f"np.sort({found.moved('a')}, axis=-1)", _steps(found, scale)
+def _slope_in_q(found: Quantile, grad: str) -> str:
+    products = f"{found.spread(grad)} * {found.each_sum(found.sorted(), found.slopes())}"
     if not found.several:
-        slopes = f"np.sum({sorted_values} * {steps}, axis=-1)"
-        return f"np.sum({found.spread(grad)} * {slopes})"
-    products = f"{found.spread(grad)} * ({sorted_values} @ np.transpose({steps}))"
-    if found.axis is None and found.axes is None:
-        return f"({products})"
-    return f"np.sum(np.reshape({products}, (-1, np.size(q))), axis=0)"
+        return f"np.sum({products})"
+    return (
+        f"np.sum(np.reshape({products}, (-1, np.size(q))), axis=0)"
+        if found.others()
+        else f"({products})"
+    )
 
 
 MIDDLES = (
@@ -276,6 +329,7 @@ POSITIONS: tuple[dict[str, object], ...] = (
     {"a": "f[4]", "q": 1},
     {"a": "f[2,3,4]", "q": "r[]", "axis": (0, 2)},
     *({"a": "f[2,3,4]", "q": "r[]", "axis": 1, "method": method} for method in WEIGHTS),
+    *({"a": "f[2,5]", "q": 0.4, "axis": 1, "method": method} for method in PLACES),
 )
 ALONE: tuple[dict[str, object], ...] = tuple({**sample, "q": "r[]"} for sample in MIDDLES)
 VECTOR: tuple[dict[str, object], ...] = tuple({**sample, "q": "r[2]"} for sample in MIDDLES)
@@ -294,6 +348,9 @@ for _prefix, _ignores in {"": False, "nan": True}.items():
             _ignores,
             samples=(*POSITIONS, *ALONE, *VECTOR)
             if not _ignores
-            else tuple({**sample, "q": 0.3} for sample in MIDDLES),
+            else (
+                *({**sample, "q": 0.3} for sample in MIDDLES),
+                {"a": "f[2,3]", "q": "r[2]", "axis": 1, "method": "hazen"},
+            ),
             note=BY_POSITION,
         )
