@@ -102,7 +102,7 @@ def spell_operation(statement: Assign, spell: Spell, library: Callable[[str], st
     if op.printer is not None:
         if op.name in ("identity", "recall"):
             return expressions[0]
-        if op.name in ("ndarray.astype", "ndarray.copy"):
+        if op.name in ("ndarray.astype", "ndarray.copy", "list.of_array"):
             texts[0] = expressions[0].within(ATOMIC)
         return Expression(_module_names(op.printer(operands, texts), library), weight=weight)
     if op.name == "numpy.sum" and statement.role != "primal" and rank_of(operands[0].type):

@@ -6,7 +6,7 @@ from s2s_ad.frontend.arguments import Arguments, call_operation, no_more
 from s2s_ad.frontend.calls_tools import NOTHING, Function, apply, known, operand, unsupported
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.values import Value
-from s2s_ad.ir import Const, Structure
+from s2s_ad.ir import Atom, Const, Structure
 from s2s_ad.types import TypeProblem, shape_of
 
 
@@ -67,12 +67,12 @@ def lower_condition(lowering: Lowering, arguments: Arguments, name: str) -> Valu
     if wanted == -2:
         values = apply(lowering, node, "linalg.svdvals", x)
         getitem = lowering.operation("getitem")
-        ends = [
+        ends: list[Atom] = [
             lowering.assign(getitem, [values, Const((Ellipsis, place))], node) for place in (-1, 0)
         ]
         return lowering.assign(lowering.operation("/"), ends, node, name)
     inverse = apply(lowering, node, "linalg.inv", x)
-    norms = [
+    norms: list[Atom] = [
         apply(lowering, node, "linalg.norm", matrix, order, axis=Const((-2, -1)))
         for matrix in (x, inverse)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from s2s_ad.frontend.arguments import (
     CLASS,
@@ -14,8 +15,9 @@ from s2s_ad.frontend.arguments import (
     with_output,
 )
 from s2s_ad.frontend.containers import call_method, container, refreshed, view_of
+from s2s_ad.frontend.iteration import Counted, through_value
 from s2s_ad.frontend.lower import Lowering
-from s2s_ad.frontend.operands import current, static, static_operand
+from s2s_ad.frontend.operands import atom, current, static, static_operand
 from s2s_ad.frontend.subscripts import index_value
 from s2s_ad.frontend.updates import CHANGING
 from s2s_ad.frontend.values import Container, Growing, Method, Value
@@ -215,7 +217,52 @@ def _conjugate_method(
     )
 
 
+def _compress_method(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    """`x.compress(condition, axis)`: the array comes second in the function."""
+    arguments.positional.insert(1, receiver)
+    return call_operation(lowering, lowering.operation("numpy.compress"), arguments, name)
+
+
+def _to_list(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+    """Lists of lists of Python's numbers."""
+    no_more(lowering, arguments)
+    node = arguments.node
+    if rank_of(receiver.type) == 0:
+        return _item_method(lowering, receiver, Arguments([], {}, {}, node), name)
+    found = through_value(lowering, receiver, node)
+    if not isinstance(found, Counted):
+        raise lowering.refuse("unsupported-value", "an array is needed here", node)
+    item = found.item
+
+    def number_or_list(index: Atom) -> Value:
+        inner = atom(lowering, item(index), node)
+        return _to_list(lowering, inner, Arguments([], {}, {}, node), "")
+
+    from s2s_ad.frontend.comprehensions import collected
+
+    return collected(lowering, replace(found, item=number_or_list), node)
+
+
+def _refused(message: str, help: str) -> Callable[[Lowering, Atom, Arguments, str], Value]:
+    def lower(lowering: Lowering, receiver: Atom, arguments: Arguments, name: str) -> Value:
+        raise lowering.refuse("unknown-operation", message, arguments.node.func, help=help)
+
+    return lower
+
+
+OTHER_BYTES = "the bytes of an array have no derivative"
+CONVERT = "convert the numbers: `x.astype(dtype)`"
 METHODS: dict[str, Callable[[Lowering, Atom, Arguments, str], Value]] = {
+    "compress": _compress_method,
+    "tolist": _to_list,
+    "resize": _refused(
+        "`x.resize` changes the memory of an array that others may share",
+        "make a new array: `np.concatenate((x, np.zeros(k)))`, or `x[:n].copy()`",
+    ),
+    **dict.fromkeys(
+        ("byteswap", "newbyteorder", "getfield", "setfield", "tobytes", "view"),
+        _refused(OTHER_BYTES, CONVERT),
+    ),
     "transpose": _transpose_method,
     "copy": _copy_method,
     "astype": _astype,

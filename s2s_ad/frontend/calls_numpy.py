@@ -16,6 +16,7 @@ from s2s_ad.frontend import calls_writes as writes
 from s2s_ad.frontend import equalities
 from s2s_ad.frontend.calls_elements import ELEMENTS
 from s2s_ad.frontend.calls_fourier import FOURIER
+from s2s_ad.frontend.calls_histograms import HISTOGRAMS
 from s2s_ad.frontend.calls_matrices import MATRICES
 from s2s_ad.frontend.calls_operator import FUNCTIONS_OF_OPERATOR
 from s2s_ad.frontend.calls_padding import PADDING
@@ -23,6 +24,7 @@ from s2s_ad.frontend.calls_polynomials import POLYNOMIALS
 from s2s_ad.frontend.calls_products import PRODUCTS
 from s2s_ad.frontend.calls_same_array import SAME_ARRAY
 from s2s_ad.frontend.calls_scipy import SCIPY
+from s2s_ad.frontend.calls_series import POLYNOMIAL_SERIES
 from s2s_ad.frontend.calls_tools import Function
 from s2s_ad.frontend.calls_ufuncs import UFUNCS
 
@@ -98,9 +100,11 @@ FUNCTIONS: dict[str, Function] = {
         **ELEMENTS,
         **SAME_ARRAY,
         **FOURIER,
+        **HISTOGRAMS,
         **MATRICES,
         **PADDING,
         **POLYNOMIALS,
+        **POLYNOMIAL_SERIES,
         **PRODUCTS,
         "add.accumulate": sums.accumulate("cumsum"),
         "multiply.accumulate": sums.accumulate("cumprod"),
@@ -127,4 +131,5 @@ METHODS: dict[str, Function] = {
     "flatten": layout.lower_flatten_method,
     "nonzero": choices.lower_nonzero,
     "choose": choices.lower_choose,
+    "put": writes.lower_put,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
 from s2s_ad.frontend.arguments import Arguments, call_operation, name_positions, no_more
 from s2s_ad.frontend.calls_tools import (
     NOTHING,
@@ -30,6 +32,10 @@ def partial(function: str) -> Function:
 
     def reduction(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         whole = lowering.operation(f"numpy.{function}")
+        if function in ("var", "std"):
+            freedom_by_other_name(lowering, arguments)
+            if arguments.keywords.get("mean", NOTHING) != NOTHING:
+                return _around(lowering, function, arguments)
         _drop_nothing(arguments)
         given = [keyword for keyword in GIVEN if keyword in arguments.keywords]
         if not given:
@@ -47,6 +53,48 @@ def _drop_nothing(arguments: Arguments) -> None:
     for keyword, nothing in GIVEN.items():
         if static(arguments.keywords.get(keyword, nothing)) == nothing:
             arguments.keywords.pop(keyword, None)
+
+
+def freedom_by_other_name(lowering: Lowering, arguments: Arguments) -> None:
+    """`correction` of the array API standard is `ddof`."""
+    if "correction" in arguments.keywords:
+        if "ddof" in arguments.keywords or len(arguments.positional) > 4:
+            message = "`ddof` and `correction` are the same"
+            raise lowering.refuse("bad-call", message, arguments.node)
+        arguments.keywords["ddof"] = arguments.keywords.pop("correction")
+
+
+def _around(lowering: Lowering, function: str, arguments: Arguments) -> Value:
+    """`np.var(x, mean=m)`: the mean squared distance from what is given."""
+    node = arguments.node
+    name_positions(lowering.operation(f"numpy.{function}"), arguments)
+    x = operand(lowering, arguments, 0, "a")
+    mean = operand(lowering, arguments, 1, "mean")
+    axis, keepdims, freedom = (
+        arguments.keywords.pop(key, default)
+        for key, default in (("axis", NOTHING), ("keepdims", Const(False)), ("ddof", Const(0)))
+    )
+    no_more(lowering, arguments)
+    count = reduced_count(lowering, x, axis, node)
+    names: dict[str, Value] = {"x": x, "mean": mean, "axis": axis, "keepdims": keepdims}
+    variance = expand(lowering, "variance_around", node, **names, count=count, ddof=freedom)
+    return apply(lowering, node, "sqrt", variance) if function == "std" else variance
+
+
+def reduced_count(lowering: Lowering, x: Atom, axis: Value, node: cst.Call) -> Value:
+    """How many elements there are along one axis, several, or all."""
+    given = known(lowering, axis, "axis", node)
+    if given is None:
+        return apply(lowering, node, "size", x)
+    count: Atom = Const(1)
+    dimension = lowering.operation("ndarray.shape[]")
+    for place in given if isinstance(given, tuple) else (given,):
+        size = lowering.assign(dimension, [x, Const(place)], node)
+        if count == Const(1):
+            count = size
+        else:
+            count = lowering.assign(lowering.operation("*"), [count, size], node)
+    return count
 
 
 def without_nan(function: str) -> Function:
@@ -79,6 +127,7 @@ def spread_without_nan(function: str) -> Function:
     def reduction(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         node = arguments.node
         op = lowering.operation(f"numpy.nan{function}")
+        freedom_by_other_name(lowering, arguments)
         if static(arguments.keywords.get("where", Const(True))) == Const(True):
             arguments.keywords.pop("where", None)
             return call_operation(lowering, op, arguments, name)

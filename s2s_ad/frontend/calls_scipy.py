@@ -16,8 +16,9 @@ from s2s_ad.frontend.calls_tools import (
 )
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand
-from s2s_ad.frontend.values import Value
+from s2s_ad.frontend.values import Named, Partial, Value
 from s2s_ad.ir import Const, Structure, tuple_of
+from s2s_ad.operations import distributions
 
 # Arguments that change nothing in the result, with the values that do not
 ANY = "any constant"
@@ -121,6 +122,16 @@ def _toeplitz_system(lowering: Lowering, arguments: Arguments, name: str) -> Val
     return lowering.assign(lowering.operation("scipy.linalg.solve_toeplitz"), operands, node, name)
 
 
+def _convolve(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+    """`scipy.signal.convolve`, which is `fftconvolve` with `method="fft"`."""
+    by_transform = arguments.keywords.get("method") == Const("fft")
+    if by_transform:
+        del arguments.keywords["method"]
+    function = "fftconvolve" if by_transform else "convolve"
+    op = lowering.operation(f"scipy.signal.{function}")
+    return call_operation(lowering, op, arguments, name)
+
+
 def _log_sum(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`scipy.special.logsumexp`, which gives the sign too if it is asked for."""
     signed = arguments.keywords.get("return_sign", Const(False)) == Const(True)
@@ -145,7 +156,37 @@ def _cumulative_trapezoid(lowering: Lowering, arguments: Arguments, name: str) -
     return apply(lowering, node, "concatenate", tuple_of([zeros, sums]), axis=Const(axis))
 
 
+# Frozen distributions -----------------------------------------------------------------------------
+
+
+def _parameters(distribution: str) -> tuple[str, ...]:
+    """The shapes of a distribution of `scipy.stats`, `loc`, and `scale` if it has one."""
+    operations = distributions.CATALOGUE.operations
+    names = (f"scipy.stats.{distribution}.{density}" for density in ("logpdf", "logpmf", "pmf"))
+    return next((operations[name].parameters[1:] for name in names if name in operations), ())
+
+
+def frozen(distribution: str) -> Function:
+    """`scipy.stats.norm(loc, scale)`, whose methods are those of `norm` with these parameters."""
+
+    def lower(lowering: Lowering, arguments: Arguments, name: str) -> Value:
+        names = _parameters(distribution)
+        given = arguments.rest()
+        keywords = dict(arguments.keywords)
+        if len(given) > len(names) or not keywords.keys() <= set(names[len(given) :]):
+            message = f"`{distribution}` takes {', '.join(f'`{each}`' for each in names)}"
+            raise lowering.refuse("bad-call", message, arguments.node)
+        keywords.update(zip(names, given, strict=False))
+        return Partial(Named(f"scipy.stats.{distribution}"), (), keywords)
+
+    return lower
+
+
+DISTRIBUTIONS = {
+    name.split(".")[2] for name in distributions.CATALOGUE.operations if name.count(".") == 3
+}
 SCIPY: dict[str, Function] = {
+    **{f"scipy.stats.{name}": frozen(name) for name in sorted(DISTRIBUTIONS)},
     **PARTS,
     **{function: without_harmless(function, harmless) for function, harmless in HARMLESS.items()},
     "scipy.linalg.svd": _singular_values,
@@ -154,6 +195,7 @@ SCIPY: dict[str, Function] = {
     "scipy.linalg.eigh_tridiagonal": _tridiagonal_eigenvalues,
     "scipy.linalg.solve_toeplitz": _toeplitz_system,
     "scipy.special.logsumexp": _log_sum,
+    "scipy.signal.convolve": _convolve,
     "scipy.integrate.cumulative_trapezoid": _cumulative_trapezoid,
 }
 """Functions by dotted name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from s2s_ad.frontend.arguments import Arguments, no_more
+from s2s_ad.frontend.calls_reductions import reduced_count
 from s2s_ad.frontend.calls_tools import (
     NOTHING,
     Function,
@@ -26,6 +27,7 @@ from s2s_ad.types import (
     ONE,
     dtype_of,
     is_float,
+    is_integer,
     rank_of,
     scalar_like,
     shape_of,
@@ -50,13 +52,23 @@ def lower_average(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     returned = known(lowering, arguments.take(3, "returned", Const(False)), "returned", node)
     keepdims = arguments.keywords.pop("keepdims", Const(False))
     no_more(lowering, arguments)
-    if returned:
-        raise unsupported(lowering, "`returned=True` is not supported", node, "sum the weights")
+    names: dict[str, Value] = {"axis": axis, "keepdims": keepdims}
     if weights == Const(None):
-        return apply(lowering, node, "mean", a, axis=axis, keepdims=keepdims)
+        mean = apply(lowering, node, "mean", a, **names)
+        if not returned:
+            return mean
+        count = apply(lowering, node, "float64", reduced_count(lowering, a, axis, node))
+        if rank_of(mean.type) != 0:
+            count = apply(lowering, node, "full", apply(lowering, node, "shape", mean), count)
+        return tuple_of([mean, count])
     ranks = known_rank(lowering, a, node), known_rank(lowering, weights, node)
     if ranks[0] == ranks[1]:
-        return expand(lowering, "average", node, a=a, weights=weights, axis=axis, keepdims=keepdims)
+        mean = atom(
+            lowering, expand(lowering, "average", node, a=a, weights=weights, **names), node
+        )
+        if not returned:
+            return mean
+        return tuple_of([mean, apply(lowering, node, "sum", weights, **names)])
     place = known(lowering, axis, "axis", node)
     if ranks[1] != 1 or not isinstance(place, int):
         raise unsupported(
@@ -66,16 +78,15 @@ def lower_average(lowering: Lowering, arguments: Arguments, name: str) -> Value:
             "broadcast the weights",
         )
     others = Const(tuple(k for k in range(ranks[0]) if k != place % ranks[0]))
-    return expand(
-        lowering,
-        "average_along",
-        node,
-        a=a,
-        weights=weights,
-        others=others,
-        axis=axis,
-        keepdims=keepdims,
+    names |= {"others": others}
+    mean = atom(
+        lowering, expand(lowering, "average_along", node, a=a, weights=weights, **names), node
     )
+    if not returned:
+        return mean
+    spread = apply(lowering, node, "expand_dims", weights, names.pop("others"))
+    total = expand(lowering, "total_of_weights", node, mean=mean, weights=spread, **names)
+    return tuple_of([mean, total])
 
 
 def lower_trapezoid(lowering: Lowering, arguments: Arguments, name: str) -> Value:
@@ -267,13 +278,41 @@ def lower_covariance(lowering: Lowering, arguments: Arguments, name: str) -> Val
     node = arguments.node
     bias = known(lowering, arguments.take(3, "bias", Const(False)), "bias", node)
     ddof = known(lowering, arguments.take(4, "ddof", Const(None)), "ddof", node)
+    counts, weights = (
+        operand(lowering, arguments, k, key) for k, key in ((5, "fweights"), (6, "aweights"))
+    )
     rows = _rows(lowering, arguments)
     no_more(lowering, arguments)
     freedom = Const(ddof if ddof is not None else 0 if bias else 1)
-    c = atom(lowering, expand(lowering, "covariance", node, rows=rows, ddof=freedom), node)
+    if counts == weights == NOTHING:
+        found = expand(lowering, "covariance", node, rows=rows, ddof=freedom)
+    else:
+        found = _weighted_covariance(lowering, rows, counts, weights, freedom, node)
+    c = atom(lowering, found, node)
     shape = shape_of(rows.type)
     alone = shape is not None and shape[0] == ONE
     return operate(lowering, node, "squeeze", c, Const(None)) if alone else c
+
+
+def _weighted_covariance(
+    lowering: Lowering, rows: Atom, counts: Atom, weights: Atom, freedom: Const, node: cst.Call
+) -> Value:
+    """With `fweights`, how often a column was seen, and `aweights`, how much it counts."""
+    every = weights
+    lost: Value = freedom
+    if counts != NOTHING:
+        if not is_integer(counts.type):
+            raise unsupported(lowering, "`fweights` are integers", node, "give `aweights`")
+        expand(lowering, "check_frequencies", node, fweights=counts)
+        every = apply(lowering, node, "multiply", counts, Const(1.0))
+    if weights != NOTHING:
+        expand(lowering, "check_weights", node, aweights=weights)
+        if counts != NOTHING:
+            every = apply(lowering, node, "multiply", every, weights)
+        if freedom.value:
+            names: dict[str, Value] = {"weights": every, "aweights": weights, "ddof": freedom}
+            lost = expand(lowering, "reliability", node, **names)
+    return expand(lowering, "weighted_covariance", node, rows=rows, weights=every, lost=lost)
 
 
 def lower_correlation(lowering: Lowering, arguments: Arguments, name: str) -> Value:

@@ -28,12 +28,14 @@ from s2s_ad.frontend.values import (
     Method,
     Named,
     NotYet,
+    Partial,
     PastItem,
     Raises,
     Refused,
     UserClass,
     UserFunction,
     Value,
+    is_distribution,
     private_name,
 )
 from s2s_ad.ir import Atom, Const, Structure, Var
@@ -365,6 +367,8 @@ def attribute_of(
         from s2s_ad.frontend.equalities import attribute_of_dtype
 
         return attribute_of_dtype(base, attribute) or Named(f"{base.name}.{attribute}")
+    if isinstance(base, Partial) and is_distribution(base.function):
+        return Partial(Named(f"{base.function.name}.{attribute}"), (), base.keywords)
     if isinstance(base, Derived) and attribute == "primal":
         return base.function
     is_named = isinstance(base, Structure) and base.kind in ("record", "tuple")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import libcst as cst
 
@@ -82,6 +82,13 @@ class Partial:
     function: Value
     positional: tuple[Value, ...]
     keywords: dict[str, Value]
+
+
+def is_distribution(function: Value) -> TypeGuard[Named]:
+    """Whether it is a distribution of `scipy.stats`; with parameters, a frozen one."""
+    if not isinstance(function, Named) or not function.name.startswith("scipy.stats."):
+        return False
+    return function.name.count(".") == 2
 
 
 @dataclass(frozen=True)

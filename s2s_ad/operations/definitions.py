@@ -28,6 +28,12 @@ def average(a: Any, weights: Any, axis: Any = None, keepdims: Any = False) -> An
     return np.sum(np.multiply(a, weights), axis=axis, keepdims=keepdims) / total
 
 
+def total_of_weights(mean: Any, weights: Any, axis: Any, keepdims: Any) -> Any:
+    """The sums of the weights, in the shape of the means."""
+    total = np.sum(weights, axis=axis, keepdims=keepdims)
+    return np.copy(np.broadcast_to(total, np.shape(mean)))
+
+
 def average_along(a: Any, weights: Any, others: Any, axis: Any, keepdims: Any = False) -> Any:
     """A mean with a vector of weights along one axis."""
     spread = np.expand_dims(weights, others)
@@ -83,6 +89,22 @@ def gradient_uneven(f: Any, x: Any, others: Any, inner: Any, centre: Any, axis: 
     return np.concatenate((start, middle, stop), axis=axis)
 
 
+# Histograms ---------------------------------------------------------------------------------------
+
+
+def histogram_edges(a: Any, bins: Any) -> Any:
+    """Bins of one width from the smallest element to the largest."""
+    first, last = np.min(a), np.max(a)
+    if first == last:
+        first, last = first - 0.5, last + 0.5
+    return np.linspace(first, last, bins + 1)
+
+
+def histogram_density(counts: Any, edges: Any) -> Any:
+    """Counts whose integral is 1."""
+    return counts / np.diff(edges) / np.sum(counts)
+
+
 # Variances ----------------------------------------------------------------------------------------
 
 
@@ -90,6 +112,39 @@ def covariance(rows: Any, ddof: Any) -> Any:
     """The covariances of the rows of a matrix."""
     centred = rows - np.expand_dims(np.mean(rows, axis=1), -1)
     return np.dot(centred, centred.T) * np.true_divide(1, np.shape(rows)[1] - ddof)
+
+
+def variance_around(x: Any, mean: Any, axis: Any, keepdims: Any, count: Any, ddof: Any) -> Any:
+    """The variance with a mean that is given."""
+    centred = x - mean
+    total = np.sum(centred * centred, axis=axis, keepdims=keepdims)
+    return np.true_divide(total, max(count - ddof, 0))
+
+
+def weighted_covariance(rows: Any, weights: Any, lost: Any) -> Any:
+    """The same with a weight for each column; `lost` is what the sum of the weights loses."""
+    total = np.sum(weights)
+    mean = np.sum(np.multiply(rows, np.expand_dims(weights, 0)), axis=1) / total
+    centred = rows - np.expand_dims(mean, -1)
+    fact = np.maximum(total - lost, 0.0)
+    return np.dot(centred, (centred * weights).T) * np.true_divide(1, fact)
+
+
+def reliability(weights: Any, aweights: Any, ddof: Any) -> Any:
+    """What the sum of the weights loses where not all of them count how often something is seen."""
+    return ddof * np.sum(weights * aweights) / np.sum(weights)
+
+
+def check_frequencies(fweights: Any) -> None:
+    """What NumPy refuses."""
+    if np.any(fweights < 0):
+        raise ValueError("fweights cannot be negative")
+
+
+def check_weights(aweights: Any) -> None:
+    """What NumPy refuses."""
+    if np.any(aweights < 0):
+        raise ValueError("aweights cannot be negative")
 
 
 def correlation(c: Any) -> Any:
@@ -152,6 +207,67 @@ def polynomial_division(u: Any, v: Any) -> Any:
         quotient[k] = scale * rest[k]
         rest[k : k + np.size(v)] -= quotient[k] * v
     return quotient, rest[leading_zeros(rest) :]
+
+
+def power_series(x: Any, c: Any) -> Any:
+    """`np.polynomial.polynomial.polyval`"""
+    c0 = c[-1] + x * 0
+    for i in range(2, np.shape(c)[0] + 1):
+        c0 = c[-i] + c0 * x
+    return c0
+
+
+def two_or_more(c: Any) -> Any:
+    """The coefficients of a series, of which there are two at least."""
+    if np.shape(c)[0] == 1:
+        c = np.concatenate((c, np.zeros_like(c)))
+    return c
+
+
+def chebyshev_series(x: Any, c: Any) -> Any:
+    """`np.polynomial.chebyshev.chebval`, by the recurrence of C. W. Clenshaw, as the next ones."""
+    x2 = 2 * x
+    c0, c1 = c[-2] + np.zeros_like(x), c[-1] + np.zeros_like(x)
+    for i in range(3, np.shape(c)[0] + 1):
+        c0, c1 = c[-i] - c1, c0 + c1 * x2
+    return c0 + c1 * x
+
+
+def legendre_series(x: Any, c: Any) -> Any:
+    """`np.polynomial.legendre.legval`"""
+    c0, c1 = c[-2] + np.zeros_like(x), c[-1] + np.zeros_like(x)
+    for i in range(3, np.shape(c)[0] + 1):
+        nd = np.shape(c)[0] + 2 - i
+        c0, c1 = c[-i] - c1 * ((nd - 1) / nd), c0 + c1 * x * ((2 * nd - 1) / nd)
+    return c0 + c1 * x
+
+
+def hermite_series(x: Any, c: Any) -> Any:
+    """`np.polynomial.hermite.hermval`"""
+    x2 = x * 2
+    c0, c1 = c[-2] + np.zeros_like(x), c[-1] + np.zeros_like(x)
+    for i in range(3, np.shape(c)[0] + 1):
+        nd = np.shape(c)[0] + 2 - i
+        c0, c1 = c[-i] - c1 * (2 * (nd - 1)), c0 + c1 * x2
+    return c0 + c1 * x2
+
+
+def hermite_e_series(x: Any, c: Any) -> Any:
+    """`np.polynomial.hermite_e.hermeval`"""
+    c0, c1 = c[-2] + np.zeros_like(x), c[-1] + np.zeros_like(x)
+    for i in range(3, np.shape(c)[0] + 1):
+        nd = np.shape(c)[0] + 2 - i
+        c0, c1 = c[-i] - c1 * (nd - 1), c0 + c1 * x
+    return c0 + c1 * x
+
+
+def laguerre_series(x: Any, c: Any) -> Any:
+    """`np.polynomial.laguerre.lagval`"""
+    c0, c1 = c[-2] + np.zeros_like(x), c[-1] + np.zeros_like(x)
+    for i in range(3, np.shape(c)[0] + 1):
+        nd = np.shape(c)[0] + 2 - i
+        c0, c1 = c[-i] - (c1 * (nd - 1)) / nd, c0 + (c1 * ((2 * nd - 1) - x)) / nd
+    return c0 + c1 * (1 - x)
 
 
 def polynomial_fit(x: Any, y: Any, degree: Any) -> Any:
@@ -223,6 +339,8 @@ def reduced(f: Any, x: Any) -> Any:
 
 def reduced_pieces(f: Any, x: Any, indices: Any) -> Any:
     """A reduction from each index to the next; of one element if the next is not larger."""
+    if np.any((indices < 0) | (indices >= np.shape(x)[0])):
+        raise IndexError("index out-of-bounds in reduceat")
     out = np.copy(x[indices])
     for k in range(np.size(indices)):
         total = out[k]

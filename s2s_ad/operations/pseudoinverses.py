@@ -114,8 +114,10 @@ operation(
         {"a": "f[2,3]"},
         {"a": "f[3,3]"},
         {"a": "f[2,3,2]"},
+        {"a": "f[3,4]", "rcond": 0.5},
+        {"a": "f[2,3,2]", "rcond": 0.5},
     ),
-    note="where the rank does not change",
+    note="where the rank does not change; `rcond` may be given",
 )
 
 
@@ -202,6 +204,7 @@ operation(
         {"a": "f[4,2]", "b": "f[4,3]"},
         {"a": "f[2,3]", "b": "f[2]"},
         {"a": "f[3,3]", "b": "f[3]"},
+        {"a": "f[4,3]", "b": "f[4]", "rcond": 0.5},
     ),
     note="of the solution alone, where the rank does not change",
 )

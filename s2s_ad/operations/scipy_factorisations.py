@@ -46,7 +46,10 @@ def as_in_numpy(form: str, numpy: str, **properties: Any) -> None:
         return Scalar("f64") if isinstance(found, Scalar) else found  # also of float32
 
     one = tuple(
-        sample for sample in op.samples if all(str(item).count(",") < 2 for item in sample.values())
+        sample
+        for sample in op.samples
+        if all(str(item).count(",") < 2 for item in sample.values())
+        and sample.keys() <= set(parsed.parameters)
     )
     made = replace(
         op,
