@@ -51,7 +51,7 @@ def lower_histogram(lowering: Lowering, arguments: Arguments, name: str) -> Valu
     if given:
         edges = bins
     elif limits == NOTHING:
-        edges = expand(lowering, "histogram_edges", node, a=a, bins=bins)
+        edges = expand(lowering, "histogram_edges", node, a=a, count=Const(count + 1))
     if density:
         counts = expand(lowering, "histogram_density", node, counts=counts, edges=edges)
     return tuple_of([atom(lowering, each, node) for each in (counts, edges)])

@@ -92,12 +92,12 @@ def gradient_uneven(f: Any, x: Any, others: Any, inner: Any, centre: Any, axis: 
 # Histograms ---------------------------------------------------------------------------------------
 
 
-def histogram_edges(a: Any, bins: Any) -> Any:
+def histogram_edges(a: Any, count: Any) -> Any:
     """Bins of one width from the smallest element to the largest."""
     first, last = np.min(a), np.max(a)
     if first == last:
         first, last = first - 0.5, last + 0.5
-    return np.linspace(first, last, bins + 1)
+    return np.linspace(first, last, count)
 
 
 def histogram_density(counts: Any, edges: Any) -> Any:
