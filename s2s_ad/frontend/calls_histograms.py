@@ -39,7 +39,7 @@ def lower_histogram(lowering: Lowering, arguments: Arguments, name: str) -> Valu
     if not given:
         count = known(lowering, bins, "bins", node)
         bins = Const(count)
-        if isinstance(count, str):
+        if not isinstance(count, int):
             help = "give a number of bins, or their edges"
             raise unsupported(lowering, "how many bins there are is not known", node, help)
     if limits != NOTHING:

@@ -17,7 +17,7 @@ from s2s_ad.frontend.calls_tools import (
 from s2s_ad.frontend.lower import Lowering
 from s2s_ad.frontend.operands import array_operand
 from s2s_ad.frontend.values import Named, Partial, Value
-from s2s_ad.ir import Const, Structure, tuple_of
+from s2s_ad.ir import Const, Structure, Var, tuple_of
 from s2s_ad.operations import distributions
 
 # Arguments that change nothing in the result, with the values that do not
@@ -161,6 +161,8 @@ def _cumulative_trapezoid(lowering: Lowering, arguments: Arguments, name: str) -
 
 def _parameters(distribution: str) -> tuple[str, ...]:
     """The shapes of a distribution of `scipy.stats`, `loc`, and `scale` if it has one."""
+    if distribution == MULTIVARIATE:
+        return ("mean", "cov")
     operations = distributions.CATALOGUE.operations
     names = (f"scipy.stats.{distribution}.{density}" for density in ("logpdf", "logpmf", "pmf"))
     return next((operations[name].parameters[1:] for name in names if name in operations), ())
@@ -177,13 +179,18 @@ def frozen(distribution: str) -> Function:
             message = f"`{distribution}` takes {', '.join(f'`{each}`' for each in names)}"
             raise lowering.refuse("bad-call", message, arguments.node)
         keywords.update(zip(names, given, strict=False))
+        if distribution == MULTIVARIATE and isinstance(keywords.get("cov"), Var):
+            # which is factored here, whatever is written to it later
+            keywords["cov"] = apply(lowering, arguments.node, "copy", keywords["cov"])
         return Partial(Named(f"scipy.stats.{distribution}"), (), keywords)
 
     return lower
 
 
+MULTIVARIATE = "multivariate_normal"
 DISTRIBUTIONS = {
-    name.split(".")[2] for name in distributions.CATALOGUE.operations if name.count(".") == 3
+    MULTIVARIATE,
+    *(name.split(".")[2] for name in distributions.CATALOGUE.operations if name.count(".") == 3),
 }
 SCIPY: dict[str, Function] = {
     **{f"scipy.stats.{name}": frozen(name) for name in sorted(DISTRIBUTIONS)},

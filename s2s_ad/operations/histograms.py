@@ -48,8 +48,8 @@ CATALOGUE.operation(
     tangent=("tangent_counts = np.histogram(a, edges, weights=tangent_weights)[0]",),
     constant_results=("edges",),
     samples=(
-        {"a": "f[7]", "weights": "f[7]", "bins": 4, "range": (-1.0, 1.0)},
-        {"a": "f[2,3]", "weights": "f[2,3]", "bins": 3, "range": (-3.0, 3.0)},
+        {"a": "i[7]<5", "weights": "f[7]", "bins": 4, "range": (0, 4)},
+        {"a": "i[2,3]<4", "weights": "f[2,3]", "bins": 3, "range": (1.0, 2.5)},
     ),
     note="with weights; edges that are given have the derivative that they have outside",
 )

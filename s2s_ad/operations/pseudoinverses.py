@@ -86,8 +86,10 @@ def _truncates(operands: Sequence[Atom], place: int) -> bool:
 
 def _pinv_type(_: Sizes, operands: Sequence[Atom]) -> Type:
     dtype = factor_dtype([operands[0].type], "np.linalg.pinv")
-    if _truncates(operands, 1) and rank_of(operands[1].type) != 0:
-        raise unsupported("`rcond` is one number for all matrices", "call it for each matrix")
+    if _truncates(operands, 1):
+        known_shape(operands[0], "np.linalg.pinv")
+        if rank_of(operands[1].type) != 0:
+            raise unsupported("`rcond` is one number for all matrices", "call it for each matrix")
     shape = matrix_shape(operands[0].type, "np.linalg.pinv")
     return Array(dtype, None if shape is None else (*shape[:-2], shape[-1], shape[-2]))
 

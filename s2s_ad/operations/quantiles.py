@@ -324,15 +324,29 @@ MIDDLES = (
     {"a": "f[2,3,4]", "axis": (-1, 0), "keepdims": True},
     {"a": "f[1]"},
 )
-POSITIONS: tuple[dict[str, object], ...] = (
+Samples = tuple[dict[str, object], ...]
+POSITIONS: Samples = (
     {"a": "f[4]", "q": 0},
     {"a": "f[4]", "q": 1},
     {"a": "f[2,3,4]", "q": "r[]", "axis": (0, 2)},
-    *({"a": "f[2,3,4]", "q": "r[]", "axis": 1, "method": method} for method in WEIGHTS),
-    *({"a": "f[2,5]", "q": 0.4, "axis": 1, "method": method} for method in PLACES),
 )
-ALONE: tuple[dict[str, object], ...] = tuple({**sample, "q": "r[]"} for sample in MIDDLES)
-VECTOR: tuple[dict[str, object], ...] = tuple({**sample, "q": "r[2]"} for sample in MIDDLES)
+METHODS: Samples = (
+    *({"a": "f[2,3,4]", "q": "r[]", "axis": 1, "method": method} for method in WEIGHTS),
+    # a place in the middle of two, or at one of them
+    {"a": "f[2,5]", "q": 0.4, "axis": 1, "method": "averaged_inverted_cdf"},
+    {"a": "f[2,5]", "q": 0.5, "axis": 1, "method": "closest_observation"},
+)
+ALONE: Samples = tuple({**sample, "q": "r[]"} for sample in MIDDLES)
+VECTOR: Samples = tuple({**sample, "q": "r[2]"} for sample in MIDDLES)
+WITHOUT_NAN: Samples = (
+    *({**sample, "q": 0.3} for sample in MIDDLES),
+    {"a": "f[2,3]", "q": "r[]", "axis": 0},
+    {"a": "f[2,3]", "q": "r[2]", "axis": 1, "method": "hazen"},
+)
+SAMPLES = {
+    "quantile": (*POSITIONS, *METHODS, *ALONE, *VECTOR),
+    "percentile": (*POSITIONS, *ALONE, *VECTOR[:3]),
+}
 for _prefix, _ignores in {"": False, "nan": True}.items():
     quantile(
         f"out = np.{_prefix}median(a, axis=None, keepdims=False)",
@@ -346,11 +360,6 @@ for _prefix, _ignores in {"": False, "nan": True}.items():
             f"out = np.{_prefix}{_name}(a, q, axis=None, method='linear', keepdims=False)",
             _scale,
             _ignores,
-            samples=(*POSITIONS, *ALONE, *VECTOR)
-            if not _ignores
-            else (
-                *({**sample, "q": 0.3} for sample in MIDDLES),
-                {"a": "f[2,3]", "q": "r[2]", "axis": 1, "method": "hazen"},
-            ),
+            samples=WITHOUT_NAN if _ignores else SAMPLES[_name],
             note=BY_POSITION,
         )

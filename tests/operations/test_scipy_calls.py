@@ -51,6 +51,12 @@ scipy.stats.poisson.entropy(10.0 * p)
 scipy.stats.poisson.entropy(p[0])
 scipy.stats.mode(np.stack([v, v, -v]), axis=0)[0]
 scipy.stats.mode(v)[0] * v
+scipy.stats.norm(v[0], p[1]).logpdf(s)
+scipy.stats.norm(scale=p).cdf(v[:3]) * scipy.stats.gamma(2.5, scale=p).logpdf(p)
+scipy.stats.poisson(p).logpmf([0, 1, 4])
+scipy.stats.multivariate_normal(v[:3], np.diag(p)).logpdf(p)
+scipy.signal.convolve(s, v, method="fft")
+scipy.signal.convolve(z, z[:, :3], mode="same", method="direct")
 scipy.stats.rankdata(v) * v
 scipy.stats.rankdata(z, axis=1, method="min") * z
 """.strip().splitlines()
