@@ -119,7 +119,7 @@ operation(
         {"a": "f[3,4]", "rcond": 0.5},
         {"a": "f[2,3,2]", "rcond": 0.5},
     ),
-    note="where the rank does not change; `rcond` may be given",
+    note="where the rank does not change",
 )
 
 

@@ -53,7 +53,7 @@ scipy.stats.mode(np.stack([v, v, -v]), axis=0)[0]
 scipy.stats.mode(v)[0] * v
 scipy.stats.norm(v[0], p[1]).logpdf(s)
 scipy.stats.norm(scale=p).cdf(v[:3]) * scipy.stats.gamma(2.5, scale=p).logpdf(p)
-scipy.stats.poisson(p).logpmf([0, 1, 4])
+scipy.stats.poisson(p).logpmf(np.array([0, 1, 4]))
 scipy.stats.multivariate_normal(v[:3], np.diag(p)).logpdf(p)
 scipy.signal.convolve(s, v, method="fft")
 scipy.signal.convolve(z, z[:, :3], mode="same", method="direct")
