@@ -122,16 +122,6 @@ def _toeplitz_system(lowering: Lowering, arguments: Arguments, name: str) -> Val
     return lowering.assign(lowering.operation("scipy.linalg.solve_toeplitz"), operands, node, name)
 
 
-def _convolve(lowering: Lowering, arguments: Arguments, name: str) -> Value:
-    """`scipy.signal.convolve`, which is `fftconvolve` with `method="fft"`."""
-    by_transform = arguments.keywords.get("method") == Const("fft")
-    if by_transform:
-        del arguments.keywords["method"]
-    function = "fftconvolve" if by_transform else "convolve"
-    op = lowering.operation(f"scipy.signal.{function}")
-    return call_operation(lowering, op, arguments, name)
-
-
 def _log_sum(lowering: Lowering, arguments: Arguments, name: str) -> Value:
     """`scipy.special.logsumexp`, which gives the sign too if it is asked for."""
     signed = arguments.keywords.get("return_sign", Const(False)) == Const(True)
@@ -202,7 +192,6 @@ SCIPY: dict[str, Function] = {
     "scipy.linalg.eigh_tridiagonal": _tridiagonal_eigenvalues,
     "scipy.linalg.solve_toeplitz": _toeplitz_system,
     "scipy.special.logsumexp": _log_sum,
-    "scipy.signal.convolve": _convolve,
     "scipy.integrate.cumulative_trapezoid": _cumulative_trapezoid,
 }
 """Functions by dotted name."""

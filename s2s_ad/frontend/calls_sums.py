@@ -57,10 +57,10 @@ def lower_average(lowering: Lowering, arguments: Arguments, name: str) -> Value:
         mean = apply(lowering, node, "mean", a, **names)
         if not returned:
             return mean
-        count = apply(lowering, node, "float64", reduced_count(lowering, a, axis, node))
+        count = reduced_count(lowering, a, axis, node)
         if rank_of(mean.type) != 0:
-            count = apply(lowering, node, "full", apply(lowering, node, "shape", mean), count)
-        return tuple_of([mean, count])
+            return tuple_of([mean, apply(lowering, node, "full_like", mean, count)])
+        return tuple_of([mean, apply(lowering, node, DTYPES[dtype_of(mean.type)], count)])
     ranks = known_rank(lowering, a, node), known_rank(lowering, weights, node)
     if ranks[0] == ranks[1]:
         mean = atom(

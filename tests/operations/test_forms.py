@@ -109,6 +109,19 @@ ELSEWHERE = {
         "they write to an array: tests/operations/test_numpy_calls.py",
     ),
     **dict.fromkeys(
+        (
+            "ndarray.put",
+            "numpy.histogram",
+            "numpy.polynomial.chebyshev.chebval",
+            "numpy.polynomial.hermite.hermval",
+            "numpy.polynomial.hermite_e.hermeval",
+            "numpy.polynomial.laguerre.lagval",
+            "numpy.polynomial.legendre.legval",
+            "numpy.polynomial.polynomial.polyval",
+        ),
+        "tests/operations/test_numpy_keywords.py",
+    ),
+    **dict.fromkeys(
         ("numpy.apply_along_axis", "numpy.fromfunction", "numpy.vectorize", "numpy.vectorize()"),
         "they call a function of the program: tests/operations/test_numpy_calls.py",
     ),
