@@ -260,7 +260,7 @@ METHODS: dict[str, Callable[[Lowering, Atom, Arguments, str], Value]] = {
         "make a new array: `np.concatenate((x, np.zeros(k)))`, or `x[:n].copy()`",
     ),
     **dict.fromkeys(
-        ("byteswap", "newbyteorder", "getfield", "setfield", "tobytes", "view"),
+        ("byteswap", "newbyteorder", "getfield", "setfield", "tobytes"),
         _refused(OTHER_BYTES, CONVERT),
     ),
     "transpose": _transpose_method,

@@ -201,7 +201,7 @@ REFUSED = {
     'np.linalg.qr(x.T, mode="raw")': "in the modes `reduced`, `r` and `complete`",
     "np.linalg.pinv(x, hermitian=True)": "`hermitian=True`",
     'np.histogram(v, bins="auto")[0] * a': "how many bins",
-    "x.view()": "bytes of an array",
+    "x.byteswap()": "bytes of an array",
     "x.resize(12)": "changes the memory",
     'np.quantile(v, 0.3, method="none")': "`method` is supported as one of",
 }
