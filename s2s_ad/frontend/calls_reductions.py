@@ -20,6 +20,7 @@ from s2s_ad.frontend.operands import static
 from s2s_ad.frontend.values import Named, Value
 from s2s_ad.ir import Atom, Const
 from s2s_ad.operations import catalogue
+from s2s_ad.types import dtype_of
 
 GIVEN = {"where": Const(True), "initial": NOTHING}
 """Arguments that choose the operation, with the values that stand for nothing."""
@@ -133,6 +134,9 @@ def spread_without_nan(function: str) -> Function:
             return call_operation(lowering, op, arguments, name)
         name_positions(op, arguments)
         x = operand(lowering, arguments, 0, "a")
+        if dtype_of(x.type) not in ("f64", "i64", "bool"):
+            message = f"`where` of `np.nan{function}` is supported in double precision only"
+            raise lowering.refuse("unsupported-dtype", message, node, help="convert to float64")
         names: dict[str, Value] = {"x": x, "where": arguments.keywords.pop("where")}
         for key, default in (("axis", NOTHING), ("keepdims", Const(False))):
             names[key] = arguments.keywords.pop(key, default)
@@ -141,7 +145,9 @@ def spread_without_nan(function: str) -> Function:
         if function == "mean":
             return expand(lowering, "nanmean_where", node, **names)
         variance = expand(lowering, "nanvar_where", node, **names, ddof=freedom)
-        return apply(lowering, node, "sqrt", variance) if function == "std" else variance
+        if function == "var":
+            return variance
+        return expand(lowering, "root_of_variance", node, variance=variance)
 
     return reduction
 

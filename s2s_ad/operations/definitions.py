@@ -176,6 +176,11 @@ def nanvar_where(x: Any, axis: Any, where: Any, keepdims: Any, ddof: Any) -> Any
     return np.where(freedom <= 0, np.nan, np.true_divide(total, freedom))[()]
 
 
+def root_of_variance(variance: Any) -> Any:
+    """A standard deviation, whose slope is 0 where the elements are equal."""
+    return np.where(variance > 0.0, np.sqrt(variance), variance)[()]
+
+
 # Polynomials --------------------------------------------------------------------------------------
 
 

@@ -536,6 +536,10 @@ def test_single_precision(expression: str) -> None:
     double = [points()[name] for name in names]
     single = [np.asarray(each, dtype=np.float32) for each in double]
     wrt = tuple(range(len(names)))
+    if expression.startswith(("np.nanmean", "np.nanvar", "np.nanstd")) and "where=" in expression:
+        with pytest.raises(s2s_ad.DifferentiationError, match="double precision"):
+            s2s_ad.grad(function, wrt=wrt)(*single)
+        return
     expected = s2s_ad.grad(function, wrt=wrt)(*double)
     for found, exact in zip(s2s_ad.grad(function, wrt=wrt)(*single), expected, strict=True):
         assert found.dtype == np.float32
