@@ -38,6 +38,7 @@ LARGEST = 1e6  # values beyond say little by differences
 # Sums lose what is small beside the largest of the numbers in them, which need not be seen in what
 # comes out: a gradient, or a number on the way, beyond these says nothing of the last digits.
 VAST, VAST_SINGLE = 1e10, 1e5
+CHAOTIC, NUDGES = 1e-8, 8
 FINE_STEP = STEPS[4]  # about the one that quotients are taken from
 STEEP = 1e12  # the results of two points that are near differ by less than 1e6
 EXACT = 1e-9  # between two ways to compute one derivative, relative to its largest number
@@ -97,10 +98,32 @@ class Trial:
         return ", ".join(f"{n}={spelled(x)}" for n, x in zip(names, self.arguments, strict=True))
 
     def is_vast(self) -> bool:
-        """Whether numbers on the way are too large for what comes out to be compared."""
+        """Whether numbers on the way are too large for what comes out to be compared; in single
+        precision also too small, since differences are taken in double.
+        """
+        if self.program.single and underflows(lambda: call(self.primal, self.arguments)):
+            return True
         bound = VAST_SINGLE if self.program.single else VAST
         with np.errstate(all="ignore"):
             return largest_number(self.program.text, self.arguments) > bound
+
+    def is_chaotic(self) -> bool:
+        """Whether a last bit of the arguments decides about digits of the result, and of slopes."""
+        drawn = np.random.default_rng(0)
+
+        def nudged(value: Any) -> Any:
+            if not is_floating(value):
+                return value
+            return value * (1.0 + EPSILON * drawn.choice((-1.0, 1.0), np.shape(value)))
+
+        for _ in range(NUDGES):
+            moved = call(self.primal, [nudged(x) for x in self.arguments])
+            for one, other in zip(leaves_of(moved), leaves_of(self.result), strict=True):
+                if is_floating(other):
+                    far = np.abs(np.subtract(one, other))
+                    if np.any(far > CHAOTIC * np.maximum(1.0, np.abs(other))):
+                        return True
+        return False
 
     def check(self, one: Any, other: Any, tangent: Any) -> None:
         """A gradient, that of the other level if given, and forward mode, against differences along
@@ -314,6 +337,16 @@ def overflows(run: Callable[[], Any], divide: Literal["raise", "ignore"]) -> boo
     """Whether infinity is met on the way. (Of NaN, see `meets_nan`.)"""
     try:
         with np.errstate(over="raise", divide=divide):
+            run()
+    except FloatingPointError:
+        return True
+    return False
+
+
+def underflows(run: Callable[[], Any]) -> bool:
+    """Whether numbers on the way become 0, or lose digits, for being small."""
+    try:
+        with np.errstate(all="ignore", under="raise"):
             run()
     except FloatingPointError:
         return True
