@@ -8,6 +8,7 @@ appends, folds nothing and knows no operation by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from operator import is_
 
@@ -92,6 +93,16 @@ class Builder:
         target = self.names.fresh(name, type) if name else self.names.temporary(type)
         self.statements.append(Assign((target,), op, operands, self.span, self.role))
         return target
+
+    @contextmanager
+    def inside(self) -> Iterator[list[Statement]]:
+        """Append to a new list for a while, that of a block."""
+        outer, statements = self.statements, list[Statement]()
+        self.statements = statements
+        try:
+            yield statements
+        finally:
+            self.statements = outer
 
     def append(self, op: Operation, targets: tuple[Var, ...], *operands: Atom) -> None:
         """Append a statement whose targets are made already."""

@@ -64,10 +64,9 @@ class _Gatherer:
         self.changed = False
 
     def block(self, block: Block) -> Block:
-        outer, self.builder.statements = self.builder.statements, []
-        for statement in block.statements:
-            self.statement(statement)
-        statements, self.builder.statements = self.builder.statements, outer
+        with self.builder.inside() as statements:
+            for statement in block.statements:
+                self.statement(statement)
         return replace(block, statements=tuple(statements))
 
     def statement(self, statement: Statement) -> None:
@@ -121,7 +120,6 @@ class _Gatherer:
         self, loop: For, sums: _Sums, tapes: dict[Var, Var], gathered: dict[int, Term]
     ) -> Block:
         """The body of the loop with rows written instead of sums made."""
-        outer, self.builder.statements = self.builder.statements, []
         instead: dict[Atom, Atom] = {}
         written: dict[Var, Var] = {}
 
@@ -130,25 +128,25 @@ class _Gatherer:
                 atom = instead[atom]
             return atom
 
-        for statement in loop.body.statements:
-            term = gathered.get(id(statement))
-            if term is not None:
-                accumulator = next(o for o in term.statement.operands if o != term.value)
-                instead[term.statement.target] = accumulator
-                continue
-            if isinstance(statement, Assign):
-                operands = tuple(map(resolve, statement.operands))
-                statement = replace(statement, operands=operands)
-            self.builder.statements.append(statement)
-            for target in statement.targets:
-                if target in tapes:
-                    self.builder.span = statement.span
-                    index = self.shifted(loop.body.parameters[0], -sums.first)
-                    tape = tapes[target]
-                    written[target] = self.builder.assign(
-                        SETITEM, tape, index, target, name=tape.name
-                    )
-        statements, self.builder.statements = self.builder.statements, outer
+        with self.builder.inside() as statements:
+            for statement in loop.body.statements:
+                term = gathered.get(id(statement))
+                if term is not None:
+                    accumulator = next(o for o in term.statement.operands if o != term.value)
+                    instead[term.statement.target] = accumulator
+                    continue
+                if isinstance(statement, Assign):
+                    operands = tuple(map(resolve, statement.operands))
+                    statement = replace(statement, operands=operands)
+                self.builder.statements.append(statement)
+                for target in statement.targets:
+                    if target in tapes:
+                        self.builder.span = statement.span
+                        index = self.shifted(loop.body.parameters[0], -sums.first)
+                        tape = tapes[target]
+                        written[target] = self.builder.assign(
+                            SETITEM, tape, index, target, name=tape.name
+                        )
         results = (*map(resolve, loop.body.results), *(written[var] for var in tapes))
         return Block((*loop.body.parameters, *tapes.values()), tuple(statements), results)
 

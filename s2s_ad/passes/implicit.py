@@ -83,11 +83,10 @@ class Linearised:
         empty = self.assign("numpy.zeros_like", units, Const(None))
         names = self.builder.names
         row, sofar = names.fresh("k", INT), names.fresh("slopes", empty.type)
-        outer, self.builder.statements = self.builder.statements, []
-        moved = self.push((0,), [self.assign("getitem", units, row)])
-        changed = self.builder.assign(SETITEM, sofar, row, moved)
-        body = Block((row, sofar), tuple(self.builder.statements), (changed,))
-        self.builder.statements = outer
+        with self.builder.inside() as statements:
+            moved = self.push((0,), [self.assign("getitem", units, row)])
+            changed = self.builder.assign(SETITEM, sofar, row, moved)
+        body = Block((row, sofar), tuple(statements), (changed,))
         slopes = names.fresh("slopes", empty.type)
         trip = (Const(0), count, Const(1))
         span, role = self.builder.span, self.builder.role

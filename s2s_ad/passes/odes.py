@@ -216,10 +216,9 @@ class Solved:
         builder, names = self.builder, self.builder.names
         pairs = [(name, adjoint_type(value.type)) for name, value in carried]
         k, values = names.fresh("k", INT), [names.fresh(name, type) for name, type in pairs]
-        outer, builder.statements = builder.statements, []
-        results = tuple(body(k, *values))
-        block = Block((k, *values), tuple(builder.statements), results)
-        builder.statements = outer
+        with builder.inside() as statements:
+            results = tuple(body(k, *values))
+        block = Block((k, *values), tuple(statements), results)
         targets = tuple(names.fresh(name, type) for name, type in pairs)
         initial = tuple(value for _, value in carried)
         builder.statements.append(For(targets, trip, initial, block, builder.span, builder.role))

@@ -27,7 +27,7 @@ def simplify_algebra(function: Function) -> Function:
 
 
 def _block(context: Context, block: Block) -> Block:
-    with context.inside() as statements:
+    with context.builder.inside() as statements:
         for statement in block.statements:
             if not isinstance(statement, Assign):
                 context.keep(

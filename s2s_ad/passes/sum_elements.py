@@ -60,10 +60,9 @@ class _Summer:
         self.changed = False
 
     def block(self, block: Block) -> Block:
-        outer, self.builder.statements = self.builder.statements, []
-        for statement in block.statements:
-            self.statement(statement)
-        statements, self.builder.statements = self.builder.statements, outer
+        with self.builder.inside() as statements:
+            for statement in block.statements:
+                self.statement(statement)
         return replace(block, statements=tuple(statements))
 
     def statement(self, statement: Statement) -> None:
@@ -169,10 +168,9 @@ class _Summer:
 
     def block_with(self, block: Block, array: Var, sums: Mapping[Index, Atom], slot: int) -> Block:
         """The block that adds to numbers, and gives them at its end in place of one result."""
-        outer, self.builder.statements = self.builder.statements, []
-        for statement in block.statements:
-            array, sums = self.statement_with(statement, array, sums)
-        statements, self.builder.statements = self.builder.statements, outer
+        with self.builder.inside() as statements:
+            for statement in block.statements:
+                array, sums = self.statement_with(statement, array, sums)
         results = (*_without(block.results, slot), *sums.values())
         return Block(block.parameters, tuple(statements), results)
 
@@ -225,12 +223,11 @@ class _Summer:
         if not unsure:
             return
         test = self.has_trips(loop)
-        outer, self.builder.statements = self.builder.statements, []
-        changed = [
-            self.add_to(loop.initial[slot], sums[slot], loop.targets[slot].name).target
-            for slot in unsure
-        ]
-        statements, self.builder.statements = self.builder.statements, outer
+        with self.builder.inside() as statements:
+            changed = [
+                self.add_to(loop.initial[slot], sums[slot], loop.targets[slot].name).target
+                for slot in unsure
+            ]
         targets = tuple(loop.targets[slot] for slot in unsure)
         then = Block((), tuple(statements), tuple(changed))
         orelse = Block((), (), tuple(loop.initial[slot] for slot in unsure))

@@ -63,10 +63,9 @@ class _Turner:
         return first if is_float(first.type) and not is_complex(first.type) else None
 
     def block(self, block: Block) -> Block:
-        outer, self.builder.statements = self.builder.statements, []
-        for statement in block.statements:
-            self.builder.statements.append(self.statement(statement))
-        statements, self.builder.statements = self.builder.statements, outer
+        with self.builder.inside() as statements:
+            for statement in block.statements:
+                statements.append(self.statement(statement))
         return Block(block.parameters, tuple(statements), block.results)
 
     def statement(self, statement: Statement) -> Statement:

@@ -4,9 +4,6 @@ append statements.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from s2s_ad.ir import Assign, Atom, Const, Function, Operation, Statement, Var
 from s2s_ad.operations import catalogue
 from s2s_ad.operations.support import RECALL
@@ -36,16 +33,6 @@ class Context:
     @property
     def statements(self) -> list[Statement]:
         return self.builder.statements
-
-    @contextmanager
-    def inside(self) -> Iterator[list[Statement]]:
-        """Append to a new list for a while, that of a block."""
-        outer, statements = self.builder.statements, list[Statement]()
-        self.builder.statements = statements
-        try:
-            yield statements
-        finally:
-            self.builder.statements = outer
 
     def resolve(self, atom: Atom) -> Atom:
         while isinstance(atom, Var) and atom in self.values:
